@@ -1,0 +1,259 @@
+/// The module that keeps Notification rows in PostgreSQL, usable from any C program.
+///
+/// One `notify_store` is one connection, spoken to by non-blocking libpq. Every call that waits takes a timeout in
+/// milliseconds and gives control back when it has passed. A store belongs to one thread at a time; the only function
+/// that may be called from another one is `notify_store_wake`.
+///
+/// Ownership: what a function returns through a `_create` or an `out` parameter of a pointer type is the caller's and is
+/// given back to the destructor of its kind. Pointers inside a `notify_store_row` and strings returned as
+/// `const char *` belong to the store or the result and live as long as their comment says.
+///
+/// Errors: every function that can fail returns a `notify_store_status`; `notify_store_last_error` tells the rest.
+
+#ifndef NOTIFY_STORE_H
+#define NOTIFY_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NOTIFY_STORE_CHECKED __attribute__((warn_unused_result))
+
+/// How a call ended.
+typedef enum notify_store_status {
+  NOTIFY_STORE_OK = 0,
+  /// A stream has no further row.
+  NOTIFY_STORE_END = 1,
+  /// The time given passed first. The connection is closed if a statement was under way.
+  NOTIFY_STORE_TIMEOUT = 2,
+  /// The caller's argument is wrong (also: a conninfo string that can't be parsed).
+  NOTIFY_STORE_BAD_ARGUMENT = 3,
+  NOTIFY_STORE_NO_MEMORY = 4,
+  /// The server could not be reached or did not let us in.
+  NOTIFY_STORE_NOT_CONNECTED = 5,
+  /// The connection broke while in use.
+  NOTIFY_STORE_CONNECTION_LOST = 6,
+  /// The server answered a statement with an error.
+  NOTIFY_STORE_SERVER_ERROR = 7,
+  /// The server's answer has not the shape that this module asks for.
+  NOTIFY_STORE_BAD_ANSWER = 8,
+} notify_store_status;
+
+/// What is known of the last failure of a store. Valid until the next call on that store.
+typedef struct notify_store_error {
+  notify_store_status status;
+  /// SQLSTATE as five characters, or empty where the server gave none.
+  char sqlstate[6];
+  /// Whether the same call can succeed later without anybody changing anything.
+  bool retriable;
+  /// One line for a person, without a trailing newline. Never holds a password.
+  const char *message;
+  /// The server's HINT or DETAIL, or empty.
+  const char *hint;
+} notify_store_error;
+
+typedef struct notify_store notify_store;
+typedef struct notify_store_result notify_store_result;
+typedef struct notify_store_libpq notify_store_libpq;
+
+// ---------------------------------------------------------------------------------------------------------- lifetime
+
+/// Makes a store that is not connected.
+///
+/// @param functions the table of libpq functions to use, kept by pointer; NULL for libpq itself. Tests inject failures
+///   here (`notify_store_libpq.h`).
+NOTIFY_STORE_CHECKED notify_store_status notify_store_create(const notify_store_libpq *functions, notify_store **out);
+
+/// Closes the connection and frees the store. NULL is allowed.
+void notify_store_destroy(notify_store *store);
+
+/// The last failure of this store. Never NULL.
+const notify_store_error *notify_store_last_error(const notify_store *store);
+
+/// Whether a string is a conninfo or URI that libpq can parse, with no network access.
+///
+/// @param message receives, where it can't, one line that says why (caller frees with `free`), else NULL.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_check_conninfo(const char *conninfo, char **message);
+
+/// Connects, replacing an earlier connection, and prepares the session (UTF-8, READ COMMITTED, custom plans, no JIT).
+///
+/// @param conninfo URI or conninfo: all that libpq takes; PGHOST and the like fill in what it leaves out.
+/// @param application_name shown in pg_stat_activity unless the conninfo names one.
+/// On a server's refusal `sqlstate` is set: 28P01 and 28000, 3D000, 57P03 and the like tell what to do.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_connect(notify_store *store, const char *conninfo,
+                                                              const char *application_name, int timeout_ms);
+
+/// Closes the connection. The store can connect again.
+void notify_store_close(notify_store *store);
+
+bool notify_store_is_connected(const notify_store *store);
+
+/// The server's version as libpq counts it (150004 is 15.4), 0 when not connected.
+int notify_store_server_version(const notify_store *store);
+
+/// The process id in the connection's key data; differs from `pg_backend_pid()` behind a pooler.
+int notify_store_backend_pid(const notify_store *store);
+
+// ------------------------------------------------------------------------------------------------- doorbells and waiting
+
+#define NOTIFY_STORE_EVENT_DOORBELL 1u
+#define NOTIFY_STORE_EVENT_WAKE 2u
+
+/// LISTENs on a channel (quoted here).
+NOTIFY_STORE_CHECKED notify_store_status notify_store_listen(notify_store *store, const char *channel, int timeout_ms);
+
+/// Waits for a doorbell, a wake or the timeout, whichever comes first; returns at once if one came since the last wait.
+///
+/// @param timeout_ms 0 looks without waiting, negative is a bad argument.
+/// @param events receives the set of NOTIFY_STORE_EVENT_ bits, 0 when the time passed (the status is OK then).
+/// @param doorbells receives how many notifications were consumed.
+/// Works without a connection too (only a wake can come then).
+NOTIFY_STORE_CHECKED notify_store_status notify_store_wait(notify_store *store, int timeout_ms, unsigned *events,
+                                                           unsigned *doorbells);
+
+/// Makes the current or the next `notify_store_wait` return. May be called from any thread, at any time before
+/// `notify_store_destroy`.
+void notify_store_wake(notify_store *store);
+
+// ----------------------------------------------------------------------------------------------------- plain statements
+
+/// Runs one statement (or, without parameters, several in one implicit transaction) and keeps its whole answer as text.
+///
+/// @param parameters `count` strings in text format; NULL elements are SQL NULL. NULL where count is 0.
+/// @param out receives the answer, or NULL may be passed when only success matters.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_query(notify_store *store, const char *sql, int count,
+                                                            const char *const *parameters, int timeout_ms,
+                                                            notify_store_result **out);
+
+int notify_store_result_rows(const notify_store_result *result);
+int notify_store_result_columns(const notify_store_result *result);
+/// A value as text, NULL for SQL NULL or outside the answer; lives as long as the result.
+const char *notify_store_result_value(const notify_store_result *result, int row, int column);
+void notify_store_result_destroy(notify_store_result *result);
+
+// -------------------------------------------------------------------------------------------------------- reading rows
+
+/// One item of a stream. Pointers live until the next call on the store.
+typedef struct notify_store_row {
+  /// What this item is: see NOTIFY_STORE_ROW_ below.
+  int kind;
+  /// Replay: index of the request that this row answers. Else 0.
+  uint32_t request;
+  int64_t id;
+  uint64_t txid;
+  /// Microseconds since 1970-01-01 UTC; INT64_MIN and INT64_MAX are -infinity and infinity. See `has_created_at`.
+  int64_t created_at_us;
+  bool has_created_at;
+  /// Replay: the row was sent before (sent_at is set). Delta: likewise.
+  bool is_sent;
+  /// REQUEST items: rows after `since` that were sent before are more than `sent_limit`, so none of them comes.
+  bool truncated;
+  /// REQUEST items: this page is not the last one.
+  bool more;
+  /// Recipient as text, not NUL-terminated; NULL for SQL NULL.
+  const char *user;
+  size_t user_length;
+  /// `data::text`, UTF-8, not NUL-terminated; NULL for SQL NULL.
+  const char *data;
+  size_t data_length;
+} notify_store_row;
+
+/// First item of every delta and replay: `data` is the statement's snapshot as `pg_snapshot` text (xmin:xmax:xip,…).
+#define NOTIFY_STORE_ROW_SNAPSHOT 0
+/// A Notification row.
+#define NOTIFY_STORE_ROW_NOTIFICATION 1
+/// Replay: comes once for each request, before its rows; `truncated` and `more` are set.
+#define NOTIFY_STORE_ROW_REQUEST 2
+/// Unsent scan: `user` has `id` unsent rows, the oldest written by `txid`.
+#define NOTIFY_STORE_ROW_UNSENT 3
+
+/// Starts to read the rows that are visible now and were not in the previous snapshot: `txid >= xmax OR txid = ANY (xip)`,
+/// ordered by (txid, id). Rows inserted as sent (is_sent and no sent_at) are not among them; rows without recipient are
+/// (user is NULL). Read them with `notify_store_next`.
+///
+/// @param xmax, xip, xip_count the previous snapshot; xip may be NULL where the count is 0.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const uint64_t *xip,
+                                                            size_t xip_count, int timeout_ms);
+
+/// What one connection wants to be told again. Rows come ordered by (txid, id).
+typedef struct notify_store_replay_request {
+  int64_t user;
+  /// Look only at rows with a txid from here on (xmin of `since`, oldest unsent; 0 for all).
+  uint64_t lowest_txid;
+  /// Rows still unsent are wanted.
+  bool unsent;
+  /// A `pg_snapshot` text: rows not visible in it are wanted, sent or not; NULL for none.
+  const char *since;
+  /// Where more than this many rows after `since` were sent before, none of those comes; 0 for no limit.
+  uint32_t sent_limit;
+  /// Later pages: the first page's snapshot as text (only rows visible in it come); NULL on the first page.
+  const char *snapshot;
+  /// Later pages: the last row had this (txid, id); both 0 on the first page.
+  uint64_t after_txid;
+  int64_t after_id;
+} notify_store_replay_request;
+
+/// Starts to read one page for each request, all under one snapshot. Read them with `notify_store_next`: the snapshot,
+/// then for each request, in ascending order of request index, a REQUEST item and its rows.
+///
+/// @param page_rows, page_bytes a request's page ends at this many rows, or with the row that reaches this many bytes as
+///   stored (`pg_column_size`); a page has at least one row if there is any.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_replay(notify_store *store,
+                                                             const notify_store_replay_request *requests, size_t count,
+                                                             uint32_t page_rows, uint64_t page_bytes, int timeout_ms);
+
+/// Starts to read, for each user with unsent rows, how many there are and the oldest txid (a scan of the table).
+/// The first item is the snapshot.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_scan_unsent(notify_store *store, int timeout_ms);
+
+/// The next item of the stream that was started last. The server sends no faster than this is called: a stream is never
+/// held whole. Returns NOTIFY_STORE_END after the last one; after END or a failure the stream is over.
+///
+/// @param timeout_ms how long to wait for this item.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_next(notify_store *store, int timeout_ms, notify_store_row *out);
+
+/// Whether items of the stream wait in memory, so that `notify_store_next` would not wait for the network.
+bool notify_store_has_buffered(notify_store *store);
+
+// -------------------------------------------------------------------------------------------------------- writing rows
+
+/// INSERTs a row into public.notification and tells its id.
+///
+/// @param user recipient as text; @param data JSON text or NULL.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_insert(notify_store *store, const char *user, const char *data,
+                                                             int timeout_ms, int64_t *id);
+
+/// Marks rows sent (is_sent, sent_at) in one statement and one synchronous commit, in a fixed order, leaving out rows that
+/// somebody holds locked. May be repeated at any time.
+///
+/// @param ids, txids `count` pairs; a row is marked only where both match, and only once.
+/// @param marked receives how many rows this call marked.
+/// @param left `count` flags: set to true for a row that matches, is still unsent and was left out (try again later).
+/// @param xid receives the id of the committed transaction where anything was marked, else 0.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_sent(notify_store *store, const int64_t *ids,
+                                                                const uint64_t *txids, size_t count, int timeout_ms,
+                                                                size_t *marked, bool *left, uint64_t *xid);
+
+/// Sets is_read and read_at of rows of these users; pairs that match no row are ignored.
+///
+/// @param updated receives how many rows changed.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_read(notify_store *store, const int64_t *ids,
+                                                                const int64_t *users, size_t count, int timeout_ms,
+                                                                size_t *updated);
+
+/// Deletes sent rows whose created_at is older than `days` days, at most `batch` of them (SECURITY DEFINER function
+/// `notify_bridge.purge`).
+///
+/// @param dry_run counts (all of them) instead of deleting.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_purge(notify_store *store, int days, int batch, bool dry_run,
+                                                            int timeout_ms, int64_t *rows);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,5 @@
+import Hummingbird
+import NIOSSL
+import NIOExtras
+import NIOWebSocket
+enum Placeholder {}
