@@ -155,7 +155,7 @@ SQL
   for file in "$private_cluster__root"/sql/migrations/[0-9]*.sql; do
     name=$(basename "$file" .sql)
     if printf '%s\n' "$known" | grep -qx "$((10#${name%%_*}))"; then continue; fi
-    private_cluster_psql -1 -o /dev/null -v version="$((10#${name%%_*}))" -v name="${name#*_}" \
+    PGOPTIONS='-c client_min_messages=warning' private_cluster_psql -1 -o /dev/null -v version="$((10#${name%%_*}))" -v name="${name#*_}" \
       -v checksum="$(private_cluster__sha256 "$file")" -f "$file" -f - <<'SQL' || return 1
 INSERT INTO notify_bridge.migration (version, name, checksum) VALUES (:version, :'name', :'checksum');
 SQL
