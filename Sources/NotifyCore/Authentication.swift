@@ -1,0 +1,40 @@
+/// A credential as it came with a connect or in an `authenticate` message.
+package enum Credential: Sendable, Equatable {
+  /// `Authorization: Bearer …`.
+  case bearer(Secret)
+  /// `Authorization: Token …`.
+  case token(Secret)
+  /// `Sec-WebSocket-Protocol: notify-bridge.v1, bearer.…`.
+  case subprotocol(Secret)
+  /// `?token=…` or an `authenticate` message: a JWT, a ticket or a key, told apart by its shape.
+  case any(Secret)
+  /// The request's `Cookie` header, whole.
+  case cookie(Secret)
+}
+
+/// Who a verified credential belongs to.
+package struct Identity: Sendable, Equatable {
+  package let user: UserID
+  /// Seconds since 1970 UTC at which access ends; nil where the credential does not expire.
+  package let expires: Double?
+
+  package init(user: UserID, expires: Double?) {
+    self.user = user
+    self.expires = expires
+  }
+}
+
+/// The answer to a credential.
+package enum Verdict: Sendable, Equatable {
+  case accepted(Identity)
+  /// The stranger is told `reason`; `detail` is for the operator's log, and holds nothing of the credential.
+  case rejected(CloseReason.Credential, detail: String)
+  /// It can't be looked up just now: never a refusal.
+  case unavailable(detail: String)
+}
+
+/// Turns credentials into users.
+package protocol Authenticator: Sendable {
+  /// Verifies a credential. Never throws: what goes wrong is a verdict.
+  func verify(_ credential: Credential) async -> Verdict
+}

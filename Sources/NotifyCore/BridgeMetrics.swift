@@ -1,0 +1,70 @@
+package import Metrics
+
+/// All metrics of the bridge, made once from the factory that is passed in.
+///
+/// Names carry their unit; no label ever names a user.
+package struct BridgeMetrics: Sendable {
+  /// Rows read from the table by deltas.
+  package let rowsFetched: Counter
+  /// Rows written to a socket as they came, counted for each device.
+  package let rowsDelivered: Counter
+  /// Rows written to a socket by a replay.
+  package let rowsReplayed: Counter
+  /// Rows marked sent.
+  package let rowsMarked: Counter
+  /// Rows read that have no recipient.
+  package let rowsWithoutUser: Counter
+  /// Doorbells heard.
+  package let doorbells: Counter
+  /// Safety fetches that found rows for which no doorbell rang: must stay 0.
+  package let safetyFinds: Counter
+  /// Connections to the database that were lost and came back.
+  package let reconnects: Counter
+  /// Acknowledged or read ids that were not this connection's or this user's.
+  package let idsIgnored: Counter
+  /// Written rows whose marking was given up: they are sent again after a restart.
+  package let marksDropped: Counter
+  /// Sockets that got `connection_established`.
+  package let connects: Counter
+  /// Connects that were refused.
+  package let rejects: Counter
+  /// Sockets open now.
+  package let connections: Gauge
+  /// Users with at least one socket now.
+  package let users: Gauge
+  /// Bytes of rows waiting in the sockets' queues.
+  package let queueBytes: Gauge
+  /// Rows written to sockets and not yet marked.
+  package let marksPending: Gauge
+  /// Seconds from the doorbell until the kernel took the row.
+  package let doorbellToSocket: Recorder
+  /// Seconds from the row's created_at until the kernel took it (PostgreSQL tells no commit time).
+  package let createdToSocket: Recorder
+
+  /// - Parameter factory: the backend; the bridge has its own (`PrometheusRegistry`).
+  package init(factory: any MetricsFactory) {
+    func counter(_ name: String) -> Counter { Counter(label: "notify_bridge_\(name)_total", factory: factory) }
+    func gauge(_ name: String) -> Gauge { Gauge(label: "notify_bridge_\(name)", factory: factory) }
+    func seconds(_ name: String) -> Recorder {
+      Recorder(label: "notify_bridge_\(name)_seconds", dimensions: [], aggregate: true, factory: factory)
+    }
+    rowsFetched = counter("rows_fetched")
+    rowsDelivered = counter("rows_delivered")
+    rowsReplayed = counter("rows_replayed")
+    rowsMarked = counter("rows_marked")
+    rowsWithoutUser = counter("rows_without_user")
+    doorbells = counter("doorbells")
+    safetyFinds = counter("safety_finds")
+    reconnects = counter("database_reconnects")
+    idsIgnored = counter("ids_ignored")
+    marksDropped = counter("marks_dropped")
+    connects = counter("connects")
+    rejects = counter("rejects")
+    connections = gauge("connections")
+    users = gauge("users")
+    queueBytes = gauge("queue_bytes")
+    marksPending = gauge("marks_pending")
+    doorbellToSocket = seconds("doorbell_to_socket")
+    createdToSocket = seconds("created_to_socket")
+  }
+}

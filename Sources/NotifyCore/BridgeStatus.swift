@@ -1,0 +1,73 @@
+import Synchronization
+
+/// How the bridge is: told by the store and the gateway, asked by `/readyz` and by connects that can't be served yet.
+package final class BridgeStatus: Sendable {
+  /// A part of the bridge that isn't ready, and why.
+  package struct Failing: Sendable, Equatable {
+    /// `database`, `listening` or `draining`.
+    package let part: String
+    /// One line for a person; no secret.
+    package let reason: String
+  }
+
+  private struct State {
+    var database: String? = "not connected yet"
+    var isListening = false
+    var isDraining = false
+    var lastContact: ContinuousClock.Instant?
+  }
+
+  private let state = Mutex(State())
+
+  /// Starts as not connected.
+  package init() {}
+
+  /// The database is away.
+  ///
+  /// - Parameter reason: one line, no secret.
+  package func databaseLost(_ reason: String) {
+    state.withLock {
+      $0.database = reason
+      $0.isListening = false
+    }
+  }
+
+  /// The bridge listens and has fetched.
+  package func listening(at now: ContinuousClock.Instant) {
+    state.withLock {
+      $0.database = nil
+      $0.isListening = true
+      $0.lastContact = now
+    }
+  }
+
+  /// The database has just answered.
+  package func heard(at now: ContinuousClock.Instant) {
+    state.withLock { $0.lastContact = now }
+  }
+
+  /// No new connection is taken.
+  package func draining() {
+    state.withLock { $0.isDraining = true }
+  }
+
+  /// Whether the database answers, so that a replay can be expected soon.
+  package var isConnected: Bool { state.withLock { $0.isListening } }
+
+  /// What isn't ready; empty where all is.
+  ///
+  /// A database that says nothing for `Limits.silence` is away, whatever the socket looks like.
+  package func failing(at now: ContinuousClock.Instant) -> [Failing] {
+    state.withLock { state in
+      var failing: [Failing] = []
+      if let reason = state.database {
+        failing.append(Failing(part: "database", reason: reason))
+      } else if let last = state.lastContact, now - last > Limits.silence {
+        failing.append(Failing(part: "database", reason: "no answer for \((now - last).components.seconds) s"))
+      }
+      if !state.isListening { failing.append(Failing(part: "listening", reason: "LISTEN is not active")) }
+      if state.isDraining { failing.append(Failing(part: "draining", reason: "the bridge is stopping")) }
+      return failing
+    }
+  }
+}

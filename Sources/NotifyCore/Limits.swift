@@ -1,0 +1,78 @@
+/// The bounds of everything that could grow, with what happens on reaching each.
+///
+/// Constants are bounds that no operator needs to turn; the stored properties are configuration
+/// (`NOTIFY_BRIDGE_LIMITS_…`), with its defaults.
+package struct Limits: Sendable, Equatable {
+  // MARK: Constants
+
+  /// Bytes of a user id's text; a longer one is no user.
+  package static let userIDBytes = 128
+  /// Characters of a cursor; a longer one is foreign.
+  package static let cursorBytes = 128
+  /// Transactions in progress that a cursor names; of more, the newest are replayed again.
+  package static let cursorTransactions = 4
+  /// Rows of one batch; the delta goes on in the next.
+  package static let batchRows = 2_000
+  /// Payload bytes at which a batch ends (one row may be larger).
+  package static let batchBytes = 1 << 20
+  /// Batches handed to the event loops and not yet routed by all of them; the store waits.
+  package static let batchesInFlight = 4
+  /// Rows of a replay's page for one connection; the next page follows when this one was written to the socket.
+  package static let replayPageRows = 200
+  /// Stored bytes at which a replay's page ends (one row may be larger).
+  package static let replayPageBytes: UInt64 = 256 << 10
+  /// Connections whose replay is read by one statement; more wait for the next.
+  package static let replayRequests = 256
+  /// Bytes held back for a connection that catches up; beyond, they are dropped and it catches up again.
+  package static let heldBytes = 8 << 20
+  /// Rows marked sent by one statement; more wait for the next.
+  package static let markRows = 2_000
+  /// Rows written and not yet marked while the database is away; beyond, the oldest are forgotten and sent again later.
+  package static let pendingMarks = 1_000_000
+  /// Read receipts waiting for the database; beyond, new ones are dropped and counted.
+  package static let pendingReceipts = 100_000
+  /// Ids in one `ack` or `read` message; more are an invalid message.
+  package static let idsPerMessage = 1_000
+  /// Rows sent and not acknowledged on a connection with `ack=1`; beyond, it is closed with 4008.
+  package static let unacknowledgedRows = 10_000
+  /// How long a connect is held while the database is away, before it is closed with 1013.
+  package static let connectHold: Duration = .seconds(10)
+  /// How long the database may say nothing before it counts as away; a fetch is made more often than that.
+  package static let silence: Duration = .milliseconds(4_500)
+  /// How often the bridge fetches although no doorbell rang, and touches its replica row.
+  package static let safetyInterval: Duration = .seconds(2)
+  /// How often it fetches while a transaction may still be open that began before the doorbell was armed.
+  package static let armingInterval: Duration = .milliseconds(20)
+  /// How long a peer may take to answer our close frame.
+  package static let closeTimeout: Duration = .seconds(5)
+  /// The largest random delay that a drained client is told to wait, in milliseconds.
+  package static let retryMilliseconds = 5_000
+
+  // MARK: Configuration
+
+  /// Sockets of this process; beyond, a connect is refused with 503.
+  package var connections = 18_000
+  /// Sockets of one user; the oldest is closed with 4009.
+  package var connectionsPerUser = 100
+  /// Sockets from one address, 0 for no limit; beyond, a connect is closed with 4029.
+  package var connectionsPerAddress = 0
+  /// Connects per second of one address, 0 for no limit; beyond, a connect is closed with 4029.
+  package var connectRate = 0
+  /// Bytes waiting for one socket behind its first frame; beyond, it is closed with 4008.
+  package var queueBytes = 1 << 20
+  /// Bytes of a message from a client; beyond, it is closed with 1009.
+  package var messageBytes = 65_536
+  /// Messages per second from a client; beyond, it is closed with 4029.
+  package var messageRate = 50
+  /// Rows after `since` that were sent before; beyond, none of them comes and `replay_truncated` says so.
+  package var replayRows = 1_000
+  /// Rows held back for a connection that catches up; beyond, they are dropped and it catches up again.
+  package var heldRows = 10_000
+  /// Seconds for the request head, and for the TLS handshake, each; beyond, the connection is closed.
+  package var handshakeSeconds = 10
+  /// Users whose oldest unsent row is remembered; for others look-ups have no lower bound.
+  package var rememberedUsers = 1_000_000
+
+  /// The defaults.
+  package init() {}
+}

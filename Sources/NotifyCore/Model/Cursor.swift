@@ -1,0 +1,66 @@
+/// A place to resume from: everything that its snapshot sees was written to the connection that was given it.
+///
+/// On the wire it is opaque: the epoch, `xmax` and the transactions in progress in base 36, joined by dots; at most
+/// `Limits.cursorBytes` characters of `A–Z a–z 0–9 .`.
+package struct Cursor: Equatable, Sendable {
+  /// The history to which the ids belong.
+  package let epoch: Epoch
+  /// What was written already. At most `Limits.cursorTransactions` transactions are in progress in it.
+  package let snapshot: Snapshot
+
+  /// Makes the cursor that claims what both the snapshot and the newest durable transaction allow.
+  ///
+  /// Where more transactions are in progress than fit, `xmax` is lowered to the first that doesn't: a little more is
+  /// replayed, never less.
+  ///
+  /// - Parameter durable: the newest transaction of this bridge known to be on disk (M in `database.md`).
+  package init(epoch: Epoch, snapshot: Snapshot, durable: UInt64) {
+    let claimed = snapshot.lowered(to: durable + 1)
+    self.epoch = epoch
+    if claimed.xip.count > Limits.cursorTransactions {
+      self.snapshot = Snapshot(
+        xmax: claimed.xip[Limits.cursorTransactions], xip: Array(claimed.xip.prefix(Limits.cursorTransactions)))
+    } else {
+      self.snapshot = claimed
+    }
+  }
+
+  /// Its form on the wire.
+  package var text: String {
+    var text = "\(epoch.text).\(String(snapshot.xmax, radix: 36))"
+    for id in snapshot.xip {
+      text += "."
+      text += String(id, radix: 36)
+    }
+    return text
+  }
+
+  /// What a client gave back as `since`.
+  package enum Given: Equatable, Sendable {
+    /// No cursor: only unsent rows are wanted.
+    case none
+    /// A cursor of this epoch.
+    case cursor(Snapshot)
+    /// One that can't be read or belongs to another epoch: unsent rows, and the client refetches the rest.
+    case foreign
+  }
+
+  /// Reads what a client gave back. Never fails: whatever can't be read is foreign.
+  package static func read(_ text: String?, epoch: Epoch) -> Given {
+    guard let text, !text.isEmpty else { return .none }
+    guard text.utf8.count <= Limits.cursorBytes else { return .foreign }
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count >= 2, parts.count <= 2 + Limits.cursorTransactions, parts[0] == epoch.text else { return .foreign }
+    var ids: [UInt64] = []
+    for part in parts.dropFirst() {
+      // xid8 fits in 63 bits: PostgreSQL's own functions take it no further.
+      guard let id = UInt64(part, radix: 36), id > 0, id <= UInt64(Int64.max), !part.hasPrefix("+") else {
+        return .foreign
+      }
+      ids.append(id)
+    }
+    let xip = Array(ids.dropFirst())
+    guard zip(xip, xip.dropFirst()).allSatisfy(<), xip.last ?? 0 < ids[0] else { return .foreign }
+    return .cursor(Snapshot(xmax: ids[0], xip: xip))
+  }
+}

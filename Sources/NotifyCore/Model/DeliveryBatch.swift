@@ -1,0 +1,58 @@
+/// Rows on their way to sockets: their frames lie encoded in one array, those of a user side by side in order of delivery.
+///
+/// It is built once by the store, then handed to every event loop and never changed.
+package final class DeliveryBatch: Sendable {
+  /// One row's frame.
+  package struct Frame: Sendable, Equatable {
+    package let key: RowKey
+    /// Where the frame, header included, ends in `bytes`; it begins where the one before ends.
+    package let end: Int
+    /// Microseconds since 1970-01-01 UTC, where the row has a finite creation time.
+    package let createdAt: Int64?
+  }
+
+  /// The frames of one user.
+  package struct Group: Sendable, Equatable {
+    package let user: UserID
+    /// Indices into `frames`.
+    package let frames: Range<Int>
+  }
+
+  /// Whole WebSocket frames, back to back.
+  package let bytes: [UInt8]
+  /// One entry for each row, grouped by user.
+  package let frames: [Frame]
+  /// Each user of the batch once.
+  package let groups: [Group]
+  /// The snapshot that the delta started from.
+  package let base: Snapshot
+  /// The snapshot under which the delta was read.
+  package let snapshot: Snapshot
+  /// Where the delta ends with this batch: the cursor that vouches for all of it. Nil while more chunks follow.
+  package let cursor: String?
+  /// When the doorbell that led to this delta rang; nil for a fetch that no doorbell asked for.
+  package let doorbell: ContinuousClock.Instant?
+
+  package init(
+    bytes: [UInt8] = [], frames: [Frame] = [], groups: [Group] = [], base: Snapshot, snapshot: Snapshot,
+    cursor: String? = nil, doorbell: ContinuousClock.Instant? = nil
+  ) {
+    self.bytes = bytes
+    self.frames = frames
+    self.groups = groups
+    self.base = base
+    self.snapshot = snapshot
+    self.cursor = cursor
+    self.doorbell = doorbell
+  }
+
+  /// The bytes of some consecutive frames, as a range of `bytes`.
+  package func byteRange(_ frames: Range<Int>) -> Range<Int> {
+    guard let last = frames.last else { return 0..<0 }
+    return start(of: frames.lowerBound)..<self.frames[last].end
+  }
+
+  private func start(of frame: Int) -> Int {
+    frame == 0 ? 0 : frames[frame - 1].end
+  }
+}

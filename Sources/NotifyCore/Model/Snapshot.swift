@@ -1,0 +1,61 @@
+/// What a statement could see: PostgreSQL's `pg_snapshot` (xmin, xmax and the transactions in progress between them).
+///
+/// A committed transaction `t` is visible where `t < xmax` and `t` is not in `xip`.
+package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
+  /// All transactions below this one have ended.
+  package let xmin: UInt64
+  /// The first transaction id not assigned yet.
+  package let xmax: UInt64
+  /// Transactions in progress, ascending, each in `xmin ..< xmax`.
+  package let xip: [UInt64]
+
+  /// Makes a snapshot.
+  ///
+  /// - Parameter xip: ascending ids below `xmax`.
+  package init(xmax: UInt64, xip: [UInt64] = []) {
+    self.xmin = xip.first ?? xmax
+    self.xmax = xmax
+    self.xip = xip
+  }
+
+  /// Reads `pg_snapshot`'s text form, `xmin:xmax:xip,xip,…`; nil where it is none.
+  package init?(_ text: some StringProtocol) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 3, let xmin = UInt64(parts[0]), let xmax = UInt64(parts[1]), xmin <= xmax else { return nil }
+    var xip: [UInt64] = []
+    for part in parts[2].split(separator: ",") {
+      guard let id = UInt64(part), id >= xmin, id < xmax, id > xip.last ?? 0 else { return nil }
+      xip.append(id)
+    }
+    self.xmin = xmin
+    self.xmax = xmax
+    self.xip = xip
+  }
+
+  /// Whether a *committed* transaction is visible.
+  package func sees(_ txid: UInt64) -> Bool {
+    if txid < xmin { return true }
+    if txid >= xmax { return false }
+    var low = 0
+    var high = xip.count
+    while low < high {
+      let middle = (low + high) / 2
+      if xip[middle] < txid { low = middle + 1 } else { high = middle }
+    }
+    return low == xip.count || xip[low] != txid
+  }
+
+  /// The same snapshot claiming nothing from `limit` on.
+  ///
+  /// After a crash PostgreSQL hands ids out again that had not reached the disk: only what is below a transaction known
+  /// to be durable can still be claimed.
+  package func lowered(to limit: UInt64) -> Snapshot {
+    guard xmax > limit else { return self }
+    return Snapshot(xmax: limit, xip: xip.filter { $0 < limit })
+  }
+
+  /// `pg_snapshot`'s text form.
+  package var description: String {
+    "\(xmin):\(xmax):\(xip.map(String.init).joined(separator: ","))"
+  }
+}

@@ -1,0 +1,30 @@
+/// A recipient, as the text that the database has for it.
+///
+/// Inside the bridge every user id is text, whatever the column's type: a number and a string that read the same are the
+/// same user.
+package struct UserID: Hashable, Sendable, CustomStringConvertible {
+  /// The id as text: at most `Limits.userIDBytes` bytes of UTF-8, never empty.
+  package let text: String
+
+  /// Makes an id, or nil where the text is empty or longer than `Limits.userIDBytes` bytes.
+  package init?(_ text: some StringProtocol) {
+    guard !text.isEmpty, text.utf8.count <= Limits.userIDBytes else { return nil }
+    self.text = String(text)
+  }
+
+  /// Makes an id of an integer column.
+  package init(_ number: Int64) {
+    self.text = String(number)
+  }
+
+  /// The id as an integer where its text is the canonical form of one (`7`, `-7`; neither `07` nor `+7`).
+  package var integer: Int64? {
+    guard let number = Int64(text), String(number) == text else { return nil }
+    return number
+  }
+
+  /// The name of the user's group, as in Django Channels.
+  package var group: String { "user_\(text)_notifications" }
+
+  package var description: String { text }
+}
