@@ -1,0 +1,80 @@
+/// Knows what has been routed, and so which rows of the next delta are new.
+///
+/// Rows visible now and not in the previous snapshot are those with `txid >= xmax` or `txid` in `xip`; `database.md` says
+/// why that set is exact, and what a cut inside a delta and a crash of the database add to it. A value without I/O.
+package struct DeltaReader: Sendable, Equatable {
+  /// A delta that was cut: what it saw up to `last` was routed.
+  struct Cut: Sendable, Equatable {
+    var snapshot: Snapshot
+    var last: RowKey
+  }
+
+  /// What has been routed as a whole.
+  package private(set) var previous: Snapshot
+  private var current: Snapshot?
+  private var lastRouted: RowKey?
+  private var cuts: [Cut] = []
+  /// Rows routed whose transactions are not known to be on disk: a crash lowers `previous` below them.
+  private var routedAbove: Set<RowKey> = []
+
+  /// - Parameter start: nothing visible in it will be routed (unsent rows come by replay).
+  package init(start: Snapshot) {
+    previous = start
+  }
+
+  /// How many rows are remembered because their transactions are not known to be on disk.
+  package var remembered: Int { routedAbove.count }
+
+  /// The delta's statement has begun and sees this.
+  package mutating func begin(_ snapshot: Snapshot) {
+    current = snapshot
+    lastRouted = nil
+  }
+
+  /// Whether a row of the delta is new.
+  package func accepts(_ key: RowKey) -> Bool {
+    if routedAbove.contains(key) { return false }
+    return !cuts.contains { $0.snapshot.sees(key.txid) && key <= $0.last }
+  }
+
+  /// Rows were routed.
+  ///
+  /// - Parameters:
+  ///   - keys: in the order of the delta.
+  ///   - durable: the newest transaction known to be on disk.
+  package mutating func routed(_ keys: some Sequence<RowKey>, durable: UInt64) {
+    for key in keys {
+      lastRouted = max(key, lastRouted ?? key)
+      if key.txid > durable { routedAbove.insert(key) }
+    }
+  }
+
+  /// The delta was read to its end.
+  package mutating func finish() {
+    guard let snapshot = current else { return }
+    previous = snapshot
+    current = nil
+    lastRouted = nil
+    cuts = []
+  }
+
+  /// A transaction is known to be on disk, and with it all before it in the log.
+  package mutating func forget(upTo durable: UInt64) {
+    guard !routedAbove.isEmpty else { return }
+    routedAbove = routedAbove.filter { $0.txid > durable }
+  }
+
+  /// The connection was lost, maybe by a crash, which hands ids above `durable` out again.
+  package mutating func connectionLost(durable: UInt64) {
+    if let snapshot = current, let last = lastRouted {
+      // A later cut sees more: it stands for an earlier one that did not get as far.
+      cuts.removeAll { $0.last <= last }
+      cuts.append(Cut(snapshot: snapshot, last: last))
+    }
+    current = nil
+    lastRouted = nil
+    previous = previous.lowered(to: durable + 1)
+    for index in cuts.indices { cuts[index].snapshot = cuts[index].snapshot.lowered(to: durable + 1) }
+    routedAbove = routedAbove.filter { $0.txid > durable }
+  }
+}

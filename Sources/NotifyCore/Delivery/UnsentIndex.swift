@@ -1,0 +1,60 @@
+/// Remembers for each user with unsent rows the oldest one's transaction, so that a look-up need not search sent rows.
+///
+/// The count errs on the high side only: a row counted twice keeps an entry that could go, a row never counted would be
+/// lost to look-ups. A value; its owner guards it.
+package struct UnsentIndex: Sendable, Equatable {
+  private struct Entry: Sendable, Equatable {
+    var oldest: UInt64
+    var rows: Int
+  }
+
+  private var entries: [UserID: Entry] = [:]
+  private let limit: Int
+  /// The snapshot of the scan that found all users with unsent rows; nil until it is done, or after the limit was reached.
+  private var scanned: Snapshot?
+  private var isOverLimit = false
+
+  /// - Parameter limit: users to remember (`Limits.rememberedUsers`).
+  package init(limit: Int) {
+    self.limit = limit
+  }
+
+  /// Users that are remembered.
+  package var users: Int { entries.count }
+  /// Whether look-ups of users without entry are bounded.
+  package var isComplete: Bool { scanned != nil && !isOverLimit }
+
+  /// Where to look for a user's unsent rows: none has a lower txid. 0 where nothing is known.
+  package func lowest(_ user: UserID) -> UInt64 {
+    guard let scanned, !isOverLimit else { return 0 }
+    // What the scan did not see was routed by a delta since and has an entry, or is not committed yet: then it is not
+    // below the scan's xmin.
+    return entries[user]?.oldest ?? scanned.xmin
+  }
+
+  /// Rows of a user are about to be routed.
+  package mutating func add(_ user: UserID, oldest: UInt64, rows: Int) {
+    if var entry = entries[user] {
+      entry.oldest = min(entry.oldest, oldest)
+      entry.rows += rows
+      entries[user] = entry
+    } else if entries.count < limit {
+      entries[user] = Entry(oldest: oldest, rows: rows)
+    } else {
+      isOverLimit = true
+    }
+  }
+
+  /// A row was marked sent by this bridge.
+  package mutating func remove(_ row: WrittenRow) {
+    // A row older than the entry was never counted in it.
+    guard var entry = entries[row.user], row.key.txid >= entry.oldest else { return }
+    entry.rows -= 1
+    entries[row.user] = entry.rows > 0 ? entry : nil
+  }
+
+  /// The scan of the table has ended; what it found was added.
+  package mutating func scanEnded(_ snapshot: Snapshot) {
+    scanned = snapshot
+  }
+}
