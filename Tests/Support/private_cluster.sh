@@ -4,7 +4,8 @@
 #   trap private_cluster_remove EXIT
 #   private_cluster_start                     initdb, start; exports the variables below
 #   private_cluster_migrate [database]        applies what is missing of sql/migrations/, as the binary does
-#   private_cluster_psql [arguments]          psql at that cluster: no psqlrc, stops at the first error
+#   private_cluster_psql [arguments]          psql at that cluster: no psqlrc, stops at the first error;
+#                                             as PRIVATE_CLUSTER_USER in PRIVATE_CLUSTER_DATABASE where set
 #   private_cluster_stop [fast|immediate]     stops the server and keeps its data; `immediate` is a crash
 #   private_cluster_resume                    starts a stopped cluster again, on the same port
 #   private_cluster_restart [fast|immediate]  the two together
@@ -134,7 +135,8 @@ private_cluster_remove() {
 }
 
 private_cluster_psql() {
-  psql -X -q -v ON_ERROR_STOP=1 -d "${PRIVATE_CLUSTER_URL%/*}/${PRIVATE_CLUSTER_DATABASE:-postgres}" "$@"
+  local at=${PRIVATE_CLUSTER_USER:-postgres}@127.0.0.1:$PRIVATE_CLUSTER_PORT
+  psql -X -q -v ON_ERROR_STOP=1 -d "postgresql://$at/${PRIVATE_CLUSTER_DATABASE:-postgres}" "$@"
 }
 
 private_cluster__sha256() {
@@ -143,7 +145,7 @@ private_cluster__sha256() {
 
 # Each migration in a transaction of its own, recorded with the SHA-256 of its bytes.
 private_cluster_migrate() {
-  local PRIVATE_CLUSTER_DATABASE=${1:-postgres} file name known
+  local PRIVATE_CLUSTER_DATABASE=${1:-${PRIVATE_CLUSTER_DATABASE:-postgres}} file name known
   private_cluster_psql <<'SQL' || return 1
 SET client_min_messages = warning;
 CREATE SCHEMA IF NOT EXISTS notify_bridge;
