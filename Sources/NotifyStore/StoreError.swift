@@ -1,0 +1,77 @@
+internal import CNotifyStore
+
+/// What went wrong with the database.
+package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConvertible {
+  /// What kind of failure it is; adding one breaks nobody.
+  package struct Code: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    /// The time given passed first.
+    package static let timeout = Code(description: "timeout")
+    /// The caller's argument is wrong, or the connection string can't be parsed.
+    package static let badArgument = Code(description: "bad argument")
+    package static let outOfMemory = Code(description: "out of memory")
+    /// The server could not be reached or did not let us in.
+    package static let notConnected = Code(description: "not connected")
+    /// The connection broke while in use.
+    package static let connectionLost = Code(description: "connection lost")
+    /// The server answered a statement with an error.
+    package static let server = Code(description: "server error")
+    /// The server's answer has not the expected shape.
+    package static let badAnswer = Code(description: "unexpected answer")
+    /// The server is a standby: LISTEN and marking need a primary.
+    package static let standby = Code(description: "standby")
+    /// The bridge's schema is missing, older or newer than this program needs.
+    package static let schema = Code(description: "schema")
+  }
+
+  package let code: Code
+  /// SQLSTATE, or empty where the server gave none.
+  package let sqlstate: String
+  /// One line for a person; no secret.
+  package let message: String
+  /// What to do about it, or empty.
+  package let hint: String
+  /// Whether the same call can succeed later without anybody changing anything.
+  package let isRetriable: Bool
+
+  package init(_ code: Code, sqlstate: String = "", message: String, hint: String = "", isRetriable: Bool = false) {
+    self.code = code
+    self.sqlstate = sqlstate
+    self.message = message
+    self.hint = hint
+    self.isRetriable = isRetriable
+  }
+
+  /// Reads what the C module knows of its last failure.
+  init(_ status: notify_store_status, _ error: UnsafePointer<notify_store_error>?) {
+    let error = error?.pointee
+    let sqlstate = error.map { withUnsafeBytes(of: $0.sqlstate) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } }
+    self.init(
+      Self.code(of: status), sqlstate: sqlstate ?? "",
+      message: error?.message.map { String(cString: $0) } ?? "the database module failed with status \(status.rawValue)",
+      hint: error?.hint.map { String(cString: $0) } ?? "", isRetriable: error?.retriable ?? false)
+  }
+
+  private static func code(of status: notify_store_status) -> Code {
+    switch status {
+    case NOTIFY_STORE_TIMEOUT: .timeout
+    case NOTIFY_STORE_BAD_ARGUMENT: .badArgument
+    case NOTIFY_STORE_NO_MEMORY: .outOfMemory
+    case NOTIFY_STORE_NOT_CONNECTED: .notConnected
+    case NOTIFY_STORE_CONNECTION_LOST: .connectionLost
+    case NOTIFY_STORE_SERVER_ERROR: .server
+    default: .badAnswer
+    }
+  }
+
+  /// Safe to log: one line.
+  package var description: String {
+    sqlstate.isEmpty ? message : "\(message) (SQLSTATE \(sqlstate))"
+  }
+
+  /// Everything that is known.
+  package var debugDescription: String {
+    "\(code): \(description)\(hint.isEmpty ? "" : " Hint: \(hint)")\(isRetriable ? " [retriable]" : "")"
+  }
+}
