@@ -1,0 +1,144 @@
+#include <string.h>
+
+#include "internal.h"
+
+// What the bridge's statements rely on. A delta is exact only where each statement has a snapshot of its own; a marking
+// counts as durable when it is committed; a plan is good only for the snapshot it was made for; the first item of a
+// stream comes first only where no worker processes take part.
+static const char session[] =
+    "SET default_transaction_isolation = 'read committed';"
+    "SET synchronous_commit = on;"
+    "SET plan_cache_mode = force_custom_plan;"
+    "SET max_parallel_workers_per_gather = 0;"
+    "SET jit = off;"
+    "SET client_min_messages = warning;"
+    "SET DateStyle = 'ISO'";
+
+// libpq prints notices to stderr unless told otherwise. Of them only a session's end is of interest.
+static void on_notice(void *argument, const PGresult *notice) {
+  notify_store *store = argument;
+  const notify_store_libpq *pq = store->pq;
+  const char *severity = pq->result_error_field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const char *message = pq->result_error_field(notice, PG_DIAG_MESSAGE_PRIMARY);
+  if (severity != NULL && message != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
+    ns_set_sqlstate(store->farewell_sqlstate, pq->result_error_field(notice, PG_DIAG_SQLSTATE));
+    ns_copy_line(store->farewell, sizeof store->farewell, message, strlen(message));
+  }
+}
+
+static notify_store_status fail_connect(notify_store *store, bool at_start, const PQconninfoOption *options) {
+  const notify_store_libpq *pq = store->pq;
+  char text[NS_MESSAGE_SIZE];
+  char sqlstate[NS_SQLSTATE_SIZE];
+  const char *full = pq->error_message(store->connection);
+  // libpq looks at an option's value only here, not when it parses the string.
+  const char *problem = at_start && full != NULL ? ns_conninfo_problem(full) : NULL;
+  if (problem != NULL) {
+    notify_store_close(store);
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "the connection string: %s", problem);
+  }
+  ns_digest(full, text, sizeof text, sqlstate);
+  if (sqlstate[0] == '\0' && pq->needs_password(store->connection) != 0) {
+    // libpq hangs up by itself when it is asked for a password that it has not.
+    ns_set_sqlstate(sqlstate, "28P01");
+  }
+  ns_conninfo_redact(options, text);
+  notify_store_close(store);
+  return ns_fail(store, NOTIFY_STORE_NOT_CONNECTED, sqlstate, "%s", text[0] == '\0' ? "could not connect" : text);
+}
+
+static notify_store_status start(notify_store *store, const char *conninfo, const char *application_name) {
+  // An entry wins over those before it, and what `dbname` is expanded to counts as standing in its place. A dead peer
+  // is noticed after about a minute also while nothing is said.
+  const char *const keywords[] = {"fallback_application_name",
+                                  "keepalives_idle",
+                                  "keepalives_interval",
+                                  "keepalives_count",
+                                  "dbname",
+                                  "client_encoding",
+                                  NULL};
+  const char *const values[] = {application_name, "30", "10", "3", conninfo, "UTF8", NULL};
+  store->connection = store->pq->connect_start(keywords, values, 1);
+  if (store->connection == NULL) {
+    return ns_fail_memory(store);
+  }
+  // An error's SQLSTATE is nowhere but in the verbose form of its text.
+  (void)store->pq->set_verbosity(store->connection, PQERRORS_VERBOSE);
+  (void)store->pq->set_notice_receiver(store->connection, on_notice, store);
+  return NOTIFY_STORE_OK;
+}
+
+static notify_store_status establish(notify_store *store, int64_t deadline, const PQconninfoOption *options) {
+  const notify_store_libpq *pq = store->pq;
+  if (pq->status(store->connection) == CONNECTION_BAD) {
+    return fail_connect(store, true, options);
+  }
+  PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+  while (next != PGRES_POLLING_OK) {
+    short ready = 0;
+    if (next == PGRES_POLLING_FAILED || pq->socket(store->connection) < 0) {
+      return fail_connect(store, false, options);
+    }
+    notify_store_status status = ns_poll(store, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline, &ready);
+    if (status == NOTIFY_STORE_TIMEOUT) {
+      notify_store_close(store);
+      return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL, "no connection in the time given");
+    }
+    if (status != NOTIFY_STORE_OK) {
+      return status;
+    }
+    next = pq->connect_poll(store->connection);
+  }
+  return NOTIFY_STORE_OK;
+}
+
+static notify_store_status prepare(notify_store *store, int64_t deadline) {
+  const notify_store_libpq *pq = store->pq;
+  const ns_statement statement = {.sql = session};
+  PGresult *result = NULL;
+  (void)pq->set_verbosity(store->connection, PQERRORS_DEFAULT);
+  if (pq->set_nonblocking(store->connection, 1) != 0) {
+    return ns_fail_lost(store);
+  }
+  notify_store_status status = ns_run(store, &statement, deadline, &result);
+  pq->clear(result);
+  return status;
+}
+
+notify_store_status notify_store_connect(notify_store *store, const char *conninfo, const char *application_name,
+                                         int timeout_ms) {
+  PQconninfoOption *options = NULL;
+  const char *problem = NULL;
+  ns_forget_error(store);
+  notify_store_close(store);
+  if (conninfo == NULL || application_name == NULL || timeout_ms < 0) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL,
+                   "connecting needs a connection string, a name and a timeout");
+  }
+  int64_t deadline = ns_deadline(store, timeout_ms);
+  notify_store_status status = ns_conninfo_parse(store->pq, conninfo, &options, &problem);
+  if (status == NOTIFY_STORE_NO_MEMORY) {
+    return ns_fail_memory(store);
+  }
+  if (status != NOTIFY_STORE_OK) {
+    return ns_fail(store, status, NULL, "the connection string: %s", problem);
+  }
+  status = start(store, conninfo, application_name);
+  if (status == NOTIFY_STORE_OK) {
+    status = establish(store, deadline, options);
+  }
+  if (status == NOTIFY_STORE_OK) {
+    status = prepare(store, deadline);
+  }
+  store->pq->conninfo_free(options);
+  if (status == NOTIFY_STORE_OK) {
+    return NOTIFY_STORE_OK;
+  }
+  notify_store_close(store);
+  if (status == NOTIFY_STORE_CONNECTION_LOST || status == NOTIFY_STORE_SERVER_ERROR ||
+      status == NOTIFY_STORE_BAD_ANSWER) {
+    // For the caller there never was a connection.
+    return ns_fail(store, NOTIFY_STORE_NOT_CONNECTED, store->error.sqlstate, "%s", store->message);
+  }
+  return status;
+}

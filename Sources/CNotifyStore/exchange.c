@@ -1,0 +1,225 @@
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "internal.h"
+
+// TLS may hold bytes that poll() knows nothing of: OpenSSL reads whole records, libpq takes what its buffer has room
+// for. Servers before 17 send records that always fit. For the others, look again after this time.
+#define TLS_LOOK_AGAIN_MS 100
+
+int64_t ns_deadline(const notify_store *store, int timeout_ms) {
+  return store->pq->now_ms() + timeout_ms;
+}
+
+int ns_remaining(const notify_store *store, int64_t deadline) {
+  int64_t left = deadline - store->pq->now_ms();
+  if (left <= 0) {
+    return 0;
+  }
+  return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+notify_store_status ns_poll(notify_store *store, short events, int64_t deadline, short *ready) {
+  const notify_store_libpq *pq = store->pq;
+  struct pollfd descriptor = {.fd = pq->socket(store->connection), .events = events};
+  *ready = 0;
+  if (descriptor.fd < 0) {
+    return ns_fail_lost(store);
+  }
+  for (;;) {
+    int remaining = ns_remaining(store, deadline);
+    bool may_hide = pq->ssl_in_use(store->connection) != 0 && remaining > TLS_LOOK_AGAIN_MS;
+    int count = pq->wait_for(&descriptor, 1, may_hide ? TLS_LOOK_AGAIN_MS : remaining);
+    if (count > 0) {
+      // Errors and hang-ups are told by the next read.
+      *ready = (short)(descriptor.revents & POLLOUT) | (descriptor.revents & ~POLLOUT ? POLLIN : 0);
+      return NOTIFY_STORE_OK;
+    }
+    if (count == 0 && may_hide) {
+      *ready = POLLIN;
+      return NOTIFY_STORE_OK;
+    }
+    if (count == 0 && ns_remaining(store, deadline) == 0) {
+      return NOTIFY_STORE_TIMEOUT;
+    }
+    if (count < 0 && errno != EINTR) {
+      int code = errno;
+      notify_store_close(store);
+      return ns_fail(store, NOTIFY_STORE_CONNECTION_LOST, NULL, "waiting for the connection failed (error %d)", code);
+    }
+  }
+}
+
+static notify_store_status fail_timeout(notify_store *store) {
+  // What the server would answer now can't be told from the answer to a later statement.
+  notify_store_close(store);
+  return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL, "no answer in the time given: the connection is closed");
+}
+
+void ns_collect(notify_store *store) {
+  for (;;) {
+    PGnotify *notification = store->pq->notifies(store->connection);
+    if (notification == NULL) {
+      return;
+    }
+    store->pq->freemem(notification);
+    if (store->doorbells < UINT_MAX) {
+      store->doorbells++;
+    }
+  }
+}
+
+static notify_store_status consume(notify_store *store) {
+  // A second time, for what TLS held back at the first.
+  if (store->pq->consume_input(store->connection) == 0 ||
+      (store->pq->ssl_in_use(store->connection) != 0 && store->pq->consume_input(store->connection) == 0)) {
+    return ns_fail_lost(store);
+  }
+  return NOTIFY_STORE_OK;
+}
+
+static notify_store_status flush(notify_store *store, int64_t deadline) {
+  for (;;) {
+    short ready = 0;
+    int rest = store->pq->flush(store->connection);
+    if (rest == 0) {
+      return NOTIFY_STORE_OK;
+    }
+    if (rest < 0) {
+      return ns_fail_lost(store);
+    }
+    // A server that can't get rid of its own output reads nothing: take it in while sending.
+    notify_store_status status = ns_poll(store, POLLIN | POLLOUT, deadline, &ready);
+    if (status == NOTIFY_STORE_OK && (ready & POLLIN) != 0) {
+      status = consume(store);
+    }
+    if (status != NOTIFY_STORE_OK) {
+      return status == NOTIFY_STORE_TIMEOUT ? fail_timeout(store) : status;
+    }
+  }
+}
+
+notify_store_status ns_result(notify_store *store, int64_t deadline, PGresult **out) {
+  *out = NULL;
+  while (store->pq->is_busy(store->connection) != 0) {
+    short ready = 0;
+    notify_store_status status = ns_poll(store, POLLIN, deadline, &ready);
+    if (status == NOTIFY_STORE_OK) {
+      status = consume(store);
+    }
+    if (status != NOTIFY_STORE_OK) {
+      return status == NOTIFY_STORE_TIMEOUT ? fail_timeout(store) : status;
+    }
+    ns_collect(store);
+  }
+  *out = store->pq->get_result(store->connection);
+  ns_collect(store);
+  if (*out == NULL) {
+    store->in_flight = false;
+    if (store->pq->status(store->connection) == CONNECTION_BAD) {
+      return ns_fail_lost(store);
+    }
+    return NOTIFY_STORE_OK;
+  }
+  switch (store->pq->result_status(*out)) {
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+      // libpq would wait for the caller's data for ever.
+      store->pq->clear(*out);
+      *out = NULL;
+      notify_store_close(store);
+      return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "COPY to or from the client is not supported");
+    default:
+      return NOTIFY_STORE_OK;
+  }
+}
+
+void ns_discard_buffered(notify_store *store) {
+  while (store->in_flight && store->pq->is_busy(store->connection) == 0) {
+    PGresult *result = store->pq->get_result(store->connection);
+    if (result == NULL) {
+      store->in_flight = false;
+    }
+    store->pq->clear(result);
+  }
+}
+
+notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadline) {
+  ns_forget_error(store);
+  ns_stream_end(store);
+  if (timeout_ms < 0) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a timeout is negative");
+  }
+  if (store->connection == NULL) {
+    return ns_fail(store, NOTIFY_STORE_NOT_CONNECTED, NULL, "not connected");
+  }
+  *deadline = ns_deadline(store, timeout_ms);
+  while (store->in_flight) {
+    PGresult *rest = NULL;
+    notify_store_status status = ns_result(store, *deadline, &rest);
+    store->pq->clear(rest);
+    if (status != NOTIFY_STORE_OK) {
+      return status;
+    }
+  }
+  return NOTIFY_STORE_OK;
+}
+
+notify_store_status ns_send(notify_store *store, const ns_statement *statement, int64_t deadline) {
+  const notify_store_libpq *pq = store->pq;
+  int sent = 0;
+  // Only the simple protocol takes several statements at once, and it has no parameters.
+  if (statement->count == 0 && !statement->binary) {
+    sent = pq->send_query(store->connection, statement->sql);
+  } else {
+    sent = pq->send_query_params(store->connection, statement->sql, statement->count, NULL, statement->parameters, NULL,
+                                 NULL, statement->binary ? 1 : 0);
+  }
+  if (sent == 0) {
+    // What libpq has in its buffer by now is unknown.
+    return ns_fail_lost(store);
+  }
+  store->in_flight = true;
+  if (statement->stream && pq->set_single_row_mode(store->connection) == 0) {
+    return ns_fail_lost(store);
+  }
+  return flush(store, deadline);
+}
+
+notify_store_status ns_run(notify_store *store, const ns_statement *statement, int64_t deadline, PGresult **out) {
+  const notify_store_libpq *pq = store->pq;
+  PGresult *last = NULL;
+  *out = NULL;
+  notify_store_status status = ns_send(store, statement, deadline);
+  // A commit can still fail after the statement's own result: only the end of the answers means success.
+  while (status == NOTIFY_STORE_OK) {
+    PGresult *result = NULL;
+    status = ns_result(store, deadline, &result);
+    if (status != NOTIFY_STORE_OK || result == NULL) {
+      break;
+    }
+    pq->clear(last);
+    last = result;
+    switch (pq->result_status(result)) {
+      case PGRES_COMMAND_OK:
+      case PGRES_TUPLES_OK:
+      case PGRES_EMPTY_QUERY:
+        break;
+      default:
+        // What follows an error is thrown away by the next call, as is the rest of a stream.
+        status = ns_fail_result(store, result);
+        break;
+    }
+  }
+  if (status == NOTIFY_STORE_OK && last == NULL) {
+    status = ns_fail(store, NOTIFY_STORE_BAD_ANSWER, NULL, "the server gave no answer");
+  }
+  if (status != NOTIFY_STORE_OK) {
+    pq->clear(last);
+    return status;
+  }
+  *out = last;
+  return NOTIFY_STORE_OK;
+}

@@ -1,0 +1,192 @@
+// What the files of this module share. Names begin with `ns_`; none of them leaves the library.
+//
+// A statement goes through these steps, each with the same deadline:
+//   ns_begin   forgets the last error, throws away what is left of an unfinished stream
+//   ns_send    hands the statement to libpq and flushes
+//   ns_result  waits for the next result, counting the notifications that come along
+// `ns_run` does the last two for a statement whose answer is kept whole.
+
+#ifndef NOTIFY_STORE_INTERNAL_H
+#define NOTIFY_STORE_INTERNAL_H
+
+#include <stdarg.h>
+
+#include "notify_store.h"
+#include "notify_store_libpq.h"
+
+#pragma GCC visibility push(hidden)
+
+#define NS_MESSAGE_SIZE 1024
+#define NS_HINT_SIZE 512
+#define NS_SQLSTATE_SIZE 6
+
+typedef enum ns_stream_kind {
+  NS_STREAM_NONE,
+  NS_STREAM_DELTA,
+  NS_STREAM_REPLAY,
+  NS_STREAM_UNSENT,
+} ns_stream_kind;
+
+// A stream that is being read. All zero when there is none.
+typedef struct ns_stream {
+  ns_stream_kind kind;
+  // The result that the caller's last item points into, NULL when there is none.
+  PGresult *result;
+  // A REQUEST item was made of `result`; the row in it comes with the next call.
+  bool row_pending;
+  bool has_snapshot;
+  // The server has said that no further row comes.
+  bool complete;
+  // Replay: how many requests were made, and how many have been answered so far.
+  uint32_t request_count;
+  uint32_t requests_seen;
+  // The last row's place, to see that the next one comes after it.
+  bool has_place;
+  uint64_t place_txid;
+  int64_t place_id;
+} ns_stream;
+
+struct notify_store {
+  const notify_store_libpq *pq;
+  // NULL when not connected.
+  PGconn *connection;
+  // Never changes during the store's life: `notify_store_wake` reads it from other threads.
+  int wake_descriptor;
+  // Notifications taken from libpq and not yet reported by `notify_store_wait`.
+  unsigned doorbells;
+  // A statement was sent, and its last result has not been read.
+  bool in_flight;
+  ns_stream stream;
+  notify_store_error error;
+  char message[NS_MESSAGE_SIZE];
+  char hint[NS_HINT_SIZE];
+  // A server that ends the session says so in a notice before it closes the connection. Empty when it has not.
+  char farewell_sqlstate[NS_SQLSTATE_SIZE];
+  char farewell[NS_MESSAGE_SIZE];
+};
+
+struct notify_store_result {
+  const notify_store_libpq *pq;
+  PGresult *result;
+};
+
+// ---------------------------------------------------------------------------------------------------------- errors.c
+
+void ns_forget_error(notify_store *store);
+// Notes a failure and returns its status. Whether it is retriable follows from the status and the SQLSTATE.
+notify_store_status ns_fail(notify_store *store, notify_store_status status, const char *sqlstate, const char *format,
+                            ...) __attribute__((format(printf, 4, 5)));
+notify_store_status ns_fail_memory(notify_store *store);
+// The connection broke: notes what libpq or the server's farewell says, and closes it.
+notify_store_status ns_fail_lost(notify_store *store);
+// The server answered with an error: SERVER_ERROR, or CONNECTION_LOST where that error ended the session.
+notify_store_status ns_fail_result(notify_store *store, const PGresult *result);
+// Whether a failure with this SQLSTATE (or none, when empty) can pass by itself.
+bool ns_is_retriable(notify_store_status status, const char *sqlstate);
+
+// --------------------------------------------------------------------------------------------------------- message.c
+
+// Copies `text` as one line: control characters become blanks, and it is cut between characters.
+void ns_copy_line(char *out, size_t size, const char *text, size_t length);
+// What is worth telling of libpq's text, which may have several lines, for several hosts, in verbose form.
+void ns_digest(const char *text, char *message, size_t size, char sqlstate[NS_SQLSTATE_SIZE]);
+void ns_set_sqlstate(char out[NS_SQLSTATE_SIZE], const char *sqlstate);
+
+// -------------------------------------------------------------------------------------------------------- conninfo.c
+
+// Parses a connection string. Where it can't, `problem` receives a line with no part of the string in it.
+// Else `options` receives what libpq parsed (free with `conninfo_free`).
+notify_store_status ns_conninfo_parse(const notify_store_libpq *pq, const char *conninfo, PQconninfoOption **options,
+                                      const char **problem);
+// What is wrong with a connection string, by the text with which libpq refuses it; NULL where the text says nothing.
+const char *ns_conninfo_problem(const char *text);
+// Overwrites every appearance of a password in `line` by asterisks.
+void ns_conninfo_redact(const PQconninfoOption *options, char *line);
+
+// -------------------------------------------------------------------------------------------------------- exchange.c
+
+int64_t ns_deadline(const notify_store *store, int timeout_ms);
+int ns_remaining(const notify_store *store, int64_t deadline);
+// Waits until the connection's socket is ready. NOTIFY_STORE_TIMEOUT leaves the connection as it is and notes nothing.
+notify_store_status ns_poll(notify_store *store, short events, int64_t deadline, short *ready);
+notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadline);
+
+typedef struct ns_statement {
+  const char *sql;
+  int count;
+  const char *const *parameters;
+  // Without this the answer is text, and several statements without parameters are allowed.
+  bool binary;
+  bool stream;
+} ns_statement;
+
+notify_store_status ns_send(notify_store *store, const ns_statement *statement, int64_t deadline);
+// NULL in `out` when the statement is over; else the caller clears the result.
+notify_store_status ns_result(notify_store *store, int64_t deadline, PGresult **out);
+// The last result, whose status is success; the caller clears it.
+notify_store_status ns_run(notify_store *store, const ns_statement *statement, int64_t deadline, PGresult **out);
+// Counts the notifications that libpq holds.
+void ns_collect(notify_store *store);
+// Throws away what libpq holds already of an unfinished statement, without waiting.
+void ns_discard_buffered(notify_store *store);
+
+// ----------------------------------------------------------------------------------------------------------- value.c
+
+// A value of the first row of a binary result. Each function is false where the type, the length or a NULL is not what
+// is asked for.
+typedef struct ns_answer {
+  const notify_store_libpq *pq;
+  const PGresult *result;
+} ns_answer;
+
+bool ns_int4(ns_answer answer, int column, int32_t *out);
+bool ns_int8(ns_answer answer, int column, int64_t *out);
+bool ns_int8_at(ns_answer answer, int row, int column, int64_t *out);
+bool ns_xid8(ns_answer answer, int column, uint64_t *out);
+bool ns_bool(ns_answer answer, int column, bool *out);
+// Microseconds since 1970. SQL NULL gives `has` false.
+bool ns_timestamp(ns_answer answer, int column, bool *has, int64_t *out);
+// Not NUL-terminated. SQL NULL gives a NULL pointer.
+bool ns_string(ns_answer answer, int column, const char **out, size_t *length);
+bool ns_is_null(ns_answer answer, int column);
+
+// ------------------------------------------------------------------------------------------------------------ text.c
+
+// A text under construction. Once memory was short, `failed` is set and nothing more is added.
+typedef struct ns_text {
+  const notify_store_libpq *pq;
+  // NUL-terminated unless `failed`; given back by `ns_text_free`.
+  char *bytes;
+  size_t length;
+  size_t capacity;
+  bool failed;
+} ns_text;
+
+void ns_text_begin(ns_text *text, const notify_store_libpq *pq);
+void ns_text_add(ns_text *text, const char *more);
+void ns_text_free(ns_text *text);
+
+// Elements of an SQL array literal: `ns_array_begin` opens it, `ns_array_end` closes it.
+void ns_array_begin(ns_text *array, const notify_store_libpq *pq);
+// `element` must need no quotes, or have them already.
+void ns_array_add(ns_text *array, const char *element);
+void ns_array_add_int64(ns_text *array, int64_t value);
+void ns_array_add_uint64(ns_text *array, uint64_t value);
+void ns_array_end(ns_text *array);
+
+// ---------------------------------------------------------------------------------------------------------- stream.c
+
+// Starts a stream of the ten columns that row.c reads.
+notify_store_status ns_stream_start(notify_store *store, ns_stream_kind kind, const ns_statement *statement,
+                                    int64_t deadline);
+// Frees what the stream holds; what the server still sends is thrown away later.
+void ns_stream_end(notify_store *store);
+
+// ------------------------------------------------------------------------------------------------------------- row.c
+
+// Reads the one row of `stream->result` into `out`. False where it has not the shape or the order that it must have.
+bool ns_row_read(const notify_store_libpq *pq, ns_stream *stream, notify_store_row *out);
+
+#pragma GCC visibility pop
+
+#endif

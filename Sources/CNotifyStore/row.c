@@ -1,0 +1,108 @@
+#include "internal.h"
+
+// The columns of every stream. The snapshot has only `data`, a row of a replay without an answer only `request`,
+// `truncated` and `more`.
+enum {
+  COLUMN_KIND,
+  COLUMN_REQUEST,
+  COLUMN_ID,
+  COLUMN_TXID,
+  COLUMN_CREATED_AT,
+  COLUMN_SENT,
+  COLUMN_TRUNCATED,
+  COLUMN_MORE,
+  COLUMN_USER,
+  COLUMN_DATA,
+  COLUMN_COUNT,
+};
+
+// What the statements put into COLUMN_KIND.
+enum {
+  KIND_SNAPSHOT = 0,
+  KIND_ROW = 1,
+};
+
+static bool read_snapshot(ns_answer answer, ns_stream *stream, notify_store_row *out) {
+  out->kind = NOTIFY_STORE_ROW_SNAPSHOT;
+  if (stream->has_snapshot || !ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) || out->data == NULL) {
+    return false;
+  }
+  stream->has_snapshot = true;
+  return true;
+}
+
+// Whether the row comes after the last one. The statements order their rows; a server that did not would make the
+// caller lose rows, so it is looked at.
+static bool advance(ns_stream *stream, const notify_store_row *row) {
+  bool after = !stream->has_place || row->txid > stream->place_txid ||
+               (row->txid == stream->place_txid && row->id > stream->place_id);
+  stream->has_place = true;
+  stream->place_txid = row->txid;
+  stream->place_id = row->id;
+  return after;
+}
+
+static bool read_notification(ns_answer answer, ns_stream *stream, notify_store_row *out) {
+  out->kind = NOTIFY_STORE_ROW_NOTIFICATION;
+  return ns_int8(answer, COLUMN_ID, &out->id) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
+         ns_timestamp(answer, COLUMN_CREATED_AT, &out->has_created_at, &out->created_at_us) &&
+         ns_bool(answer, COLUMN_SENT, &out->is_sent) && ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
+         ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) && advance(stream, out);
+}
+
+static bool read_unsent(ns_answer answer, notify_store_row *out) {
+  out->kind = NOTIFY_STORE_ROW_UNSENT;
+  return ns_int8(answer, COLUMN_ID, &out->id) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
+         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) && out->user != NULL;
+}
+
+static bool read_replay(ns_answer answer, ns_stream *stream, notify_store_row *out) {
+  int32_t request = 0;
+  if (!ns_int4(answer, COLUMN_REQUEST, &request) || request < 0) {
+    return false;
+  }
+  out->request = (uint32_t)request;
+  if (stream->row_pending) {
+    stream->row_pending = false;
+    return read_notification(answer, stream, out);
+  }
+  if (stream->requests_seen > 0 && out->request == stream->requests_seen - 1) {
+    return stream->has_place && read_notification(answer, stream, out);
+  }
+  // The next request, none left out.
+  if (out->request != stream->requests_seen || out->request >= stream->request_count) {
+    return false;
+  }
+  out->kind = NOTIFY_STORE_ROW_REQUEST;
+  stream->requests_seen++;
+  stream->has_place = false;
+  stream->row_pending = !ns_is_null(answer, COLUMN_ID);
+  return ns_bool(answer, COLUMN_TRUNCATED, &out->truncated) && ns_bool(answer, COLUMN_MORE, &out->more);
+}
+
+bool ns_row_read(const notify_store_libpq *pq, ns_stream *stream, notify_store_row *out) {
+  const ns_answer answer = {.pq = pq, .result = stream->result};
+  int32_t kind = 0;
+  *out = (notify_store_row){0};
+  if (pq->columns(answer.result) != COLUMN_COUNT || pq->rows(answer.result) != 1 ||
+      !ns_int4(answer, COLUMN_KIND, &kind)) {
+    return false;
+  }
+  if (kind == KIND_SNAPSHOT) {
+    return read_snapshot(answer, stream, out);
+  }
+  if (kind != KIND_ROW || !stream->has_snapshot) {
+    return false;
+  }
+  switch (stream->kind) {
+    case NS_STREAM_DELTA:
+      return read_notification(answer, stream, out);
+    case NS_STREAM_UNSENT:
+      return read_unsent(answer, out);
+    case NS_STREAM_REPLAY:
+      return read_replay(answer, stream, out);
+    case NS_STREAM_NONE:
+      break;
+  }
+  return false;
+}

@@ -1,0 +1,68 @@
+#include <sys/eventfd.h>
+
+#include "internal.h"
+
+notify_store_status notify_store_create(const notify_store_libpq *functions, notify_store **out) {
+  const notify_store_libpq *pq = functions == NULL ? notify_store_libpq_default() : functions;
+  if (out == NULL) {
+    return NOTIFY_STORE_BAD_ARGUMENT;
+  }
+  *out = NULL;
+  notify_store *store = pq->allocate(sizeof *store);
+  if (store == NULL) {
+    return NOTIFY_STORE_NO_MEMORY;
+  }
+  *store = (notify_store){.pq = pq};
+  ns_forget_error(store);
+  store->wake_descriptor = pq->event_open(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (store->wake_descriptor < 0) {
+    // Descriptors are short, or the kernel's memory is.
+    pq->deallocate(store);
+    return NOTIFY_STORE_NO_MEMORY;
+  }
+  *out = store;
+  return NOTIFY_STORE_OK;
+}
+
+void notify_store_destroy(notify_store *store) {
+  if (store == NULL) {
+    return;
+  }
+  notify_store_close(store);
+  // Nothing can be done about a failing close, and the descriptor is gone all the same.
+  (void)store->pq->event_close(store->wake_descriptor);
+  store->pq->deallocate(store);
+}
+
+void notify_store_close(notify_store *store) {
+  ns_stream_end(store);
+  if (store->connection != NULL) {
+    store->pq->finish(store->connection);
+    store->connection = NULL;
+  }
+  store->in_flight = false;
+  store->farewell_sqlstate[0] = '\0';
+  store->farewell[0] = '\0';
+}
+
+const notify_store_error *notify_store_last_error(const notify_store *store) {
+  return &store->error;
+}
+
+bool notify_store_is_connected(const notify_store *store) {
+  return store->connection != NULL;
+}
+
+int notify_store_server_version(const notify_store *store) {
+  return store->connection == NULL ? 0 : store->pq->server_version(store->connection);
+}
+
+int notify_store_backend_pid(const notify_store *store) {
+  return store->connection == NULL ? 0 : store->pq->backend_pid(store->connection);
+}
+
+void notify_store_wake(notify_store *store) {
+  const uint64_t one = 1;
+  // Fails only where so many wakes are pending that one more makes no difference.
+  (void)!store->pq->event_write(store->wake_descriptor, &one, sizeof one);
+}

@@ -1,0 +1,62 @@
+#include <stdio.h>
+
+#include "internal.h"
+
+// Runs a statement that answers with one int8.
+static notify_store_status run_number(notify_store *store, const ns_statement *statement, int64_t deadline,
+                                      int64_t *out) {
+  PGresult *result = NULL;
+  notify_store_status status = ns_run(store, statement, deadline, &result);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
+  const ns_answer answer = {.pq = store->pq, .result = result};
+  if (store->pq->rows(result) != 1 || store->pq->columns(result) != 1 || !ns_int8(answer, 0, out)) {
+    status = ns_fail(store, NOTIFY_STORE_BAD_ANSWER, NULL, "the server's answer is not one number");
+  }
+  store->pq->clear(result);
+  return status;
+}
+
+notify_store_status notify_store_insert(notify_store *store, const char *user, const char *data, int timeout_ms,
+                                        int64_t *id) {
+  int64_t deadline = 0;
+  notify_store_status status = ns_begin(store, timeout_ms, &deadline);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
+  if (user == NULL || id == NULL) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a row needs a recipient and a place for its id");
+  }
+  *id = 0;
+  const char *const parameters[] = {user, data};
+  const ns_statement statement = {
+      .sql = "INSERT INTO public.notification (user_id, data) VALUES ($1::int8, $2::jsonb) RETURNING id",
+      .count = 2,
+      .parameters = parameters,
+      .binary = true};
+  return run_number(store, &statement, deadline, id);
+}
+
+notify_store_status notify_store_purge(notify_store *store, int days, int batch, bool dry_run, int timeout_ms,
+                                       int64_t *rows) {
+  int64_t deadline = 0;
+  char day_digits[16];
+  char batch_digits[16];
+  notify_store_status status = ns_begin(store, timeout_ms, &deadline);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
+  if (days < 0 || batch < 1 || rows == NULL) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "purging needs days, a batch of at least 1 and a place");
+  }
+  *rows = 0;
+  (void)snprintf(day_digits, sizeof day_digits, "%d", days);
+  (void)snprintf(batch_digits, sizeof batch_digits, "%d", batch);
+  const char *const parameters[] = {day_digits, batch_digits, dry_run ? "t" : "f"};
+  const ns_statement statement = {.sql = "SELECT notify_bridge.purge($1::int4, $2::int4, $3::bool)",
+                                  .count = 3,
+                                  .parameters = parameters,
+                                  .binary = true};
+  return run_number(store, &statement, deadline, rows);
+}
