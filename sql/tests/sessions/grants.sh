@@ -60,9 +60,17 @@ sql postgres "SELECT notify_bridge.grant_to('notify_bridge')" >/dev/null
 like "$(as_bridge 'SELECT count(*) FROM public.notification')" '^[0-9]+$' 'until grant_to opens it'
 sql postgres 'GRANT USAGE ON SCHEMA public TO PUBLIC; REVOKE USAGE ON SCHEMA public FROM notify_bridge' >/dev/null
 
-# The lines of pg_hba.conf that are shipped can be read by the server.
-is "$(sql postgres "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL")" 0 'the pg_hba.conf of the test is sound'
-is "$(sql postgres 'SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication FROM pg_roles WHERE rolname = $$notify_bridge_owner$$')" \
+# The lines of pg_hba.conf that are shipped can be read by the server (it reads the file at each look).
+rules="SELECT count(*) FILTER (WHERE 'mydatabase' = ANY (database)),
+  count(*) FILTER (WHERE error <> 'hostssl record cannot match because SSL is disabled') FROM pg_hba_file_rules"
+shipped=$(cat "$(dirname "$0")/../../../Config/postgresql/pg_hba.conf")
+private_cluster__append pg_hba.conf "$shipped"
+is "$(sql postgres "$rules")" "$(grep -c '^host' <<<"$shipped")|0" 'the shipped lines of pg_hba.conf are sound'
+private_cluster__append pg_hba.conf 'hostssl mydatabase notify_bridge 10.0.1.0/99 scram-sha-256'
+like "$(sql postgres "$rules")" '[|]1$' 'and an unsound one would be found'
+private_cluster__write pg_hba.conf "local all all trust
+host all all 127.0.0.1/32 trust"
+is "$(sql postgres "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication FROM pg_roles WHERE rolname = 'notify_bridge_owner'")" \
   f 'and the owner that migrated is an ordinary role'
 sql postgres 'DROP TABLE public.stranger; TRUNCATE public.notification' >/dev/null
 done_testing
