@@ -27,6 +27,23 @@ package struct Limits: Sendable, Equatable {
   package static let heldBytes = 8 << 20
   /// Rows marked sent by one statement; more wait for the next.
   package static let markRows = 2_000
+  /// How long written rows wait for others to be marked with them, unless `markEagerly` are there.
+  package static let markDelay: Duration = .milliseconds(5)
+  /// Rows that are marked without waiting for others.
+  package static let markEagerly = 256
+  /// How long a row that somebody holds locked is left alone before its marking is tried again.
+  package static let markRetry: Duration = .milliseconds(100)
+  /// How long the last marks may take when the bridge stops.
+  package static let markDrain: Duration = .seconds(5)
+  /// How long a statement on the path of rows may take to answer.
+  package static let statementTimeout: Duration = .seconds(30)
+  /// How long connecting to the database may take.
+  package static let connectTimeout: Duration = .seconds(4)
+  /// How long the scan for unsent rows and a purge may take to answer.
+  package static let scanTimeout: Duration = .seconds(3_600)
+  /// How often old rows are deleted, and how many by one statement.
+  package static let purgeInterval: Duration = .seconds(600)
+  package static let purgeRows = 5_000
   /// Rows written and not yet marked while the database is away; beyond, the oldest are forgotten and sent again later.
   package static let pendingMarks = 1_000_000
   /// Read receipts waiting for the database; beyond, new ones are dropped and counted.

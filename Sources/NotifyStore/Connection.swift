@@ -1,4 +1,5 @@
 internal import CNotifyStore
+internal import Foundation
 package import NotifyCore
 
 /// One connection to PostgreSQL, used by one thread at a time; each call blocks that thread until its timeout at most.

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Knows what has been routed, and so which rows of the next delta are new.
 ///
 /// Rows visible now and not in the previous snapshot are those with `txid >= xmax` or `txid` in `xip`; `database.md` says
@@ -14,8 +16,10 @@ package struct DeltaReader: Sendable, Equatable {
   private var current: Snapshot?
   private var lastRouted: RowKey?
   private var cuts: [Cut] = []
-  /// Rows routed whose transactions are not known to be on disk: a crash lowers `previous` below them.
-  private var routedAbove: Set<RowKey> = []
+  /// Rows routed lately whose transactions are not known to be on disk.
+  private var recent: Deque<RowKey> = []
+  /// Those of them that a lost connection has put above `previous`, so that they may come again.
+  private var suspects: Set<RowKey> = []
 
   /// - Parameter start: nothing visible in it will be routed (unsent rows come by replay).
   package init(start: Snapshot) {
@@ -23,7 +27,7 @@ package struct DeltaReader: Sendable, Equatable {
   }
 
   /// How many rows are remembered because their transactions are not known to be on disk.
-  package var remembered: Int { routedAbove.count }
+  package var remembered: Int { recent.count }
 
   /// The delta's statement has begun and sees this.
   package mutating func begin(_ snapshot: Snapshot) {
@@ -33,7 +37,7 @@ package struct DeltaReader: Sendable, Equatable {
 
   /// Whether a row of the delta is new.
   package func accepts(_ key: RowKey) -> Bool {
-    if routedAbove.contains(key) { return false }
+    if !suspects.isEmpty, suspects.contains(key) { return false }
     return !cuts.contains { $0.snapshot.sees(key.txid) && key <= $0.last }
   }
 
@@ -45,7 +49,7 @@ package struct DeltaReader: Sendable, Equatable {
   package mutating func routed(_ keys: some Sequence<RowKey>, durable: UInt64) {
     for key in keys {
       lastRouted = max(key, lastRouted ?? key)
-      if key.txid > durable { routedAbove.insert(key) }
+      if key.txid > durable { recent.append(key) }
     }
   }
 
@@ -56,12 +60,13 @@ package struct DeltaReader: Sendable, Equatable {
     current = nil
     lastRouted = nil
     cuts = []
+    suspects = []
   }
 
   /// A transaction is known to be on disk, and with it all before it in the log.
   package mutating func forget(upTo durable: UInt64) {
-    guard !routedAbove.isEmpty else { return }
-    routedAbove = routedAbove.filter { $0.txid > durable }
+    // Later deltas may hold older transactions; those are forgotten once they come to the front.
+    while let first = recent.first, first.txid <= durable { recent.removeFirst() }
   }
 
   /// The connection was lost, maybe by a crash, which hands ids above `durable` out again.
@@ -75,6 +80,8 @@ package struct DeltaReader: Sendable, Equatable {
     lastRouted = nil
     previous = previous.lowered(to: durable + 1)
     for index in cuts.indices { cuts[index].snapshot = cuts[index].snapshot.lowered(to: durable + 1) }
-    routedAbove = routedAbove.filter { $0.txid > durable }
+    suspects = suspects.filter { $0.txid > durable }
+    suspects.formUnion(recent.lazy.filter { $0.txid > durable })
+    recent = []
   }
 }

@@ -10,8 +10,9 @@ package struct UnsentIndex: Sendable, Equatable {
 
   private var entries: [UserID: Entry] = [:]
   private let limit: Int
-  /// The snapshot of the scan that found all users with unsent rows; nil until it is done, or after the limit was reached.
-  private var scanned: Snapshot?
+  private var isScanned = false
+  /// All rows of transactions below this one were counted, if they were unsent.
+  private var floor: UInt64 = 0
   private var isOverLimit = false
 
   /// - Parameter limit: users to remember (`Limits.rememberedUsers`).
@@ -22,14 +23,12 @@ package struct UnsentIndex: Sendable, Equatable {
   /// Users that are remembered.
   package var users: Int { entries.count }
   /// Whether look-ups of users without entry are bounded.
-  package var isComplete: Bool { scanned != nil && !isOverLimit }
+  package var isComplete: Bool { isScanned && !isOverLimit }
 
   /// Where to look for a user's unsent rows: none has a lower txid. 0 where nothing is known.
   package func lowest(_ user: UserID) -> UInt64 {
-    guard let scanned, !isOverLimit else { return 0 }
-    // What the scan did not see was routed by a delta since and has an entry, or is not committed yet: then it is not
-    // below the scan's xmin.
-    return entries[user]?.oldest ?? scanned.xmin
+    guard isComplete else { return 0 }
+    return entries[user]?.oldest ?? floor
   }
 
   /// Rows of a user are about to be routed.
@@ -53,8 +52,9 @@ package struct UnsentIndex: Sendable, Equatable {
     entries[row.user] = entry.rows > 0 ? entry : nil
   }
 
-  /// The scan of the table has ended; what it found was added.
-  package mutating func scanEnded(_ snapshot: Snapshot) {
-    scanned = snapshot
-  }
+  /// A delta was read to its end, its rows added: whatever is not among them has a txid from `xmin` on.
+  package mutating func deltaEnded(xmin: UInt64) { floor = xmin }
+
+  /// The scan of the table has ended, what it found was added.
+  package mutating func scanEnded() { isScanned = true }
 }

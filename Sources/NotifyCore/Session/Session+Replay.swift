@@ -37,7 +37,11 @@ extension Session {
     guard phase == .joining || phase == .replaying else { return nil }
     enter(.replaying)
     let rows = FrameSelection(page.batch, page.batch.frames.indices) { !replayedAbove.contains($0) }
-    dividing = page.batch.snapshot
+    if expectsFirstPage {
+      // Later pages are read under the first one's snapshot, which may have been lowered since.
+      expectsFirstPage = false
+      dividing = page.batch.snapshot
+    }
     replayedAbove.formUnion(rows.keys.lazy.filter { $0.txid > page.durable })
     if page.generation < generation { lower(durable: durable) }
     nextPage = page.next
@@ -71,6 +75,7 @@ extension Session {
       if held.overflowed, let snapshot = dividing {
         // Hold back again from here on, and only then look: join first, then replay.
         held = HeldRows()
+        expectsFirstPage = true
         return .ask(.after(snapshot))
       }
       enter(.draining)

@@ -44,6 +44,8 @@ package struct Session: Sendable {
   /// The replay's next page, while this one is being written.
   var nextPage: ReplayPage.Position?
   var wasEstablished = false
+  /// The next page to come is the first of its replay: its snapshot divides.
+  var expectsFirstPage = true
   /// A page was written, but its client is to acknowledge some rows before more come.
   var awaitsAcknowledgements = false
   var held = HeldRows()

@@ -1,0 +1,42 @@
+import DequeModule
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Runs an actor on a thread of its own, so that its blocking calls to the database block nobody else.
+final class DedicatedThread: SerialExecutor {
+  private let queue = Queue()
+
+  /// - Parameter name: shown by debuggers and `top -H`; at most 15 characters.
+  init(name: String) {
+    let queue = self.queue
+    let thread = Thread { queue.drain() }
+    thread.name = name
+    thread.start()
+  }
+
+  deinit { queue.enqueue(nil) }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    queue.enqueue((UnownedJob(job), asUnownedSerialExecutor()))
+  }
+
+  /// The thread's jobs; nil ends it. Apart from the executor, so that the thread doesn't keep the executor alive.
+  private final class Queue: Sendable {
+    private let jobs = Mutex(Deque<(job: UnownedJob, executor: UnownedSerialExecutor)?>())
+    private let available = DispatchSemaphore(value: 0)
+
+    func enqueue(_ job: (UnownedJob, UnownedSerialExecutor)?) {
+      jobs.withLock { $0.append(job) }
+      available.signal()
+    }
+
+    func drain() {
+      while true {
+        available.wait()
+        guard let next = jobs.withLock({ $0.popFirst() }) ?? nil else { return }
+        next.job.runSynchronously(on: next.executor)
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+internal import Logging
+internal import Metrics
+internal import NotifyCore
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// The work beside the path of rows: finds at the start who has unsent rows, and deletes old rows.
+package actor Housekeeper: Service {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  private nonisolated let thread = DedicatedThread(name: "nb-house")
+
+  private let context: StoreContext
+  private let worker: Worker
+  private nonisolated let signal: Worker.Signal
+  private var scanned: Epoch?
+  private var purged: ContinuousClock.Instant?
+
+  package init(_ context: StoreContext) throws {
+    self.context = context
+    worker = try Worker("housekeeping", context)
+    signal = worker.signal
+  }
+
+  /// Runs until graceful shutdown.
+  package func run() async throws {
+    await withTaskCancellationOrGracefulShutdownHandler {
+      await loop()
+    } onCancelOrGracefulShutdown: { [signal] in
+      signal.stop()
+    }
+  }
+
+  private func loop() async {
+    while !signal.isStopped {
+      do {
+        _ = try await worker.connectConfirmed()
+        if let moment = context.lineage.moment, moment.epoch != scanned {
+          try scan()
+          scanned = moment.epoch
+        }
+        if purged.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
+          try purge()
+          purged = .now
+        }
+        worker.succeeded()
+        _ = try worker.connection.wait(Limits.safetyInterval)
+      } catch {
+        worker.failed(error)
+      }
+    }
+    worker.connection.close()
+  }
+
+  /// Fills the index of unsent rows; until then look-ups have no lower bound.
+  private func scan() throws(StoreError) {
+    let connection = worker.connection
+    try connection.scanUnsent(timeout: Limits.scanTimeout)
+    var users = 0
+    while let item = try connection.next(timeout: Limits.scanTimeout), !signal.isStopped {
+      guard case .unsent(let user?, let oldest, let rows) = item else { continue }
+      users += 1
+      context.unsent.withLock { $0.add(user, oldest: oldest, rows: rows) }
+    }
+    context.unsent.withLock { $0.scanEnded() }
+    context.logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
+  }
+
+  private func purge() throws(StoreError) {
+    guard context.settings.retentionDays > 0 else { return }
+    var total: Int64 = 0
+    var rows: Int64
+    repeat {
+      rows = try worker.connection.purge(
+        days: context.settings.retentionDays, batch: Limits.purgeRows, dryRun: false, timeout: Limits.scanTimeout)
+      total += rows
+    } while rows == Int64(Limits.purgeRows) && !signal.isStopped
+    if total > 0 {
+      context.logger.info("deleted rows past their retention", metadata: [LogKey.rows: "\(total)"])
+    }
+  }
+}

@@ -1,0 +1,95 @@
+internal import NotifyCore
+internal import Synchronization
+
+/// What all connections must agree on before their transaction ids can be compared.
+///
+/// After a crash ids are handed out again. A connection made after the crash, used while the listener has not noticed it
+/// yet, would mix ids of both times: so every other connection asks the listener, once it is connected, to `confirm`.
+final class Lineage: Sendable {
+  /// The history in which ids are valid.
+  struct Moment: Sendable, Equatable {
+    var epoch: Epoch
+    /// Counts the listener's lost connections.
+    var generation: UInt64
+    /// The newest transaction of ours known to be on disk (M in `database.md`).
+    var durable: UInt64
+  }
+
+  private struct State {
+    var moment: Moment?
+    /// Wakes the listener.
+    var waker: Connection.Waker?
+    /// Asked since the listener's last statement began.
+    var asking: [CheckedContinuation<Moment?, Never>] = []
+    /// Answered when the statement under way succeeds.
+    var underWay: [CheckedContinuation<Moment?, Never>] = []
+  }
+
+  private let state = Mutex(State())
+
+  /// The present; nil before the listener's first connection.
+  var moment: Moment? { state.withLock { $0.moment } }
+
+  // MARK: The other connections' side
+
+  /// Waits until the listener has had an answer to a statement that began after this call, then tells the present.
+  ///
+  /// - Returns: nil when the listener couldn't: its connection is lost too.
+  func confirm() async -> Moment? {
+    await withCheckedContinuation { continuation in
+      let waker = state.withLock { state in
+        state.asking.append(continuation)
+        return state.waker
+      }
+      waker?.wake()
+    }
+  }
+
+  /// A transaction of ours was committed synchronously, on a connection confirmed in this generation.
+  func committed(_ transaction: UInt64, generation: UInt64) {
+    state.withLock { state in
+      guard let moment = state.moment, moment.generation == generation else { return }
+      state.moment?.durable = max(moment.durable, transaction)
+    }
+  }
+
+  // MARK: The listener's side
+
+  func listener(_ waker: Connection.Waker) {
+    state.withLock { $0.waker = waker }
+  }
+
+  /// A new connection begins a new generation, maybe in another history.
+  func begin(_ moment: Moment) {
+    state.withLock { $0.moment = moment }
+  }
+
+  /// A statement of the listener begins: what it answers holds for all who asked before.
+  func statementBegins() {
+    state.withLock { state in
+      state.underWay += state.asking
+      state.asking = []
+    }
+  }
+
+  /// It was answered.
+  func statementAnswered() {
+    let (answered, moment) = state.withLock { state in
+      defer { state.underWay = [] }
+      return (state.underWay, state.moment)
+    }
+    answered.forEach { $0.resume(returning: moment) }
+  }
+
+  /// The listener's connection is lost, could not be made, or is closed for good.
+  func connectionLost() {
+    let waiting = state.withLock { state in
+      defer {
+        state.asking = []
+        state.underWay = []
+      }
+      return state.asking + state.underWay
+    }
+    waiting.forEach { $0.resume(returning: nil) }
+  }
+}

@@ -1,0 +1,268 @@
+internal import Foundation
+internal import Logging
+internal import Metrics
+package import NotifyCore
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// Listens for the doorbell, reads what each delta adds, and hands it to the sink.
+///
+/// One connection, LISTENing first and fetching on the same session, on a thread of its own. It waits for a database that
+/// is away and recognises another one behind the same address.
+package actor Listener: Service {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  private nonisolated let thread = DedicatedThread(name: "nb-listen")
+
+  private let context: StoreContext
+  private let sink: any DeliverySink
+  private let worker: Worker
+  private nonisolated let signal: Worker.Signal
+  private var reader: DeltaReader?
+  private var epoch: Epoch?
+  private var generation: UInt64 = 0
+  private var replica: String?
+  private var hasServed = false
+
+  /// - Parameter sink: where rows go.
+  package init(_ context: StoreContext, sink: any DeliverySink) throws {
+    self.context = context
+    self.sink = sink
+    worker = try Worker("listen", context)
+    signal = worker.signal
+    context.lineage.listener(worker.connection.waker)
+  }
+
+  /// Runs until graceful shutdown.
+  ///
+  /// - Throws: a `StoreError` that waiting can't mend, while the first connection has not been made: a wrong password, a
+  ///   missing database, a missing or newer schema.
+  package func run() async throws {
+    try await withTaskCancellationOrGracefulShutdownHandler {
+      try await loop()
+    } onCancelOrGracefulShutdown: { [signal] in
+      signal.stop()
+    }
+  }
+
+  private func loop() async throws {
+    while !signal.isStopped {
+      do {
+        try await serve()
+      } catch let error as StoreError {
+        lost()
+        if !error.isRetriable, !hasServed { throw error }
+        context.status.databaseLost(error.description)
+        worker.failed(error)
+      }
+    }
+    unregister()
+    context.lineage.connectionLost()
+  }
+
+  /// One connection, from LISTEN to its loss.
+  private func serve() async throws {
+    try worker.connect(context.settings.listenURL ?? context.settings.url)
+    let connection = worker.connection
+    let durable = context.lineage.moment?.durable ?? 0
+    let newEpoch = try identify()
+    try Migrator(connection).verify()
+    try connection.listen("notify_bridge")
+    let replica = try register()
+    self.replica = replica
+
+    if let known = epoch, known == newEpoch, reader != nil {
+      generation += 1
+      context.metrics.reconnects.increment()
+      sink.reconnected(generation: generation, durable: durable)
+      let armed = try touch(replica)
+      context.lineage.begin(Lineage.Moment(epoch: newEpoch, generation: generation, durable: armed))
+    } else {
+      try await adopt(newEpoch, replica)
+    }
+    try await fetchForEver(Doorbell(barrier: try barrier()), replica)
+  }
+
+  /// A history that this process has not followed so far: what is unsent in it comes by replay.
+  private func adopt(_ newEpoch: Epoch, _ replica: String) async throws {
+    let repaired = try worker.connection.query(
+      "SELECT notify_bridge.repair_txids()", timeout: Limits.scanTimeout)[0][0] ?? "0"
+    if repaired != "0" {
+      context.logger.warning(
+        "rows of a restored dump had transaction ids from the future", metadata: [LogKey.rows: "\(repaired)"])
+    }
+    let durable = try touch(replica)
+    let text = try worker.connection.query("SELECT pg_current_snapshot()::text")[0][0] ?? ""
+    guard let start = Snapshot(text) else {
+      throw StoreError(.badAnswer, message: "the server's snapshot can't be read")
+    }
+    context.forgetRows()
+    reader = DeltaReader(start: start)
+    if let epoch, epoch != newEpoch {
+      generation += 1
+      context.logger.warning("the database is another one", metadata: [LogKey.epoch: "\(newEpoch)"])
+      sink.epochChanged(to: newEpoch, generation: generation)
+    }
+    epoch = newEpoch
+    context.lineage.begin(Lineage.Moment(epoch: newEpoch, generation: generation, durable: durable))
+  }
+
+  private func lost() {
+    let durable = context.lineage.moment?.durable ?? 0
+    reader?.connectionLost(durable: durable)
+    replica = nil
+    context.lineage.connectionLost()
+  }
+
+  // MARK: Fetching
+
+  private func fetchForEver(_ doorbell: Doorbell, _ replica: String) async throws {
+    var doorbell = doorbell
+    var cause = Doorbell.Cause.arming
+    var rang: ContinuousClock.Instant?
+    var touched = ContinuousClock.now
+    while !signal.isStopped {
+      context.lineage.statementBegins()
+      let (snapshot, rows) = try await fetch(rang: rang)
+      let now = ContinuousClock.now
+      context.lineage.statementAnswered()
+      if doorbell.fetched(snapshot, rows: rows, cause: cause, at: now) {
+        context.metrics.safetyFinds.increment()
+        context.logger.error("a safety fetch found rows for which no doorbell rang")
+      }
+      context.status.listening(at: now)
+      if !hasServed { context.logger.info("listening to the database", metadata: [LogKey.epoch: "\(epoch?.text ?? "")"]) }
+      hasServed = true
+      worker.succeeded()
+      if now - touched > Limits.safetyInterval {
+        context.lineage.committed(try touch(replica), generation: generation)
+        touched = now
+      }
+      let event = try worker.connection.wait(doorbell.patience)
+      if event.doorbells > 0 {
+        doorbell.rang()
+        rang = ContinuousClock.now
+        cause = .doorbell
+        context.metrics.doorbells.increment(by: event.doorbells)
+      } else {
+        rang = nil
+        cause = event.isWoken ? .doorbell : doorbell.causeWithoutBell
+      }
+    }
+  }
+
+  /// Reads one delta and hands it over in batches.
+  private func fetch(rang: ContinuousClock.Instant?) async throws -> (Snapshot, rows: Int) {
+    guard var reader, let epoch else { throw StoreError(.badAnswer, message: "fetching without a snapshot") }
+    defer { self.reader = reader }
+    let durable = context.lineage.moment?.durable ?? 0
+    reader.forget(upTo: durable)
+    let base = reader.previous
+    let connection = worker.connection
+    try connection.delta(since: base, timeout: Limits.statementTimeout)
+    guard case .snapshot(let snapshot) = try connection.next(timeout: Limits.statementTimeout) else {
+      throw StoreError(.badAnswer, message: "a delta without a snapshot")
+    }
+    reader.begin(snapshot)
+    var builder = BatchBuilder()
+    var total = 0
+    while let item = try connection.next(timeout: Limits.statementTimeout) {
+      guard case .row(_, let key, let user, let createdAt, _, let data) = item else { continue }
+      guard reader.accepts(key) else { continue }
+      guard let user else {
+        context.metrics.rowsWithoutUser.increment()
+        continue
+      }
+      if builder.isFull {
+        await handOver(&builder, &reader, base: base, snapshot: snapshot, cursor: nil, rang: rang, durable: durable)
+      }
+      total += 1
+      builder.add(user: user, key: key, createdAt: createdAt, data: data)
+    }
+    let cursor = Cursor(epoch: epoch, snapshot: snapshot, durable: durable).text
+    await handOver(&builder, &reader, base: base, snapshot: snapshot, cursor: cursor, rang: rang, durable: durable)
+    reader.finish()
+    context.unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
+    context.metrics.rowsFetched.increment(by: total)
+    return (snapshot, total)
+  }
+
+  private func handOver(
+    _ builder: inout BatchBuilder, _ reader: inout DeltaReader, base: Snapshot, snapshot: Snapshot, cursor: String?,
+    rang: ContinuousClock.Instant?, durable: UInt64
+  ) async {
+    context.status.heard(at: .now)
+    // Counted before anybody can mark them.
+    let unsent = builder.unsent
+    context.unsent.withLock { index in
+      for user in unsent { index.add(user.user, oldest: user.oldest, rows: user.rows) }
+    }
+    let batch = builder.finish(base: base, snapshot: snapshot, cursor: cursor, doorbell: rang)
+    reader.routed(batch.frames.lazy.map(\.key), durable: durable)
+    await sink.deliver(batch)
+  }
+
+  // MARK: The session's start
+
+  /// Which history this database is in.
+  ///
+  /// - Throws: `standby`, which is tried again.
+  private func identify() throws(StoreError) -> Epoch {
+    let connection = worker.connection
+    if try connection.query("SELECT pg_is_in_recovery()")[0][0] == "t" {
+      throw StoreError(
+        .standby, message: "this server is a standby, LISTEN and marking need the primary",
+        hint: "Point DATABASE_URL at the primary, or name several hosts with target_session_attrs=read-write.",
+        isRetriable: true)
+    }
+    let row = try connection.query(
+      "SELECT system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()")[0]
+    guard let identifier = row[0].flatMap({ Int64($0) }), let timeline = row[1].flatMap({ UInt32($0, radix: 16) }) else {
+      throw StoreError(.badAnswer, message: "the cluster's identity can't be read")
+    }
+    return Epoch(systemIdentifier: UInt64(bitPattern: identifier), timeline: timeline)
+  }
+
+  private func register() throws(StoreError) -> String {
+    let rows = try worker.connection.query(
+      "SELECT notify_bridge.register_replica($1, $2, $3::integer, $4)",
+      [
+        context.settings.applicationName, hostName(), String(ProcessInfo.processInfo.processIdentifier),
+        context.settings.version,
+      ])
+    guard let replica = rows[0][0] else { throw StoreError(.badAnswer, message: "no replica id") }
+    try worker.connection.query("SELECT notify_bridge.arm($1::integer)", [replica])
+    return replica
+  }
+
+  /// Says that this replica lives; the transaction is on disk then.
+  private func touch(_ replica: String) throws(StoreError) -> UInt64 {
+    let rows = try worker.connection.query("SELECT notify_bridge.touch_replica($1::integer)::text", [replica])
+    guard let transaction = rows[0][0].flatMap({ UInt64($0) }) else {
+      throw StoreError(.badAnswer, message: "no transaction id")
+    }
+    return transaction
+  }
+
+  /// B: a transaction id taken after the arming was committed.
+  private func barrier() throws(StoreError) -> UInt64 {
+    let text = try worker.connection.query("SELECT pg_current_xact_id()::text")[0][0]
+    guard let barrier = text.flatMap({ UInt64($0) }) else {
+      throw StoreError(.badAnswer, message: "no transaction id")
+    }
+    return barrier
+  }
+
+  private func unregister() {
+    guard let replica, worker.connection.isConnected else { return }
+    _ = try? worker.connection.query(
+      "SELECT notify_bridge.unregister_replica($1::integer)", [replica], timeout: .seconds(1))
+    worker.connection.close()
+  }
+
+  /// This machine's name, without the look-up by DNS that Foundation makes.
+  private func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}

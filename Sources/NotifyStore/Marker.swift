@@ -1,0 +1,163 @@
+internal import Logging
+internal import Metrics
+package import NotifyCore
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// Marks rows sent after they were written, in batches, and records what users have read.
+///
+/// What isn't confirmed by the database is kept, bounded, and repeated: marking twice changes nothing.
+package actor Marker: Service, ConfirmationSink {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  private nonisolated let thread = DedicatedThread(name: "nb-mark")
+
+  private struct Receipt: Sendable {
+    let user: Int64
+    let id: Int64
+  }
+
+  private let context: StoreContext
+  private let worker: Worker
+  private nonisolated let metrics: BridgeMetrics
+  private nonisolated let signal: Worker.Signal
+  private nonisolated let inbox = Inbox<WrittenRow>()
+  private nonisolated let receipts = Inbox<Receipt>()
+  private var pending: [RowKey: WrittenRow] = [:]
+  private var locked: [RowKey: WrittenRow] = [:]
+  private var lockedUntil: ContinuousClock.Instant?
+  private var unreported: [Receipt] = []
+  private var moment: Lineage.Moment?
+
+  package init(_ context: StoreContext) throws {
+    self.context = context
+    metrics = context.metrics
+    worker = try Worker("mark", context)
+    signal = worker.signal
+  }
+
+  // MARK: From any thread
+
+  package nonisolated func written(_ rows: [WrittenRow]) {
+    let (before, now) = inbox.append(rows)
+    // The thread waits for the first row, then for a batch worth marking at once.
+    if before == 0 || (before < Limits.markEagerly && now >= Limits.markEagerly) { signal.wake() }
+  }
+
+  package nonisolated func read(user: UserID, ids: [Int64]) {
+    guard let number = user.integer, receipts.count + ids.count <= Limits.pendingReceipts else {
+      metrics.idsIgnored.increment(by: ids.count)
+      return
+    }
+    let (before, _) = receipts.append(ids.map { Receipt(user: number, id: $0) })
+    if before == 0 { signal.wake() }
+  }
+
+  // MARK: On its own thread
+
+  /// Runs until graceful shutdown, and then until what was written is marked, at most `Limits.markDrain`.
+  package func run() async throws {
+    await withTaskCancellationOrGracefulShutdownHandler {
+      await loop()
+    } onCancelOrGracefulShutdown: { [signal] in
+      signal.stop()
+    }
+  }
+
+  private func loop() async {
+    while !signal.isStopped {
+      await gather()
+      await work()
+    }
+    let deadline = ContinuousClock.now + Limits.markDrain
+    lockedUntil = nil
+    repeat {
+      takeInbox()
+      if pending.isEmpty, locked.isEmpty, unreported.isEmpty { break }
+      await work()
+      if !locked.isEmpty { _ = try? worker.connection.wait(Limits.markDelay) }
+    } while ContinuousClock.now < deadline
+    if !pending.isEmpty || !locked.isEmpty {
+      context.logger.warning(
+        "stopping with rows that were sent but not marked: they are sent again",
+        metadata: [LogKey.rows: "\(pending.count + locked.count)"])
+    }
+    worker.connection.close()
+  }
+
+  /// Waits for something to do, and a little longer for more of it.
+  private func gather() async {
+    takeInbox()
+    guard pending.isEmpty, unreported.isEmpty else { return }
+    let patience = lockedUntil.map { max($0 - .now, .zero) } ?? Limits.safetyInterval
+    do {
+      var event = try worker.connection.wait(patience)
+      if event.isWoken, !signal.isStopped, inbox.count < Limits.markEagerly {
+        event = try worker.connection.wait(Limits.markDelay)
+      }
+    } catch {
+      worker.failed(error)
+    }
+    takeInbox()
+  }
+
+  private func takeInbox() {
+    for row in inbox.takeAll() { pending[row.key] = row }
+    if let until = lockedUntil, until <= .now {
+      pending.merge(locked) { row, _ in row }
+      locked = [:]
+      lockedUntil = nil
+    }
+    unreported += receipts.takeAll()
+    let surplus = pending.count - Limits.pendingMarks
+    if surplus > 0 {
+      for key in pending.keys.sorted().prefix(surplus) { pending[key] = nil }
+      metrics.marksDropped.increment(by: surplus)
+    }
+    metrics.marksPending.record(pending.count + locked.count)
+  }
+
+  private func work() async {
+    guard !pending.isEmpty || !unreported.isEmpty || !worker.connection.isConnected else { return }
+    do {
+      if let confirmed = try await worker.connectConfirmed() {
+        if let moment, moment.epoch != confirmed.epoch {
+          // Rows of another history: their ids may name other rows here.
+          pending = [:]
+          locked = [:]
+          unreported = []
+        }
+        moment = confirmed
+      }
+      while !pending.isEmpty { try mark() }
+      while !unreported.isEmpty { try report() }
+      worker.succeeded()
+    } catch {
+      worker.failed(error)
+    }
+  }
+
+  private func mark() throws(StoreError) {
+    let rows = pending.count <= Limits.markRows ? Array(pending.values) : Array(pending.values.prefix(Limits.markRows))
+    let keys = rows.map(\.key)
+    let marking = try worker.connection.markSent(keys, timeout: Limits.statementTimeout)
+    if let transaction = marking.transaction, let moment {
+      context.lineage.committed(transaction, generation: moment.generation)
+    }
+    for key in keys { pending[key] = nil }
+    for index in marking.left { locked[keys[index]] = rows[index] }
+    if !locked.isEmpty, lockedUntil == nil { lockedUntil = .now + Limits.markRetry }
+    context.unsent.withLock { index in
+      for row in rows where locked.isEmpty || locked[row.key] == nil { index.remove(row) }
+    }
+    metrics.rowsMarked.increment(by: marking.marked)
+    metrics.marksPending.record(pending.count + locked.count)
+  }
+
+  private func report() throws(StoreError) {
+    let batch = unreported.prefix(Limits.markRows)
+    let updated = try worker.connection.markRead(
+      batch.map { (user: $0.user, id: $0.id) }, timeout: Limits.statementTimeout)
+    metrics.idsIgnored.increment(by: batch.count - updated)
+    unreported.removeFirst(batch.count)
+  }
+}

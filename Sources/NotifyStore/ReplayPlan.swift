@@ -1,0 +1,81 @@
+internal import NotifyCore
+
+/// How one request for a replay is put to the database, and its page made from the answer.
+struct ReplayPlan {
+  let request: ReplayRequest
+  /// Nil where the recipient column can't hold the user: it has no rows.
+  let query: Connection.ReplayQuery?
+  /// A later page: the first page's snapshot.
+  private let firstSnapshot: Snapshot?
+  private let since: Snapshot?
+  private let wantsUnsent: Bool
+  private let isForeign: Bool
+
+  /// - Parameter lowest: where the user's unsent rows begin.
+  init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64) {
+    self.request = request
+    var firstSnapshot: Snapshot?
+    var since: Snapshot?
+    var wantsUnsent = true
+    var isForeign = false
+    var from = lowest
+    var after: RowKey?
+    var sentLimit = 0
+    switch request.wanted {
+    case .connecting(let text):
+      switch Cursor.read(text, epoch: epoch) {
+      case .none: break
+      case .foreign: isForeign = true
+      case .cursor(let snapshot):
+        since = snapshot
+        from = min(from, snapshot.xmin)
+        sentLimit = limits.replayRows
+      }
+    case .after(let snapshot):
+      since = snapshot
+      wantsUnsent = false
+      from = snapshot.xmin
+    case .page(let position):
+      firstSnapshot = position.snapshot
+      since = position.since
+      wantsUnsent = position.unsent
+      after = position.last
+      from = position.last.txid
+    }
+    self.firstSnapshot = firstSnapshot
+    self.since = since
+    self.wantsUnsent = wantsUnsent
+    self.isForeign = isForeign
+    query = request.user.integer.map {
+      Connection.ReplayQuery(
+        user: $0, lowest: from, wantsUnsent: wantsUnsent, since: since, sentLimit: sentLimit, page: firstSnapshot,
+        after: after)
+    }
+  }
+
+  /// The page that the rows make.
+  ///
+  /// - Parameters:
+  ///   - snapshot: the statement's.
+  ///   - isTruncated: rows after `since` were left out as too many.
+  ///   - hasMore: the page is not the last one.
+  ///   - moment: the present when the statement began.
+  func page(
+    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool, moment: Lineage.Moment
+  ) -> ReplayPage {
+    let replaySnapshot = firstSnapshot ?? snapshot
+    let next = hasMore ? rows.lastKey : nil
+    // A cursor from the future was made by a history that this database has lost: it says nothing here.
+    let isFromFuture = firstSnapshot == nil && (since.map { $0.xmax > snapshot.xmax } ?? false)
+    let cursor =
+      next == nil ? Cursor(epoch: moment.epoch, snapshot: replaySnapshot, durable: moment.durable).text : nil
+    return ReplayPage(
+      batch: rows.finish(base: replaySnapshot, snapshot: replaySnapshot, cursor: cursor),
+      truncated: isTruncated || isForeign || isFromFuture,
+      next: next.map {
+        ReplayPage.Position(
+          snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent)
+      },
+      epoch: moment.epoch, generation: moment.generation, durable: moment.durable)
+  }
+}

@@ -1,0 +1,25 @@
+package import NotifyCore
+
+/// Where the database is and what to do with it.
+package struct StoreSettings: Sendable {
+  /// URI or conninfo.
+  package var url: Secret
+  /// For LISTEN, where `url` is a pooler; nil for the same.
+  package var listenURL: Secret?
+  /// Shown in pg_stat_activity.
+  package var applicationName: String
+  /// This program's version, shown in `notify_bridge.replica`.
+  package var version: String
+  /// Days after which sent rows are deleted from our own table; 0 keeps everything.
+  package var retentionDays: Int
+
+  package init(
+    url: Secret, listenURL: Secret? = nil, applicationName: String = "notify-bridge", version: String, retentionDays: Int
+  ) {
+    self.url = url
+    self.listenURL = listenURL
+    self.applicationName = applicationName
+    self.version = version
+    self.retentionDays = retentionDays
+  }
+}

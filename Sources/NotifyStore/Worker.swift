@@ -1,0 +1,85 @@
+internal import Logging
+internal import NotifyCore
+internal import Synchronization
+
+/// What the store's actors have in common: a connection, trying again, and being told to stop.
+///
+/// Used on the actor's own thread, but for `wake` and `stop`.
+final class Worker {
+  /// The part that other threads may touch.
+  final class Signal: Sendable {
+    private let stopped = Atomic<Bool>(false)
+    private let waker: Connection.Waker
+
+    init(_ waker: Connection.Waker) { self.waker = waker }
+
+    var isStopped: Bool { stopped.load(ordering: .acquiring) }
+
+    func wake() { waker.wake() }
+
+    func stop() {
+      stopped.store(true, ordering: .releasing)
+      waker.wake()
+    }
+  }
+
+  let connection: Connection
+  let signal: Signal
+  private let context: StoreContext
+  private let name: String
+  private var backoff = Backoff()
+  private var lastReason: String?
+
+  /// - Parameter name: what the connection is for, for the log and pg_stat_activity.
+  init(_ name: String, _ context: StoreContext) throws(StoreError) {
+    self.name = name
+    self.context = context
+    connection = try Connection()
+    signal = Signal(connection.waker)
+  }
+
+  /// Connects.
+  func connect(_ url: Secret) throws(StoreError) {
+    try connection.connect(
+      url: url, applicationName: "\(context.settings.applicationName) \(name)", timeout: Limits.connectTimeout)
+  }
+
+  /// Connects where need be, and waits until the listener confirms that it sees the same history.
+  ///
+  /// - Returns: the present where the connection is new, else nil.
+  func connectConfirmed() async throws(StoreError) -> Lineage.Moment? {
+    if connection.isConnected { return nil }
+    try connect(context.settings.url)
+    guard let moment = await context.lineage.confirm() else {
+      connection.close()
+      throw StoreError(.notConnected, message: "waiting for the listening connection", isRetriable: true)
+    }
+    return moment
+  }
+
+  /// Something worked: the next failure is tried again at once, and logged.
+  func succeeded() {
+    backoff.reset()
+    if lastReason != nil {
+      lastReason = nil
+      context.logger.info("database connection is back", metadata: ["for": "\(name)"])
+    }
+  }
+
+  /// Something failed: logs where the reason is a new one, and waits.
+  ///
+  /// - Returns: at once when woken; so a stop is never held up.
+  func failed(_ error: StoreError) {
+    if lastReason != error.description {
+      lastReason = error.description
+      var metadata: [String: String] = ["for": name]
+      if !error.hint.isEmpty { metadata["hint"] = error.hint }
+      context.logger.warning(
+        "\(error.description); trying again", metadata: metadata.mapValues { "\($0)" })
+    }
+    connection.close()
+    let wait = backoff.next(jitter: Double.random(in: 0..<1))
+    guard wait > .zero, !signal.isStopped else { return }
+    _ = try? connection.wait(wait)
+  }
+}
