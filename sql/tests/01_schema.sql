@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(27);
+SELECT plan(28);
 
 -- Every object has a comment: a view of what has none must be empty.
 CREATE TEMPORARY VIEW ours AS
@@ -119,6 +119,8 @@ SELECT is(count(*), max(version)::bigint, 'the migrations are numbered without g
 SELECT columns_are('notify_bridge', 'replica', ARRAY['id', 'armed', 'lock_class', 'application', 'host', 'pid',
   'version', 'backend_pid', 'started_at', 'touched_at']);
 SELECT indexes_are('notify_bridge', 'replica', ARRAY['replica_pkey']);
+SELECT ok('fillfactor=10' = ANY (reloptions), 'replica leaves room for heap-only updates')
+FROM pg_class WHERE oid = 'notify_bridge.replica'::regclass;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,10 +1,10 @@
 BEGIN;
-SELECT plan(16);
+SELECT plan(17);
 
 -- ids tell the kind: 1-10 sent and old, 11-15 unsent and old, 16-18 never to be sent and old, 19-22 sent and new.
 INSERT INTO public.notification (id, user_id, is_sent, sent_at, created_at)
 SELECT n, 1, n <= 10 OR n >= 16, CASE WHEN n <= 10 OR n >= 19 THEN now() END,
-  now() - CASE WHEN n <= 18 THEN interval '31 days' ELSE interval '29 days' END
+  now() - CASE WHEN n <= 18 THEN interval '31 days' + n * interval '1 minute' ELSE interval '29 days' END
 FROM generate_series(1, 22) AS n;
 -- An ORM's save() put is_sent back: sent all the same.
 UPDATE public.notification SET is_sent = false WHERE id = 10;
@@ -17,6 +17,7 @@ SELECT throws_ok('SELECT notify_bridge.purge(30, 0)', '22023', NULL, 'so is an e
 SELECT is(notify_bridge.purge(30, 4, true), 13::bigint, 'a dry run counts all that are due');
 SELECT is((SELECT count(*) FROM public.notification), 22::bigint, 'and deletes none');
 SELECT is(notify_bridge.purge(30, 4), 4::bigint, 'a batch is not exceeded');
+SELECT is_empty('SELECT FROM public.notification WHERE id IN (10, 16, 17, 18)', 'the oldest go first');
 SELECT is(notify_bridge.purge(30, 4), 4::bigint, 'it can be repeated');
 SELECT is(notify_bridge.purge(30), 5::bigint, 'until less than a batch is left');
 SELECT is(notify_bridge.purge(30), 0::bigint, 'and nothing after that');
