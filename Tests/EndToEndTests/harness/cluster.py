@@ -1,0 +1,145 @@
+"""A private PostgreSQL cluster: its own folder, port and socket; ended only through its own data folder."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '{socket}'
+port = {port}
+max_connections = 200
+log_min_messages = warning
+log_line_prefix = '%m [%p] %u@%d '
+deadlock_timeout = 200ms
+"""
+
+
+def binary(name: str) -> str:
+    """Finds a program of the server."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    try:
+        folders.append(Path(subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True).stdout.strip()))
+    except FileNotFoundError:
+        pass
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in folders:
+        if (folder / "initdb").exists():
+            return str(folder / name)
+    raise FileNotFoundError("no initdb found: install a PostgreSQL server (14 or newer)")
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """One server. Everybody is trusted, except where `hba` says otherwise."""
+
+    def __init__(self, settings: str = "", hba: str = "", primary: Cluster | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="notify-bridge-e2e-"))
+        self.data = self.folder / "data"
+        self.log = self.folder / "log"
+        self.port = free_port()
+        if os.getuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        if primary is None:
+            self._run("initdb", "-D", self.data, "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8", "-N", "--auth=trust")
+        else:
+            self._run("pg_basebackup", "-D", self.data, "-R", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "-c", "fast")
+        with open(self.data / "postgresql.conf", "a") as conf:
+            conf.write(SETTINGS.format(socket=self.folder, port=self.port) + settings)
+        if hba:
+            (self.data / "pg_hba.conf").write_text(hba)
+        atexit.register(self.remove)
+
+    def _run(self, program: str, *arguments: object) -> None:
+        """Runs a program of the server as the user who may: root may not."""
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+        done = subprocess.run(
+            [binary(program), *map(str, arguments)], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=60, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **user)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} failed: {done.stdout}")
+
+    def start(self) -> Cluster:
+        self._run("pg_ctl", "-s", "-D", self.data, "-w", "-t", "60", "-l", self.log, "start")
+        return self
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stops the server; `immediate` is a crash."""
+        self._run("pg_ctl", "-s", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop")
+
+    def crash(self) -> None:
+        self.stop("immediate")
+
+    def promote(self) -> None:
+        self._run("pg_ctl", "-s", "-D", self.data, "-w", "-t", "60", "promote")
+
+    @property
+    def pid(self) -> int | None:
+        try:
+            return int((self.data / "postmaster.pid").read_text().split()[0])
+        except (FileNotFoundError, IndexError):
+            return None
+
+    def _processes(self) -> list[int]:
+        """The server's processes: the first one and those that it started."""
+        pid = self.pid
+        if pid is None:
+            return []
+        pids = [pid]
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == pid:
+                pids.append(int(stat.parent.name))
+        return pids
+
+    def freeze(self) -> None:
+        """The server says nothing any more, and its sockets stay open."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, *statements: str, database: str = "postgres") -> None:
+        """Runs statements, each by itself."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def remove(self) -> None:
+        """Ends the server and deletes its folder. May be called twice."""
+        atexit.unregister(self.remove)
+        if not self.folder.exists():
+            return
+        if self.pid is not None:
+            self.thaw()
+            self.stop("immediate")
+        shutil.rmtree(self.folder)
