@@ -17,7 +17,7 @@ struct ClaimRules: Sendable {
 
   /// Judges the claims. `expired` is the answer only where all else is right: a new token would be accepted.
   func judge(_ claims: [String: JSONValue], now: Double) -> Verdict {
-    do {
+    do throws(TokenError) {
       let user = try user(claims)
       let expires = try expiry(claims)
       if let type = claims["token_type"], type != .string("access") {

@@ -1,0 +1,15 @@
+import Foundation
+
+/// A file that is gone after its use.
+enum TemporaryFile {
+  static func with<T>(_ text: String, _ use: (String) async throws -> T) async throws -> T {
+    let url = FileManager.default.temporaryDirectory.appending(path: "notify-auth-\(UUID().uuidString)")
+    try write(text, to: url.path)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try await use(url.path)
+  }
+
+  static func write(_ text: String, to path: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+  }
+}
