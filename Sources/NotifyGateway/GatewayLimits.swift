@@ -1,0 +1,35 @@
+import NIOCore
+
+/// Bounds of the gateway that no operator needs to turn, with what happens on reaching each.
+enum GatewayLimits {
+  /// Connections that the kernel queues before they are accepted.
+  static let backlog = 4_096
+  /// Sockets above `Limits.connections` for HTTP and refusals; beyond, a socket is closed when it is accepted.
+  static let spareSockets = 512
+  /// Bytes of one header field; beyond, 431.
+  static let headerFieldBytes = 16 << 10
+  /// Bytes of all header fields and the request line; beyond, 431.
+  static let headerBytes = 32 << 10
+  /// Header fields of a request; beyond, 431.
+  static let headerFields = 100
+  /// Bytes of a request's body; beyond, 413.
+  static let bodyBytes = 64 << 10
+  /// How long a kept-alive connection may wait for its next request.
+  static let keepAlive: TimeAmount = .seconds(60)
+  /// How long a refused peer may take to read the refusal.
+  static let lingering: TimeAmount = .seconds(2)
+  /// HTTP requests and credentials being worked on; beyond, 503 or a later try.
+  static let jobs = 65_536
+  /// How long to wait for the first message where that brings the credential.
+  static let firstMessage: TimeAmount = .seconds(10)
+  /// How often each loop looks at its connections' deadlines.
+  static let tick: TimeAmount = .milliseconds(500)
+  /// How long until a credential that could not be looked up is tried again.
+  static let retryVerify: TimeAmount = .seconds(1)
+  /// Messages kept that came before `connection_established`; beyond, 4029.
+  static let earlyMessages = 16
+  /// Addresses whose connects are counted; beyond, counts of earlier seconds are forgotten.
+  static let countedAddresses = 65_536
+  /// Heartbeats that may pass without a sign of the peer; then it is closed.
+  static let silentHeartbeats = 2
+}

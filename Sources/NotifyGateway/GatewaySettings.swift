@@ -1,0 +1,53 @@
+package import NotifyCore
+
+/// What the operator configured for the gateway.
+package struct GatewaySettings: Sendable {
+  /// Address to listen on: a name, an IPv4 or IPv6 address, or `unix:/path`.
+  package var host: String
+  /// Port to listen on; 0 takes a free one.
+  package var port: Int
+  /// Path of the WebSocket, with or without the last slash.
+  package var path: String
+  /// Port for `/metrics` alone; nil serves it on the main port.
+  package var adminPort: Int?
+  /// Addresses and networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-For` are believed.
+  package var trustedProxies: [String]
+  /// Allowed origins, `*` for one label; nil allows the host that the request itself names.
+  package var origins: [String]?
+  /// A connect without credential waits for an `authenticate` message.
+  package var firstMessage: Bool
+  /// Seconds between two heartbeats of a connection.
+  package var heartbeatSeconds: Int
+  /// The longest that a graceful shutdown waits for the sockets.
+  package var drainSeconds: Int
+  /// PEM file of the certificate chain; nil serves without TLS.
+  package var certificateFile: String?
+  /// PEM file of the certificate's private key.
+  package var keyFile: String?
+  /// Bounds.
+  package var limits: Limits
+  /// The program's version, for `build_info`.
+  package var version: String
+
+  /// Makes settings; the defaults are those of the program.
+  package init(
+    host: String = "127.0.0.1", port: Int = 8080, path: String = "/ws/notifications/", adminPort: Int? = nil,
+    trustedProxies: [String] = [], origins: [String]? = nil, firstMessage: Bool = false, heartbeatSeconds: Int = 30,
+    drainSeconds: Int = 10, certificateFile: String? = nil, keyFile: String? = nil, limits: Limits = Limits(),
+    version: String = "0"
+  ) {
+    self.host = host
+    self.port = port
+    self.path = path
+    self.adminPort = adminPort
+    self.trustedProxies = trustedProxies
+    self.origins = origins
+    self.firstMessage = firstMessage
+    self.heartbeatSeconds = heartbeatSeconds
+    self.drainSeconds = drainSeconds
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+    self.limits = limits
+    self.version = version
+  }
+}

@@ -1,0 +1,39 @@
+import NIOHTTP1
+
+/// What a request's head must not have, beyond what the parser refuses.
+enum RequestRules {
+  /// Why a head is refused; nil where it may go on.
+  ///
+  /// A request that two programs read differently lets one user's bytes pass as another's request.
+  static func refusal(_ head: HTTPRequestHead) -> String? {
+    let headers = head.headers
+    let hosts = headers["host"]
+    if hosts.count > 1 || (hosts.isEmpty && head.version.minor >= 1) { return "exactly one Host header is needed" }
+    let lengths = headers["content-length"]
+    let codings = headers["transfer-encoding"]
+    if lengths.count > 1 { return "more than one Content-Length" }
+    if let length = lengths.first, length.isEmpty || !length.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) {
+      return "Content-Length is no number"
+    }
+    if !codings.isEmpty {
+      if !lengths.isEmpty { return "both Content-Length and Transfer-Encoding" }
+      if codings.count > 1 || codings[0].lowercased() != "chunked" || head.version.minor < 1 {
+        return "the only Transfer-Encoding is chunked"
+      }
+    }
+    if isSwitching(head), !codings.isEmpty || (lengths.first.map { $0 != "0" } ?? false) {
+      return "an upgrade has no body"
+    }
+    for (_, value) in headers where value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {
+      return "a control character in a header"
+    }
+    return nil
+  }
+
+  /// Whether the parser stops after this request, as it would for another protocol.
+  static func isSwitching(_ head: HTTPRequestHead) -> Bool {
+    if head.method == .CONNECT { return true }
+    return !head.headers["upgrade"].isEmpty
+      && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+  }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NotifyCore
+
+/// Decides on a request for a WebSocket before anything is answered. A value without I/O.
+struct Handshake: Sendable {
+  /// What a connect brings along.
+  struct Offer: Sendable {
+    /// Where it comes from.
+    var remote: String
+    /// Nil where the request has none.
+    var credential: Credential?
+    /// The resume cursor as it was given.
+    var since: String?
+    /// Rows are confirmed by the client.
+    var acknowledges: Bool
+    /// Our subprotocol is to be answered.
+    var answersSubprotocol: Bool
+  }
+
+  /// The answer to a request.
+  enum Decision {
+    case upgrade(Offer)
+    case refuse(HTTPResponseStatus, HTTPHeaders, reason: String)
+    /// As `refuse`, with 403; the origin is for the log.
+    case refuseOrigin(String)
+  }
+
+  private let paths: [String]
+  private let origins: OriginRule
+  /// Tells where requests come from.
+  let remote: RemoteAddress
+
+  init(_ settings: GatewaySettings) throws(GatewayError) {
+    guard settings.path.hasPrefix("/"), !settings.path.contains("?"), !settings.path.contains("#") else {
+      throw .configuration("the WebSocket's path \"\(settings.path)\" must begin with / and have no query")
+    }
+    var bare = settings.path
+    while bare.hasSuffix("/"), bare.count > 1 { bare.removeLast() }
+    paths = bare == "/" ? ["/"] : [bare, bare + "/"]
+    origins = OriginRule(settings.origins)
+    remote = try RemoteAddress(trusting: settings.trustedProxies)
+  }
+
+  /// Whether a path is the WebSocket's.
+  func serves(_ path: Substring) -> Bool { paths.contains { $0 == path } }
+
+  /// Whether a request asks for a WebSocket.
+  static func isUpgrade(_ headers: HTTPHeaders) -> Bool {
+    headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+  }
+
+  /// Decides on a request for the WebSocket's path.
+  ///
+  /// - Parameter peer: the other end of the socket.
+  func decide(_ head: HTTPRequestHead, _ target: RequestTarget, peer: SocketAddress?) -> Decision {
+    let headers = head.headers
+    guard head.method == .GET else { return .refuse(.methodNotAllowed, ["Allow": "GET"], reason: "use GET") }
+    guard Self.isUpgrade(headers), head.version.minor >= 1 else { return Self.upgradeRequired() }
+    guard headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) else {
+      return Self.upgradeRequired()
+    }
+    let versions = headers["sec-websocket-version"]
+    guard versions.count == 1, versions[0] == "13" else { return Self.upgradeRequired() }
+    let keys = headers["sec-websocket-key"]
+    guard keys.count == 1, Data(base64Encoded: keys[0])?.count == 16 else {
+      return .refuse(.badRequest, [:], reason: "Sec-WebSocket-Key must be 16 bytes in base64")
+    }
+    guard origins.allows(headers["origin"], host: headers.first(name: "host")) else {
+      return .refuseOrigin(headers["origin"].joined(separator: ", "))
+    }
+    return .upgrade(
+      Offer(
+        remote: remote.of(peer: peer, headers: headers), credential: CredentialReader.read(headers, target),
+        since: target.parameter("since"), acknowledges: target.parameter("ack") == "1",
+        answersSubprotocol: CredentialReader.protocols(headers).contains { $0 == CredentialReader.subprotocol }))
+  }
+
+  private static func upgradeRequired() -> Decision {
+    .refuse(
+      .upgradeRequired, ["Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"],
+      reason: "this path speaks WebSocket (RFC 6455, version 13)")
+  }
+}

@@ -1,0 +1,74 @@
+import NIOCore
+import NIOHTTP1
+
+/// Tells where a request comes from: the peer, or what proxies that the operator trusts say of it.
+struct RemoteAddress: Sendable {
+  private let trusted: [IPAddress.Network]
+  private let trustsUnixSocket: Bool
+
+  /// - Parameter proxies: addresses, networks, and `unix:` for whoever can open the Unix socket.
+  /// - Throws: a configuration error that names the entry that can't be read.
+  init(trusting proxies: [String]) throws(GatewayError) {
+    var networks: [IPAddress.Network] = []
+    for proxy in proxies where proxy != "unix:" {
+      guard let network = IPAddress.Network(proxy) else {
+        throw .configuration(
+          "trusted proxy \"\(proxy)\" is neither an address nor a network: write for example 10.0.0.1 or 10.0.0.0/8")
+      }
+      networks.append(network)
+    }
+    trusted = networks
+    trustsUnixSocket = proxies.contains("unix:")
+  }
+
+  /// The client's address as text.
+  ///
+  /// Each proxy appends the address of its own peer, so the list is read from its end, as long as what is read is trusted.
+  func of(peer: SocketAddress?, headers: HTTPHeaders) -> String {
+    var current = peer?.ipAddress ?? "unix:"
+    guard isTrusted(current) else { return current }
+    for hop in hops(headers).reversed() {
+      guard let address = Self.host(hop), IPAddress(address) != nil else { break }
+      current = address
+      if !isTrusted(current) { break }
+    }
+    return current
+  }
+
+  private func isTrusted(_ text: String) -> Bool {
+    if text == "unix:" { return trustsUnixSocket }
+    guard !trusted.isEmpty, let address = IPAddress(text) else { return false }
+    return trusted.contains { $0.contains(address) }
+  }
+
+  /// `Forwarded` (RFC 7239) where there is one, else `X-Forwarded-For`.
+  private func hops(_ headers: HTTPHeaders) -> [Substring] {
+    let forwarded = headers["forwarded"].flatMap { $0.split(separator: ",") }
+    if forwarded.isEmpty { return headers["x-forwarded-for"].flatMap { $0.split(separator: ",") } }
+    return forwarded.map { element in
+      for pair in element.split(separator: ";") {
+        let pair = Self.trimmed(pair)
+        if pair.lowercased().hasPrefix("for=") { return pair.dropFirst(4) }
+      }
+      return ""
+    }
+  }
+
+  /// Takes quotes, brackets and a port away.
+  private static func host(_ text: Substring) -> String? {
+    var text = trimmed(text)
+    if text.hasPrefix("\""), text.hasSuffix("\""), text.count >= 2 { text = text.dropFirst().dropLast() }
+    if text.hasPrefix("[") {
+      return text.firstIndex(of: "]").map { String(text[text.index(after: text.startIndex)..<$0]) }
+    }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    return String(parts.count == 2 ? parts[0] : text)
+  }
+
+  private static func trimmed(_ text: Substring) -> Substring {
+    var text = text
+    while text.first == " " || text.first == "\t" { text.removeFirst() }
+    while text.last == " " || text.last == "\t" { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,156 @@
+import NIOCore
+import NotifyCore
+import Synchronization
+
+/// One event loop's connections and what they have to know of the database. Touched only on its loop.
+final class LoopHub {
+  let eventLoop: any EventLoop
+  let services: Services
+
+  /// Who is in which group.
+  var groups = GroupTable<Connection>()
+  /// The newest cursor: all rows before it were routed on this loop.
+  private(set) var cursor: String?
+  /// The epoch, once it has changed: answers of the one before are void.
+  private(set) var epoch: Epoch?
+  /// Lost connections to the database, and the newest durable transaction at the last loss.
+  private(set) var generation: UInt64 = 0
+  private(set) var durable: UInt64 = 0
+  private(set) var isDraining = false
+
+  private(set) var connections: [Connection] = []
+  private var httpHandlers: [ObjectIdentifier: HTTPHandler] = [:]
+  private var touched: [Connection] = []
+  private var unflushedBatches = 0
+  private var written: [WrittenRow] = []
+  private var handsOver = false
+  private var isTicking = false
+  private let queuedBytes: QueueGauge
+
+  init(eventLoop: any EventLoop, services: Services, queuedBytes: QueueGauge) {
+    self.eventLoop = eventLoop
+    self.services = services
+    self.queuedBytes = queuedBytes
+  }
+
+  // MARK: Rows
+
+  /// Routes a batch to this loop's connections.
+  ///
+  /// - Parameter isFollowed: another batch waits already, so that one flush can serve both.
+  func route(_ batch: DeliveryBatch, _ bytes: ByteBuffer, isFollowed: Bool) {
+    let work = BatchWork(batch, bytes)
+    for group in batch.groups {
+      for connection in groups[group.user] where connection.route(work, group.frames) {
+        touched.append(connection)
+      }
+    }
+    if let cursor = batch.cursor { self.cursor = cursor }
+    unflushedBatches += 1
+    // Bounded, or a store that is always ahead would put the flush off for ever.
+    if isFollowed, unflushedBatches < Limits.batchesInFlight { return }
+    unflushedBatches = 0
+    let flushing = touched
+    touched.removeAll(keepingCapacity: true)
+    for connection in flushing { connection.flushRows() }
+    handOver()
+  }
+
+  /// Rows were written; they are handed over together at the end of this turn.
+  func confirm(_ row: WrittenRow) {
+    written.append(row)
+    if handsOver { return }
+    handsOver = true
+    eventLoop.assumeIsolated().execute { [self] in handOver() }
+  }
+
+  private func handOver() {
+    handsOver = false
+    if written.isEmpty { return }
+    let rows = written
+    written.removeAll(keepingCapacity: true)
+    services.confirmations.written(rows)
+  }
+
+  // MARK: The database
+
+  func reconnected(generation: UInt64, durable: UInt64) {
+    self.generation = generation
+    self.durable = durable
+    for connection in connections { connection.lower(durable: durable) }
+  }
+
+  func epochChanged(to epoch: Epoch, generation: UInt64) {
+    self.epoch = epoch
+    self.generation = generation
+    cursor = nil
+    closeAll()
+  }
+
+  /// Closes every socket for a restart: with a random delay, or all would come back at once.
+  private func closeAll() {
+    for connection in connections {
+      connection.close(.restart(retryMilliseconds: .random(in: 0...Limits.retryMilliseconds)))
+    }
+  }
+
+  /// Takes no connection any more and closes all.
+  func drain() {
+    isDraining = true
+    closeAll()
+    for handler in httpHandlers.values { handler.drain() }
+  }
+
+  // MARK: Connections
+
+  /// A connection begins.
+  func add(_ connection: Connection) {
+    connection.index = connections.count
+    connections.append(connection)
+    startTicking()
+  }
+
+  /// A connection has ended.
+  func remove(_ connection: Connection) {
+    let index = connection.index
+    guard connections.indices.contains(index), connections[index] === connection else { return }
+    let last = connections.removeLast()
+    if last !== connection {
+      connections[index] = last
+      last.index = index
+    }
+  }
+
+  func add(_ handler: HTTPHandler) { httpHandlers[ObjectIdentifier(handler)] = handler }
+
+  func remove(_ handler: HTTPHandler) { httpHandlers[ObjectIdentifier(handler)] = nil }
+
+  // MARK: Time
+
+  /// One timer for all connections costs less memory than one each.
+  private func startTicking() {
+    if isTicking { return }
+    isTicking = true
+    scheduleTick()
+  }
+
+  private func scheduleTick() {
+    eventLoop.assumeIsolated().scheduleTask(in: GatewayLimits.tick) { [self] in tick() }
+  }
+
+  private func tick() {
+    let beat = Heartbeat(now: eventLoop.now, wall: WallClock.microseconds(), cursor: cursor)
+    var queued = 0
+    // Backwards: a connection that ends meanwhile is replaced by one that was visited.
+    for index in connections.indices.reversed() where index < connections.count {
+      queued += connections[index].queuedBytes
+      connections[index].tick(beat)
+    }
+    queuedBytes.bytes.store(queued, ordering: .relaxed)
+    if connections.isEmpty {
+      isTicking = false
+    } else {
+      scheduleTick()
+    }
+  }
+}

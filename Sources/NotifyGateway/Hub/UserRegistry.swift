@@ -1,0 +1,36 @@
+import NIOCore
+import NotifyCore
+import Synchronization
+
+/// All connections of each user, across event loops, oldest first. Touched only at connects and disconnects.
+final class UserRegistry: Sendable {
+  private let limit: Int
+  private let users = Mutex<[UserID: [NIOLoopBound<Connection>]]>([:])
+
+  init(limit: Int) { self.limit = limit }
+
+  /// Users with at least one connection.
+  var count: Int { users.withLock { $0.count } }
+
+  /// Adds a connection.
+  ///
+  /// - Returns: the user's oldest where that is one too many; it is no longer counted.
+  func join(_ connection: NIOLoopBound<Connection>, _ user: UserID) -> NIOLoopBound<Connection>? {
+    users.withLock { users in
+      users[user, default: []].append(connection)
+      guard let group = users[user], group.count > limit else { return nil }
+      return users[user]?.removeFirst()
+    }
+  }
+
+  /// Takes a connection out; nothing happens where it is out already.
+  ///
+  /// Call on the connection's event loop.
+  func leave(_ connection: Connection, _ user: UserID) {
+    users.withLock { users in
+      guard var group = users[user] else { return }
+      group.removeAll { $0.eventLoop === connection.eventLoop && $0.value === connection }
+      users[user] = group.isEmpty ? nil : group
+    }
+  }
+}

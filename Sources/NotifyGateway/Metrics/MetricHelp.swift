@@ -1,0 +1,30 @@
+/// What each metric of the bridge means, for the HELP lines.
+enum MetricHelp {
+  private static let texts = [
+    "build_info": "Always 1; the version stands in the label.",
+    "rows_fetched_total": "Rows read from the table by deltas.",
+    "rows_delivered_total": "Rows written to a socket as they came, counted for each device.",
+    "rows_replayed_total": "Rows written to a socket by a replay.",
+    "rows_marked_total": "Rows marked sent.",
+    "rows_without_user_total": "Rows read that have no recipient.",
+    "doorbells_total": "Notifications from the database.",
+    "safety_finds_total": "Fetches without doorbell that found rows with none: must stay 0.",
+    "database_reconnects_total": "Connections to the database that were lost and came back.",
+    "ids_ignored_total": "Acknowledged or read ids that were not this connection's or this user's.",
+    "marks_dropped_total": "Written rows whose marking was given up: they are sent again.",
+    "connects_total": "Sockets that got connection_established.",
+    "rejects_total": "Connects that were refused.",
+    "connections": "Sockets open now.",
+    "users": "Users with at least one socket now.",
+    "queue_bytes": "Bytes of rows waiting in the sockets' queues.",
+    "marks_pending": "Rows written to sockets and not yet marked.",
+    "doorbell_to_socket_seconds": "Seconds from the doorbell until the kernel took the row.",
+    "created_to_socket_seconds": "Seconds from the row's created_at until the kernel took it.",
+  ]
+
+  /// One line; other metrics get their own name.
+  static func text(of name: String) -> String {
+    let prefix = "notify_bridge_"
+    return texts[name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name] ?? name
+  }
+}

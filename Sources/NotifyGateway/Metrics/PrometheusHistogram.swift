@@ -1,0 +1,47 @@
+import Metrics
+import Synchronization
+
+/// A histogram of seconds with fixed buckets.
+final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler {
+  /// The buckets' upper bounds: from what one row costs to what a person notices.
+  static let bounds: [Double] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
+  ]
+
+  /// One count; a class, for arrays can't hold what can't be copied.
+  private final class Count: Sendable {
+    let value = Atomic<UInt64>(0)
+  }
+
+  let kind = PrometheusKind.histogram
+  let labels: String
+  /// One more than bounds, for what is above them all.
+  private let counts = (0...PrometheusHistogram.bounds.count).map { _ in Count() }
+  private let nanoseconds = Atomic<Int64>(0)
+
+  init(labels: String) { self.labels = labels }
+
+  func record(_ value: Int64) { record(Double(value)) }
+
+  func record(_ value: Double) {
+    guard value.isFinite else { return }
+    var bucket = 0
+    while bucket < Self.bounds.count, Self.bounds[bucket] < value { bucket += 1 }
+    counts[bucket].value.wrappingAdd(1, ordering: .relaxed)
+    nanoseconds.wrappingAdd(Int64(min(max(value, -9e9), 9e9) * 1e9), ordering: .relaxed)
+  }
+
+  func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
+
+  func write(_ name: String, to text: inout String) {
+    let prefix = labels.isEmpty ? "" : labels + ","
+    var total: UInt64 = 0
+    for (bound, count) in zip(Self.bounds + [.infinity], counts) {
+      total += count.value.load(ordering: .relaxed)
+      text += "\(name)_bucket{\(prefix)le=\"\(PrometheusText.number(bound))\"} \(total)\n"
+    }
+    let braces = labels.isEmpty ? "" : "{\(labels)}"
+    text += "\(name)_sum\(braces) \(PrometheusText.number(Double(nanoseconds.load(ordering: .relaxed)) / 1e9))\n"
+    text += "\(name)_count\(braces) \(total)\n"
+  }
+}

@@ -1,5 +1,0 @@
-import Hummingbird
-import NIOSSL
-import NIOExtras
-import NIOWebSocket
-enum Placeholder {}

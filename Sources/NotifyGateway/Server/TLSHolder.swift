@@ -1,0 +1,12 @@
+import Synchronization
+
+/// The TLS files of a running gateway, for whoever wants them read again.
+final class TLSHolder: Sendable {
+  private let current = Mutex<TLSFiles?>(nil)
+
+  /// Nil before the start, and where TLS isn't configured.
+  var files: TLSFiles? {
+    get { current.withLock { $0 } }
+    set { current.withLock { $0 = newValue } }
+  }
+}

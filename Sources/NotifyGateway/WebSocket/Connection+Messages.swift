@@ -1,0 +1,112 @@
+import Foundation
+import Metrics
+import NIOCore
+import NotifyCore
+
+/// What a client sends.
+extension Connection {
+  /// Takes bytes from the socket.
+  func receive(_ bytes: ByteBuffer) {
+    lastHeard = eventLoop.now
+    // After a broken frame nothing can be read any more; the peer's end is waited for.
+    guard state != .closed, !isDeaf else { return }
+    reader.append(bytes)
+    do throws(FrameReader.Violation) {
+      while let event = try reader.next() {
+        accept(event)
+        if state == .closed || isDeaf { return }
+      }
+    } catch {
+      isDeaf = true
+      close(error.reason)
+      endOutput()
+    }
+  }
+
+  private func accept(_ event: FrameReader.Event) {
+    if case .close(let code) = event {
+      closedByPeer(code)
+      return
+    }
+    guard state != .closing else { return }
+    switch event {
+    case .close, .pong:
+      break
+    case .ping(let payload):
+      guard withinRate() else { return }
+      // Of pings that can't be answered yet, only the last needs to be (RFC 6455, 5.5.3).
+      if context?.channel.isWritable ?? false {
+        write(ControlFrame.pong(payload))
+      } else {
+        owedPong = payload
+      }
+    case .message(let bytes):
+      guard withinRate() else { return }
+      let message = ClientMessage.read(Data(bytes.readableBytesView))
+      switch state {
+      case .waitingForCredential: firstMessage(message)
+      case .verifying, .joining: keep(message)
+      case .open: handle(message)
+      case .closing, .closed: break
+      }
+    }
+  }
+
+  private func withinRate() -> Bool {
+    if rate.accept(at: lastHeard) { return true }
+    close(.tooManyMessages)
+    return false
+  }
+
+  private func firstMessage(_ message: ClientMessage) {
+    guard case .authenticate(let token) = message else {
+      reject(.unauthorized(.missing), detail: "the first message was no authenticate")
+      return
+    }
+    state = .verifying
+    deadline = eventLoop.now + TimeAmount(Limits.connectHold)
+    let credential = Credential.any(Secret(token))
+    self.credential = credential
+    verify(credential)
+  }
+
+  /// `connection_established` is always first: what comes before it waits for it.
+  private func keep(_ message: ClientMessage) {
+    if earlyMessages.count < GatewayLimits.earlyMessages {
+      earlyMessages.append(message)
+    } else {
+      close(.tooManyMessages)
+    }
+  }
+
+  /// Answers a message on an open connection.
+  func handle(_ message: ClientMessage) {
+    guard let user else { return }
+    switch message {
+    case .ping:
+      let cursor = session?.takesCursor == true ? hub.cursor : nil
+      send(.heartbeat(timestamp: WallClock.microseconds(), cursor: cursor))
+    case .acknowledge(let ids):
+      acknowledge(ids, user)
+    case .read(let ids):
+      services.confirmations.read(user: user, ids: ids)
+    case .authenticate(let token):
+      if credential != nil {
+        send(.error(code: "invalid_message", message: "the credential before this one is still being verified"))
+        return
+      }
+      let credential = Credential.any(Secret(token))
+      self.credential = credential
+      verify(credential)
+    case .invalid(let why):
+      send(.error(code: "invalid_message", message: why))
+    }
+  }
+
+  private func acknowledge(_ ids: [Int64], _ user: UserID) {
+    guard let (keys, next) = session?.acknowledged(ids, limits: services.limits) else { return }
+    for key in keys { hub.confirm(WrittenRow(key: key, user: user)) }
+    if keys.count < ids.count { services.metrics.idsIgnored.increment(by: ids.count - keys.count) }
+    perform(next)
+  }
+}

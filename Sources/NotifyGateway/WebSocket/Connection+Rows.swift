@@ -1,0 +1,158 @@
+import Metrics
+import NIOCore
+import NotifyCore
+
+/// Rows on their way to the socket.
+extension Connection {
+  // MARK: As they come
+
+  /// Routes a user's rows of a batch.
+  ///
+  /// - Returns: whether something was written for the first time since the last `flushRows`.
+  func route(_ work: BatchWork, _ frames: Range<Int>) -> Bool {
+    guard let routing = session?.route(work.batch, frames, limits: services.limits) else { return false }
+    let wasTouched = needsFlush
+    switch routing {
+    case .nothing:
+      return false
+    case .writeAll:
+      writeLive(work, frames)
+    case .write(let runs):
+      writeLive(work, runs)
+    case .close(let reason):
+      close(reason)
+      return false
+    }
+    return !wasTouched
+  }
+
+  /// Sends what `route` wrote.
+  func flushRows() { flushIfNeeded() }
+
+  private func writeLive(_ work: BatchWork, _ frames: Range<Int>) {
+    let slice = work.slice(frames)
+    let bytes = slice.readableBytes
+    messages += frames.count
+    let promise = eventLoop.makePromise(of: Void.self)
+    promise.futureResult.assumeIsolated().whenComplete { [self] result in
+      session?.written(bytes: bytes)
+      if case .success = result { liveWritten(work, CollectionOfOne(frames)) }
+    }
+    write(slice, promise: promise)
+  }
+
+  private func writeLive(_ work: BatchWork, _ runs: [Range<Int>]) {
+    var bytes = 0
+    let promise = eventLoop.makePromise(of: Void.self)
+    for (index, run) in runs.enumerated() {
+      let slice = work.slice(run)
+      bytes += slice.readableBytes
+      messages += run.count
+      write(slice, promise: index == runs.count - 1 ? promise : nil)
+    }
+    promise.futureResult.assumeIsolated().whenComplete { [self, bytes] result in
+      session?.written(bytes: bytes)
+      if case .success = result { liveWritten(work, runs) }
+    }
+  }
+
+  /// The kernel took rows: they count as sent, unless the client is to acknowledge them.
+  private func liveWritten(_ work: BatchWork, _ runs: some Sequence<Range<Int>>) {
+    guard let user else { return }
+    lastHeard = eventLoop.now
+    let metrics = services.metrics
+    let wall = WallClock.microseconds()
+    let sinceDoorbell = work.batch.doorbell.map { Self.seconds(ContinuousClock.now - $0) }
+    var rows = 0
+    for frame in runs.joined() {
+      rows += 1
+      guard work.firstReport(frame) else { continue }
+      let row = work.batch.frames[frame]
+      if let sinceDoorbell { metrics.doorbellToSocket.record(sinceDoorbell) }
+      if let created = row.createdAt { metrics.createdToSocket.record(Double(wall - created) / 1_000_000) }
+      if !acknowledges { hub.confirm(WrittenRow(key: row.key, user: user)) }
+    }
+    metrics.rowsDelivered.increment(by: rows)
+  }
+
+  private static func seconds(_ duration: Duration) -> Double {
+    let parts = duration.components
+    return Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+  }
+
+  // MARK: Catching up
+
+  /// Writes a page of the replay, or a piece of what was held back; then tells the session.
+  func writePage(_ selections: [FrameSelection], counter: Counter) {
+    writeSelections(selections, counter: counter) { connection in
+      if let next = connection.session?.pageWritten(limits: connection.services.limits) { connection.perform(next) }
+    }
+  }
+
+  /// Does what the session says after a page.
+  func perform(_ first: Session.Next) {
+    var next = first
+    while true {
+      switch next {
+      case .nothing:
+        return
+      case .ask(let wanted):
+        ask(wanted)
+        return
+      case .close(let reason):
+        close(reason)
+        return
+      case .write(let selections):
+        if !selections.isEmpty {
+          writePage(selections, counter: services.metrics.rowsDelivered)
+          flushIfNeeded()
+          return
+        }
+        // All of this piece was replayed already: on to the next, without a turn through the socket.
+        guard let following = session?.pageWritten(limits: services.limits) else { return }
+        next = following
+      case .writeAndGoLive(let selections, let bytes):
+        guard !selections.isEmpty else {
+          session?.written(bytes: bytes)
+          return
+        }
+        writeSelections(
+          selections, counter: services.metrics.rowsDelivered, always: { $0.session?.written(bytes: bytes) })
+        flushIfNeeded()
+        return
+      }
+    }
+  }
+
+  private func writeSelections(
+    _ selections: [FrameSelection], counter: Counter, always: ((Connection) -> Void)? = nil,
+    onSuccess: ((Connection) -> Void)? = nil
+  ) {
+    // Copied: the batch that a held-back row came in may be far larger than what is wanted of it.
+    var bytes = ByteBuffer()
+    bytes.reserveCapacity(selections.reduce(0) { $0 + $1.bytes })
+    var rows = 0
+    for selection in selections {
+      rows += selection.rows
+      for run in selection.runs { bytes.writeBytes(selection.batch.bytes[selection.batch.byteRange(run)]) }
+    }
+    messages += rows
+    let promise = eventLoop.makePromise(of: Void.self)
+    promise.futureResult.assumeIsolated().whenComplete { [self] result in
+      always?(self)
+      guard case .success = result else { return }
+      lastHeard = eventLoop.now
+      counter.increment(by: rows)
+      if let user, !acknowledges {
+        for selection in selections {
+          for key in selection.keys { hub.confirm(WrittenRow(key: key, user: user)) }
+        }
+      }
+      onSuccess?(self)
+    }
+    write(bytes, promise: promise)
+  }
+
+  /// The connection to the database was lost.
+  func lower(durable: UInt64) { session?.lower(durable: durable) }
+}

@@ -1,0 +1,153 @@
+import NIOCore
+import NIOWebSocket
+import NotifyCore
+
+/// Reads a client's frames (RFC 6455, chapter 5) and puts messages together. A value without I/O.
+struct FrameReader {
+  /// What a client sent.
+  enum Event: Equatable {
+    /// A whole text message, known to be UTF-8.
+    case message(ByteBuffer)
+    case ping(ByteBuffer)
+    case pong
+    /// The code is nil where the close frame is empty.
+    case close(code: UInt16?)
+  }
+
+  private struct Header {
+    let isFinal: Bool
+    let opcode: UInt8
+    let length: Int
+    /// Of the header itself, mask included.
+    let size: Int
+  }
+
+  private let limit: Int
+  private var unread: ByteBuffer?
+  private var fragments: ByteBuffer?
+  private var validator = UTF8Validator()
+
+  /// - Parameter limit: bytes of a message, over all its fragments.
+  init(limit: Int) { self.limit = limit }
+
+  /// Takes bytes from the socket. Less than one frame stays unread after `next` has returned nil.
+  mutating func append(_ bytes: consuming ByteBuffer) {
+    if unread == nil {
+      unread = bytes
+    } else {
+      unread?.writeBuffer(&bytes)
+    }
+  }
+
+  /// The next event, or nil where more bytes are needed.
+  ///
+  /// - Throws: the reason to close with; nothing can be read any more then.
+  mutating func next() throws(Violation) -> Event? {
+    while let header = try header() {
+      guard let unread, unread.readableBytes >= header.size + header.length else { return nil }
+      let payload = take(header)
+      if let event = try accept(header, payload) { return event }
+    }
+    return nil
+  }
+
+  /// A client broke the protocol.
+  struct Violation: Error, Equatable {
+    let reason: CloseReason
+  }
+
+  // MARK: Headers
+
+  private func header() throws(Violation) -> Header? {
+    guard let unread, unread.readableBytes >= 2 else { return nil }
+    let start = unread.readerIndex
+    guard let first: UInt8 = unread.getInteger(at: start), let second: UInt8 = unread.getInteger(at: start + 1) else {
+      return nil
+    }
+    let isFinal = first & 0x80 != 0
+    let opcode = first & 0x0f
+    try check(first, second)
+    var length = Int(second & 0x7f)
+    var size = 6
+    if length == 126 {
+      guard let long: UInt16 = unread.getInteger(at: start + 2) else { return nil }
+      guard long >= 126 else { throw Violation(reason: .protocolError) }
+      length = Int(long)
+      size = 8
+    } else if length == 127 {
+      guard let long: UInt64 = unread.getInteger(at: start + 2) else { return nil }
+      guard long > UInt64(UInt16.max), long <= UInt64(Int64.max) else { throw Violation(reason: .protocolError) }
+      length = Int(long)
+      size = 14
+    }
+    guard opcode >= 8 || length <= limit - (fragments?.readableBytes ?? 0) else {
+      throw Violation(reason: .messageTooBig)
+    }
+    return Header(isFinal: isFinal, opcode: opcode, length: length, size: size)
+  }
+
+  private func check(_ first: UInt8, _ second: UInt8) throws(Violation) {
+    let isFinal = first & 0x80 != 0
+    let isMasked = second & 0x80 != 0
+    guard first & 0x70 == 0, isMasked else { throw Violation(reason: .protocolError) }
+    switch first & 0x0f {
+    case 0x0: if fragments == nil { throw Violation(reason: .protocolError) }
+    case 0x1: if fragments != nil { throw Violation(reason: .protocolError) }
+    case 0x2: throw Violation(reason: .unsupportedData)
+    case 0x8, 0x9, 0xa: if !isFinal || second & 0x7f > 125 { throw Violation(reason: .protocolError) }
+    default: throw Violation(reason: .protocolError)
+    }
+  }
+
+  // MARK: Payloads
+
+  private mutating func take(_ header: Header) -> ByteBuffer {
+    guard var buffer = unread else { return ByteBuffer() }
+    unread = nil
+    buffer.moveReaderIndex(forwardBy: header.size - 4)
+    let key: [UInt8] = buffer.readBytes(length: 4) ?? []
+    var payload = buffer.readSlice(length: header.length) ?? ByteBuffer()
+    // What is left of a large read must not keep it alive, nor be copied by the unmasking below.
+    unread = buffer.readableBytes > 0 ? buffer : nil
+    if let mask = WebSocketMaskingKey(key) { payload.webSocketUnmask(mask) }
+    return payload
+  }
+
+  private mutating func accept(_ header: Header, _ payload: ByteBuffer) throws(Violation) -> Event? {
+    switch header.opcode {
+    case 0x8: return try close(payload)
+    case 0x9: return .ping(payload)
+    case 0xa: return .pong
+    default: break
+    }
+    guard validator.accept(payload.readableBytesView) else { throw Violation(reason: .invalidText) }
+    var message = payload
+    if var started = fragments {
+      fragments = nil
+      started.writeImmutableBuffer(payload)
+      message = started
+    }
+    guard header.isFinal else {
+      fragments = message
+      return nil
+    }
+    guard validator.isComplete else { throw Violation(reason: .invalidText) }
+    return .message(message)
+  }
+
+  private func close(_ payload: ByteBuffer) throws(Violation) -> Event {
+    if payload.readableBytes == 0 { return .close(code: nil) }
+    guard let code: UInt16 = payload.getInteger(at: payload.readerIndex) else {
+      throw Violation(reason: .protocolError)
+    }
+    switch code {
+    case 1000...1003, 1007...1014, 3000...4999: break
+    default: throw Violation(reason: .protocolError)
+    }
+    var validator = UTF8Validator()
+    guard validator.accept(payload.readableBytesView.dropFirst(2)), validator.isComplete else {
+      throw Violation(reason: .invalidText)
+    }
+    return .close(code: code)
+  }
+}
