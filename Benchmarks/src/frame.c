@@ -1,0 +1,31 @@
+#include "frame.h"
+
+#include <string.h>
+
+frame_status frame_read(const char *bytes, size_t count, frame *out) {
+  const unsigned char *raw = (const unsigned char *)bytes;
+  if (count < 2) {
+    return FRAME_PARTIAL;
+  }
+  if ((raw[0] & 0xF0) != 0x80 || (raw[1] & 0x80) != 0) {
+    return FRAME_BAD;
+  }
+  const size_t extra = raw[1] == 126 ? 2 : raw[1] == 127 ? 8 : 0;
+  if (count < 2 + extra) {
+    return FRAME_PARTIAL;
+  }
+  size_t length = extra == 0 ? raw[1] : 0;
+  for (size_t i = 0; i < extra; i++) {
+    length = length << 8 | raw[2 + i];
+  }
+  *out = (frame){.opcode = raw[0] & 0xFu, .payload = bytes + 2 + extra, .length = length, .size = 2 + extra + length};
+  return count - 2 - extra >= length ? FRAME_COMPLETE : FRAME_PARTIAL;
+}
+
+size_t frame_write_pong(const frame *ping, char *out) {
+  // A mask of zeros leaves the payload as it is.
+  const char header[6] = {(char)(0x80 | FRAME_PONG), (char)(0x80 | ping->length), 0, 0, 0, 0};
+  memcpy(out, header, sizeof header);
+  memcpy(out + sizeof header, ping->payload, ping->length);
+  return sizeof header + ping->length;
+}
