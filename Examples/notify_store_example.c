@@ -28,8 +28,8 @@ static size_t deliver(notify_store *store, char *snapshot, size_t size) {
     if (row.kind == NOTIFY_STORE_ROW_SNAPSHOT) {
       snprintf(snapshot, size, "%.*s", (int)row.data_length, row.data);
     } else {
-      printf("%lld %.*s %.*s\n", (long long)row.id, (int)row.user_length, row.user ? row.user : "",
-             (int)row.data_length, row.data ? row.data : "null");
+      printf("%lld user=%.*s data=%.*s\n", (long long)row.id, (int)row.user_length, row.user ? row.user : "",
+             (int)row.data_length, row.data ? row.data : "");
       ids[count] = row.id;
       txids[count++] = row.txid;
     }

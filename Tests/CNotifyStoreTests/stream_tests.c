@@ -1,0 +1,344 @@
+#include "fake.h"
+#include "lists.h"
+
+static void answer_delta(void) {
+  fake_answer(fake_snapshot("10:12:10"));
+  fake_answer(fake_delta_row(5, 10, "7", "{\"a\": 1}"));
+  fake_answer(fake_delta_row(4, 11, NULL, NULL));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+}
+
+static void a_delta_is_read(void) {
+  static const uint64_t xip[] = {8, UINT64_MAX};
+  notify_store_row row;
+  notify_store *store = fake_store();
+  answer_delta();
+  CHECK(!notify_store_has_buffered(store));
+  CHECK_EQUAL(notify_store_delta(store, 9, xip, 2, 1000), NOTIFY_STORE_OK);
+  CHECK_TEXT(fake.parameters[0], "9");
+  CHECK_TEXT(fake.parameters[1], "{8,18446744073709551615}");
+  CHECK(fake.single_row);
+  CHECK_EQUAL(fake.result_format, 1);
+  CHECK(notify_store_has_buffered(store));
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_SNAPSHOT);
+  CHECK(row.data_length == 8 && memcmp(row.data, "10:12:10", 8) == 0);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_NOTIFICATION);
+  CHECK_EQUAL(row.id, 5);
+  CHECK_EQUAL(row.txid, 10);
+  CHECK(row.has_created_at);
+  CHECK_EQUAL(row.created_at_us, INT64_C(946684800000000));
+  CHECK(row.user_length == 1 && row.user[0] == '7');
+  CHECK_EQUAL(row.data_length, 8);
+  CHECK_EQUAL(fake.results, 1);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK(row.user == NULL && row.data == NULL);
+  CHECK_EQUAL(fake.results, 1);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+  CHECK_EQUAL(fake.results, 0);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  fake_finish(store);
+}
+
+static void times_are_converted(void) {
+  static const struct {
+    int64_t stored, wanted;
+  } cases[] = {{0, INT64_C(946684800000000)},
+               {-1, INT64_C(946684799999999)},
+               {INT64_MIN, INT64_MIN},
+               {INT64_MAX, INT64_MAX},
+               {INT64_C(9223371331199999999), INT64_MAX - 1}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    notify_store_row row;
+    notify_store *store = fake_store();
+    fake_result *one = fake_delta_row(1, 1, "7", "{}");
+    one->columns = 4;
+    fake_add_timestamp(one, cases[i].stored);
+    one->columns = 10;
+    fake_answer(fake_snapshot("1:1:"));
+    fake_answer(one);
+    CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(row.created_at_us, cases[i].wanted);
+    fake_finish(store);
+  }
+}
+
+static void wrong_rows_are_refused(void) {
+  // Each column of a row in turn has another type, is text instead of binary, has another length or is NULL.
+  for (int column = 0; column < 10; column++) {
+    for (int way = 0; way < 4; way++) {
+      bool unused = column == 1 || column == 6 || column == 7;
+      bool may_be_null = column == 4 || column >= 8;
+      bool any_length = column >= 8;
+      if (unused || (way == 1 && any_length) || (way == 2 && may_be_null)) {
+        continue;
+      }
+      notify_store_row row;
+      notify_store *store = fake_store();
+      fake_result *bad = fake_delta_row(1, 1, "7", "{}");
+      fake_value *place = &bad->values[column];
+      place->type = way == 0 ? 600 : place->type;
+      place->length = way == 1 ? place->length - 1 : place->length;
+      place->is_null = way == 2;
+      bad->format = way == 3 ? 0 : 1;
+      fake_answer(fake_snapshot("1:1:"));
+      fake_answer(bad);
+      fake_answer(fake_delta_row(2, 2, "7", "{}"));
+      fake_answer(fake_end_of_rows());
+      fake_answer(NULL);
+      CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+      CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+      CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_BAD_ANSWER);
+      CHECK_EQUAL(notify_store_last_error(store)->status, NOTIFY_STORE_BAD_ANSWER);
+      CHECK(!notify_store_last_error(store)->retriable);
+      CHECK_EQUAL(fake.results, 0);
+      // The connection is still of use: what is left of the answer is thrown away.
+      CHECK_EQUAL(notify_store_query(store, "SELECT 1", 0, NULL, 1000, NULL), NOTIFY_STORE_OK);
+      CHECK_EQUAL(fake.script_next, fake.script_length);
+      fake_finish(store);
+    }
+  }
+}
+
+// Reads a whole delta of these items; returns the status at its end.
+static notify_store_status read_all(fake_result *const *items) {
+  notify_store_row row;
+  notify_store_status status = NOTIFY_STORE_OK;
+  notify_store *store = NULL;
+  // The items belong to the present fake, which fake_store would forget.
+  fake.script_length = 0;
+  fake.script_next = 0;
+  CHECK_EQUAL(notify_store_create(fake_table(), &store), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_connect(store, "host=db", "test", 1000), NOTIFY_STORE_OK);
+  for (; *items != NULL; items++) {
+    fake_answer(*items);
+  }
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  while (status == NOTIFY_STORE_OK) {
+    status = notify_store_next(store, 1000, &row);
+  }
+  notify_store_destroy(store);
+  return status;
+}
+
+static void wrong_answers_are_refused(void) {
+  (void)fake_reset();
+  fake_result *snapshot = fake_snapshot("1:1:");
+  fake_result *first = fake_delta_row(1, 5, "7", "{}");
+  fake_result *second = fake_delta_row(2, 5, "7", "{}");
+  fake_result *end = fake_end_of_rows();
+  fake_result *nine = fake_delta_row(1, 5, "7", "{}");
+  nine->columns = 9;
+  fake_result *eleven = fake_delta_row(1, 5, "7", "{}");
+  fake_add_int4(eleven, 1);
+  fake_result *two_rows = fake_delta_row(1, 5, "7", "{}");
+  two_rows->rows = 2;
+  fake_result *unknown = fake_delta_row(1, 5, "7", "{}");
+  unknown->values[0].bytes[3] = 9;
+  fake_result *no_snapshot = fake_snapshot(NULL);
+  fake_result *command = fake_end_of_rows();
+  command->status = PGRES_COMMAND_OK;
+  fake_result *const right[] = {snapshot, first, second, end, NULL};
+  CHECK_EQUAL(read_all(right), NOTIFY_STORE_END);
+  fake_result *const empty[] = {snapshot, end, NULL};
+  CHECK_EQUAL(read_all(empty), NOTIFY_STORE_END);
+  fake_result *const wrong[][5] = {{snapshot, second, first, end, NULL},
+                                   {snapshot, first, first, end, NULL},
+                                   {first, snapshot, end, NULL},
+                                   {snapshot, snapshot, end, NULL},
+                                   {snapshot, nine, end, NULL},
+                                   {snapshot, eleven, end, NULL},
+                                   {snapshot, two_rows, end, NULL},
+                                   {snapshot, unknown, end, NULL},
+                                   {no_snapshot, end, NULL},
+                                   {end, NULL},
+                                   {snapshot, first, NULL},
+                                   {snapshot, command, NULL},
+                                   {NULL}};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    CHECK_EQUAL(read_all(wrong[i]), NOTIFY_STORE_BAD_ANSWER);
+  }
+  CHECK_EQUAL(fake.results, 0);
+  (void)fake_reset();
+}
+
+static void a_stream_that_fails_is_over(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake_answer(fake_snapshot("1:1:"));
+  fake_answer(fake_error("ERROR", "57014", "canceling statement due to statement timeout"));
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_TEXT(notify_store_last_error(store)->sqlstate, "57014");
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK(notify_store_is_connected(store));
+  fake_answer(fake_snapshot("1:1:"));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+  fake_finish(store);
+}
+
+static void a_stream_ends_at_its_deadline(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  answer_delta();
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  fake.busy_left = 1000;
+  fake.ready_times = 0;
+  CHECK(!notify_store_has_buffered(store));
+  CHECK_EQUAL(notify_store_next(store, 400, &row), NOTIFY_STORE_TIMEOUT);
+  CHECK_EQUAL(fake.now_ms, 1400);
+  CHECK(!notify_store_is_connected(store));
+  fake_finish(store);
+}
+
+static void a_statement_throws_away_the_rest_of_a_stream(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  answer_delta();
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_query(store, "SELECT 1", 0, NULL, 1000, NULL), NOTIFY_STORE_OK);
+  CHECK_EQUAL(fake.script_next, fake.script_length);
+  CHECK_TEXT(fake.sql, "SELECT 1");
+  fake_finish(store);
+}
+
+static void a_replay_tells_each_request(void) {
+  const notify_store_replay_request requests[3] = {
+      {.user = -5, .unsent = true, .since = "10:12:10,11", .sent_limit = 50},
+      {.user = 6, .lowest_txid = UINT64_MAX, .since = NULL, .sent_limit = 50},
+      {.user = 7, .snapshot = "9:9:", .after_txid = 8, .after_id = 3}};
+  static const struct {
+    int kind;
+    uint32_t request;
+    int64_t id;
+  } wanted[] = {{NOTIFY_STORE_ROW_SNAPSHOT, 0, 0},     {NOTIFY_STORE_ROW_REQUEST, 0, 0},
+                {NOTIFY_STORE_ROW_NOTIFICATION, 0, 3}, {NOTIFY_STORE_ROW_NOTIFICATION, 0, 4},
+                {NOTIFY_STORE_ROW_REQUEST, 1, 0},      {NOTIFY_STORE_ROW_REQUEST, 2, 0},
+                {NOTIFY_STORE_ROW_NOTIFICATION, 2, 1}};
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake_answer(fake_snapshot("20:20:"));
+  fake_answer(fake_replay_row(0, 3, 5, true, true));
+  fake_answer(fake_replay_row(0, 4, 5, true, true));
+  fake_answer(fake_replay_row(1, 0, 0, false, false));
+  fake_answer(fake_replay_row(2, 1, 5, false, true));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_replay(store, requests, 3, 10, 1000, 1000), NOTIFY_STORE_OK);
+  CHECK_TEXT(fake.parameters[0], "{-5,6,7}");
+  CHECK_TEXT(fake.parameters[1], "{0,18446744073709551615,0}");
+  CHECK_TEXT(fake.parameters[2], "{t,f,f}");
+  CHECK_TEXT(fake.parameters[3], "{\"10:12:10,11\",NULL,NULL}");
+  CHECK_TEXT(fake.parameters[4], "{50,0,0}");
+  CHECK_TEXT(fake.parameters[5], "{NULL,NULL,\"9:9:\"}");
+  CHECK_TEXT(fake.parameters[6], "{0,0,8}");
+  CHECK_TEXT(fake.parameters[7], "{0,0,3}");
+  for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(row.kind, wanted[i].kind);
+    CHECK_EQUAL(row.request, wanted[i].request);
+    CHECK_EQUAL(row.id, wanted[i].id);
+    if (i == 1) {
+      CHECK(row.truncated && row.more);
+      CHECK(notify_store_has_buffered(store));
+    }
+    if (i == 5) {
+      CHECK(!row.truncated && row.more);
+    }
+  }
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+  fake_finish(store);
+}
+
+static void a_replay_leaves_no_request_out(void) {
+  const notify_store_replay_request requests[2] = {{.user = 5}, {.user = 6}};
+  // The rows of an answer, as (request, id); the last one never comes.
+  static const int wrong[][3][2] = {{{1, 1}, {0, 0}, {-9, 0}}, {{0, 1}, {-9, 0}},        {{0, 1}, {1, 0}, {2, 0}},
+                                    {{0, 0}, {1, 1}, {0, 1}},  {{0, 0}, {0, 1}, {1, 0}}, {{-1, 0}, {0, 0}, {1, 0}},
+                                    {{0, 2}, {0, 1}, {1, 0}},  {{0, 1}, {1, 2}, {1, 2}}};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    notify_store_row row;
+    notify_store_status status = NOTIFY_STORE_OK;
+    notify_store *store = fake_store();
+    fake_answer(fake_snapshot("20:20:"));
+    for (int j = 0; j < 3 && wrong[i][j][0] != -9; j++) {
+      fake_answer(fake_replay_row(wrong[i][j][0], wrong[i][j][1], 5, false, false));
+    }
+    fake_answer(fake_end_of_rows());
+    fake_answer(NULL);
+    CHECK_EQUAL(notify_store_replay(store, requests, 2, 10, 1000, 1000), NOTIFY_STORE_OK);
+    while (status == NOTIFY_STORE_OK) {
+      status = notify_store_next(store, 1000, &row);
+    }
+    CHECK_EQUAL(status, NOTIFY_STORE_BAD_ANSWER);
+    fake_finish(store);
+  }
+}
+
+static void arguments_of_a_replay_are_checked(void) {
+  notify_store_replay_request request = {.user = 5};
+  notify_store *store = fake_store();
+  CHECK_EQUAL(notify_store_replay(store, NULL, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_replay(store, &request, 1, 0, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 0, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_replay(store, &request, (size_t)INT32_MAX + 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  static const char *const bad[] = {"", "1:1:\"", "1:1:\\", "1:1:}", "1 :1:", "x"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    request = (notify_store_replay_request){.user = 5, .since = bad[i]};
+    CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+    request = (notify_store_replay_request){.user = 5, .snapshot = bad[i]};
+    CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  }
+  CHECK_EQUAL(fake.calls[FAKE_SEND_QUERY_PARAMS], 0);
+  fake_finish(store);
+}
+
+static void the_unsent_are_scanned(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake_answer(fake_snapshot("20:20:"));
+  fake_answer(fake_unsent_row("9", 4, 17));
+  fake_answer(fake_unsent_row("8", 1, 3));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_scan_unsent(store, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_UNSENT);
+  CHECK_EQUAL(row.id, 4);
+  CHECK_EQUAL(row.txid, 17);
+  CHECK(row.user_length == 1 && row.user[0] == '9');
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.txid, 3);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+  fake_finish(store);
+}
+
+const test stream_tests[] = {
+    {"a delta is read one result at a time", a_delta_is_read},
+    {"times are converted, infinities stay", times_are_converted},
+    {"a row with a wrong type, length, format or NULL is refused", wrong_rows_are_refused},
+    {"an answer with wrong columns, order or end is refused", wrong_answers_are_refused},
+    {"a stream that fails is over, and the connection is of use", a_stream_that_fails_is_over},
+    {"a stream ends at its deadline and closes the connection", a_stream_ends_at_its_deadline},
+    {"a statement throws away the rest of a stream", a_statement_throws_away_the_rest_of_a_stream},
+    {"a replay tells each request before its rows", a_replay_tells_each_request},
+    {"a replay whose answer leaves a request out or mixes them is refused", a_replay_leaves_no_request_out},
+    {"wrong arguments of a replay are told", arguments_of_a_replay_are_checked},
+    {"users with unsent rows are told", the_unsent_are_scanned},
+    {NULL, NULL},
+};
