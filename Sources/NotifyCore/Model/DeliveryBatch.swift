@@ -9,6 +9,12 @@ package final class DeliveryBatch: Sendable {
     package let end: Int
     /// Microseconds since 1970-01-01 UTC, where the row has a finite creation time.
     package let createdAt: Int64?
+
+    package init(key: RowKey, end: Int, createdAt: Int64?) {
+      self.key = key
+      self.end = end
+      self.createdAt = createdAt
+    }
   }
 
   /// The frames of one user.
@@ -16,6 +22,11 @@ package final class DeliveryBatch: Sendable {
     package let user: UserID
     /// Indices into `frames`.
     package let frames: Range<Int>
+
+    package init(user: UserID, frames: Range<Int>) {
+      self.user = user
+      self.frames = frames
+    }
   }
 
   /// Whole WebSocket frames, back to back.
