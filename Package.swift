@@ -123,6 +123,7 @@ let package = Package(
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
       ],
+      resources: [.embedInCode("Demo")],
       swiftSettings: strict
     ),
     .testTarget(name: "NotifyCoreTests", dependencies: ["NotifyCore"], swiftSettings: strict),
@@ -145,6 +146,9 @@ let package = Package(
       name: "NotifyGatewayTests",
       dependencies: [
         "NotifyGateway", "NotifyCore",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
