@@ -26,13 +26,23 @@ static void on_notice(void *argument, const PGresult *notice) {
   }
 }
 
+// What is wrong with an option's value. libpq looks at most of them when it starts to connect, and at some numbers when
+// it has a socket; never when it parses the string.
+static const char *option_problem(const char *text, bool at_start) {
+  static const char before[] = " failed: ";
+  const char *place = strstr(text, " failed: invalid integer value");
+  if (place != NULL) {
+    return ns_conninfo_problem(place + strlen(before));
+  }
+  return at_start ? ns_conninfo_problem(text) : NULL;
+}
+
 static notify_store_status fail_connect(notify_store *store, bool at_start, const PQconninfoOption *options) {
   const notify_store_libpq *pq = store->pq;
   char text[NS_MESSAGE_SIZE];
   char sqlstate[NS_SQLSTATE_SIZE];
   const char *full = pq->error_message(store->connection);
-  // libpq looks at an option's value only here, not when it parses the string.
-  const char *problem = at_start && full != NULL ? ns_conninfo_problem(full) : NULL;
+  const char *problem = full == NULL ? NULL : option_problem(full, at_start);
   if (problem != NULL) {
     notify_store_close(store);
     return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "the connection string: %s", problem);

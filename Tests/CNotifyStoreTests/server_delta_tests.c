@@ -1,0 +1,260 @@
+#include <stdlib.h>
+
+#include "lists.h"
+#include "server.h"
+
+static items got;
+
+static void a_delta_has_what_was_committed_since(void) {
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store *store = server_store();
+  notify_store *early = server_store();
+  notify_store *late = server_store();
+  server_clean(store);
+  (void)server_insert(store, 1, "{}");
+  server_snapshot(store, snapshot);
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 0);
+  // The earlier transaction commits last.
+  server_run(early, "BEGIN");
+  int64_t first = server_insert(early, 1, "{\"n\": 1}");
+  int64_t second = server_insert(late, 2, "{\"n\": 2}");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 1);
+  CHECK_EQUAL(got.rows[0].id, second);
+  CHECK(strchr(strchr(snapshot, ':') + 1, ':')[1] != '\0');
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 0);
+  server_run(early, "COMMIT");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 1);
+  CHECK_EQUAL(got.rows[0].id, first);
+  CHECK(got.rows[0].has_created_at && !got.rows[0].is_sent);
+  CHECK_EQUAL(got.rows[0].created_at_us,
+              server_number(store,
+                            "SELECT (extract(epoch FROM created_at) * 1000000)::int8 FROM public.notification "
+                            "WHERE id = %lld",
+                            (long long)first));
+  CHECK_EQUAL(got.rows[0].txid, server_txid(store, first));
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 0);
+  notify_store_destroy(late);
+  notify_store_destroy(early);
+  notify_store_destroy(store);
+}
+
+static void rolled_back_rows_never_come(void) {
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store *store = server_store();
+  notify_store *writer = server_store();
+  server_clean(store);
+  server_snapshot(store, snapshot);
+  server_run(writer, "BEGIN");
+  (void)server_insert(writer, 1, "{}");
+  server_delta(store, snapshot, &got);
+  server_run(writer, "ROLLBACK");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 0);
+  server_run(writer, "BEGIN");
+  int64_t kept = server_insert(writer, 1, "{}");
+  server_run(writer, "SAVEPOINT s");
+  (void)server_insert(writer, 1, "{}");
+  server_run(writer, "ROLLBACK TO s");
+  int64_t after = server_insert(writer, 1, "{}");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 0);
+  server_run(writer, "COMMIT");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 2);
+  CHECK_EQUAL(got.rows[0].id, kept);
+  CHECK_EQUAL(got.rows[1].id, after);
+  notify_store_destroy(writer);
+  notify_store_destroy(store);
+}
+
+static void what_is_not_for_us_never_comes(void) {
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store *store = server_store();
+  server_clean(store);
+  server_snapshot(store, snapshot);
+  server_run(store, "INSERT INTO public.notification (user_id, is_sent) VALUES (1, true)");
+  server_run(store, "INSERT INTO public.notification (user_id, txid) VALUES (1, NULL)");
+  int64_t sent = server_number(store,
+                               "INSERT INTO public.notification (user_id, is_sent, sent_at) "
+                               "VALUES (1, true, now()) RETURNING id");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 1);
+  CHECK_EQUAL(got.rows[0].id, sent);
+  CHECK(got.rows[0].is_sent);
+  notify_store_destroy(store);
+}
+
+static void transactions_are_ordered_as_numbers(void) {
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store *store = server_store();
+  server_clean(store);
+  server_snapshot(store, snapshot);
+  server_run(store,
+             "INSERT INTO public.notification (id, user_id, txid) OVERRIDING SYSTEM VALUE VALUES "
+             "(-1, 1, '100000000002'), (-2, 1, '99999999998'), (-3, 1, '100000000002')");
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 3);
+  CHECK_EQUAL(got.rows[0].id, -2);
+  CHECK_EQUAL(got.rows[1].id, -3);
+  CHECK_EQUAL(got.rows[2].id, -1);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+static void nulls_and_large_rows_come_whole(void) {
+  enum { SIZE = 5 * 1000 * 1000 };
+  notify_store_row row;
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store *store = server_store();
+  server_clean(store);
+  server_snapshot(store, snapshot);
+  uint64_t xmax = strtoull(strchr(snapshot, ':') + 1, NULL, 10);
+  server_run(store, "INSERT INTO public.notification (user_id, data) VALUES (NULL, NULL)");
+  server_run(store, "INSERT INTO public.notification (user_id, data) VALUES (-7, to_jsonb(repeat('ü', %d)))", SIZE / 2);
+  server_run(store, "INSERT INTO public.notification (user_id, data, created_at) VALUES (8, 'null', 'infinity')");
+  CHECK_EQUAL(notify_store_delta(store, xmax, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_SNAPSHOT);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK(row.user == NULL && row.data == NULL && row.data_length == 0);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK(row.user_length == 2 && memcmp(row.user, "-7", 2) == 0);
+  CHECK_EQUAL(row.data_length, SIZE + 2);
+  CHECK(row.data[0] == '"' && row.data[SIZE + 1] == '"' && memcmp(row.data + SIZE - 1, "ü", 2) == 0);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK(row.data_length == 4 && memcmp(row.data, "null", 4) == 0);
+  CHECK_EQUAL(row.created_at_us, INT64_MAX);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_END);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+static void a_statement_in_the_middle_of_a_stream_is_no_harm(void) {
+  notify_store_row row;
+  notify_store *store = server_store();
+  server_clean(store);
+  server_run(store, "INSERT INTO public.notification (user_id) SELECT 1 FROM generate_series(1, 5000)");
+  CHECK_EQUAL(notify_store_delta(store, 0, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(server_number(store, "SELECT 42"), 42);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+#define WRITERS 4
+#define STEPS 600
+
+typedef struct writer {
+  notify_store *store;
+  int depth;
+} writer;
+
+// One random step of a writer: begin, insert, savepoint, roll back to it, commit or roll back.
+static void step(writer *one) {
+  switch (rand() % 6) {
+    case 0:
+      if (one->depth == 0) {
+        server_run(one->store, "BEGIN");
+        one->depth = 1;
+      }
+      break;
+    case 1:
+      if (one->depth > 0) {
+        server_run(one->store, "%s", rand() % 3 == 0 ? "ROLLBACK" : "COMMIT");
+        one->depth = 0;
+      }
+      break;
+    case 2:
+      if (one->depth > 0) {
+        server_run(one->store, "SAVEPOINT s");
+        one->depth = 2;
+      }
+      break;
+    case 3:
+      if (one->depth == 2) {
+        server_run(one->store, "ROLLBACK TO s");
+      }
+      break;
+    default:
+      (void)server_insert(one->store, 1, "{}");
+      break;
+  }
+}
+
+static void random_transactions_come_exactly_once(void) {
+  static int64_t seen[ROWS_MAX];
+  char snapshot[SNAPSHOT_SIZE];
+  size_t count = 0;
+  writer writers[WRITERS];
+  notify_store *store = server_store();
+  server_clean(store);
+  server_snapshot(store, snapshot);
+  for (int i = 0; i < WRITERS; i++) {
+    writers[i] = (writer){.store = server_store()};
+  }
+  srand(20240229);
+  for (int i = 0; i < STEPS; i++) {
+    step(&writers[rand() % WRITERS]);
+    server_delta(store, snapshot, &got);
+    for (size_t j = 0; j < got.count && count < ROWS_MAX; j++) {
+      seen[count++] = got.rows[j].id;
+    }
+  }
+  for (int i = 0; i < WRITERS; i++) {
+    notify_store_destroy(writers[i].store);
+  }
+  for (size_t i = 0; i < count; i++) {
+    for (size_t j = 0; j < i; j++) {
+      CHECK(seen[i] != seen[j]);
+    }
+    CHECK_EQUAL(server_number(store, "SELECT count(*) FROM public.notification WHERE id = %lld", (long long)seen[i]),
+                1);
+  }
+  CHECK(count > 50);
+  CHECK_EQUAL(server_number(store, "SELECT count(*) FROM public.notification"), count);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+static void the_unsent_of_each_user_are_counted(void) {
+  notify_store_row row;
+  int users = 0;
+  notify_store *store = server_store();
+  server_clean(store);
+  server_run(store, "INSERT INTO public.notification (user_id, txid) VALUES (5, '1002'), (5, '998'), (6, '7')");
+  server_run(store,
+             "INSERT INTO public.notification (user_id, is_sent, sent_at, txid) VALUES (5, true, now(), '5'), "
+             "(5, false, now(), '5'), (5, true, NULL, '5'), (7, true, now(), '5'), (NULL, false, NULL, '5'), "
+             "(8, false, NULL, NULL)");
+  CHECK_EQUAL(notify_store_scan_unsent(store, TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_SNAPSHOT);
+  while (notify_store_next(store, TIMEOUT_MS, &row) == NOTIFY_STORE_OK) {
+    CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_UNSENT);
+    CHECK_EQUAL(row.id, row.user[0] == '5' ? 2 : 1);
+    CHECK_EQUAL(row.txid, row.user[0] == '5' ? 998 : 7);
+    users++;
+  }
+  CHECK_EQUAL(notify_store_last_error(store)->status, NOTIFY_STORE_OK);
+  CHECK_EQUAL(users, 2);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+const test server_delta_tests[] = {
+    {"a delta has what was committed since the snapshot", a_delta_has_what_was_committed_since},
+    {"rows that were rolled back never come", rolled_back_rows_never_come},
+    {"rows inserted as sent and rows without transaction never come", what_is_not_for_us_never_comes},
+    {"transactions are ordered as numbers", transactions_are_ordered_as_numbers},
+    {"NULLs, infinity and five megabytes come whole", nulls_and_large_rows_come_whole},
+    {"a statement in the middle of a stream is no harm", a_statement_in_the_middle_of_a_stream_is_no_harm},
+    {"rows of random transactions come exactly once", random_transactions_come_exactly_once},
+    {"the unsent rows of each user are counted", the_unsent_of_each_user_are_counted},
+    {NULL, NULL},
+};

@@ -1,0 +1,169 @@
+#include <pthread.h>
+
+#include "lists.h"
+#include "server.h"
+
+// Inserts so many rows and tells their ids and txids.
+static void insert_rows(notify_store *store, int64_t *ids, uint64_t *txids, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    ids[i] = server_insert(store, 5, "{}");
+    txids[i] = server_txid(store, ids[i]);
+  }
+}
+
+static long long count_sent(notify_store *store) {
+  return server_number(store, "SELECT count(*) FROM public.notification WHERE is_sent AND sent_at IS NOT NULL");
+}
+
+static void marks_once(void) {
+  int64_t ids[3];
+  uint64_t txids[3], xid = 0;
+  size_t marked = 0;
+  bool left[3];
+  notify_store *store = server_store();
+  server_clean(store);
+  insert_rows(store, ids, txids, 3);
+  CHECK_EQUAL(notify_store_mark_sent(store, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 3);
+  CHECK(!left[0] && !left[1] && !left[2]);
+  CHECK_EQUAL(count_sent(store), 3);
+  CHECK_EQUAL(xid & 0xffffffff,
+              server_number(store, "SELECT xmin FROM public.notification WHERE id = %lld", (long long)ids[0]));
+  CHECK_EQUAL(notify_store_mark_sent(store, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 0);
+  CHECK_EQUAL(xid, 0);
+  CHECK(!left[0] && !left[1] && !left[2]);
+  notify_store_destroy(store);
+}
+
+static void both_id_and_txid_must_match(void) {
+  int64_t ids[4];
+  uint64_t txids[4], xid = 0;
+  size_t marked = 0;
+  bool left[4];
+  notify_store *store = server_store();
+  server_clean(store);
+  insert_rows(store, ids, txids, 3);
+  // The second pair twice, the third with another transaction.
+  ids[3] = ids[1];
+  txids[3] = txids[1];
+  txids[2]++;
+  CHECK_EQUAL(notify_store_mark_sent(store, ids, txids, 4, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 2);
+  CHECK(!left[0] && !left[1] && !left[2] && !left[3]);
+  CHECK_EQUAL(count_sent(store), 2);
+  notify_store_destroy(store);
+}
+
+static void locked_rows_are_left_for_later(void) {
+  int64_t ids[3];
+  uint64_t txids[3], xid = 0;
+  size_t marked = 0;
+  bool left[3];
+  notify_store *store = server_store();
+  notify_store *second = server_store();
+  notify_store *holder = server_store();
+  server_clean(store);
+  insert_rows(store, ids, txids, 3);
+  server_run(holder, "BEGIN");
+  server_run(holder, "SELECT FROM public.notification WHERE id = %lld FOR UPDATE", (long long)ids[1]);
+  CHECK_EQUAL(notify_store_mark_sent(store, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 2);
+  CHECK(!left[0] && left[1] && !left[2]);
+  CHECK_EQUAL(notify_store_mark_sent(second, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 0);
+  CHECK(!left[0] && left[1] && !left[2]);
+  server_run(holder, "ROLLBACK");
+  CHECK_EQUAL(notify_store_mark_sent(second, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 1);
+  CHECK(!left[1]);
+  CHECK_EQUAL(count_sent(store), 3);
+  notify_store_destroy(holder);
+  notify_store_destroy(second);
+  notify_store_destroy(store);
+}
+
+#define BATCH 500
+#define ROUNDS 10
+
+typedef struct marker {
+  pthread_t thread;
+  int64_t ids[BATCH];
+  uint64_t txids[BATCH];
+  size_t marked;
+  int failures;
+} marker;
+
+static void *mark_until_none_is_left(void *argument) {
+  static _Thread_local bool left[BATCH];
+  marker *one = argument;
+  notify_store *store = server_store();
+  bool some_left = true;
+  while (some_left && one->failures == 0) {
+    size_t marked = 0;
+    uint64_t xid = 0;
+    one->failures +=
+        notify_store_mark_sent(store, one->ids, one->txids, BATCH, TIMEOUT_MS, &marked, left, &xid) != NOTIFY_STORE_OK;
+    one->marked += marked;
+    some_left = memchr(left, true, sizeof left) != NULL;
+  }
+  notify_store_destroy(store);
+  return NULL;
+}
+
+static void two_stores_mark_each_row_once(void) {
+  static marker markers[2];
+  notify_store *store = server_store();
+  for (int round = 0; round < ROUNDS; round++) {
+    memset(markers, 0, sizeof markers);
+    server_clean(store);
+    server_run(store, "INSERT INTO public.notification (user_id) SELECT 5 FROM generate_series(1, %d)", BATCH);
+    int64_t first = server_number(store, "SELECT min(id) FROM public.notification");
+    uint64_t txid = server_txid(store, first);
+    for (int i = 0; i < BATCH; i++) {
+      // One forwards, one backwards.
+      markers[0].ids[i] = first + i;
+      markers[1].ids[i] = first + BATCH - 1 - i;
+      markers[0].txids[i] = markers[1].txids[i] = txid;
+    }
+    for (int i = 0; i < 2; i++) {
+      CHECK_EQUAL(pthread_create(&markers[i].thread, NULL, mark_until_none_is_left, &markers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+      CHECK_EQUAL(pthread_join(markers[i].thread, NULL), 0);
+      CHECK_EQUAL(markers[i].failures, 0);
+    }
+    CHECK_EQUAL(markers[0].marked + markers[1].marked, BATCH);
+    CHECK_EQUAL(count_sent(store), BATCH);
+  }
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+static void marks_read_what_belongs_to_the_user(void) {
+  int64_t ids[3];
+  uint64_t txids[3];
+  const int64_t users[3] = {5, 6, 5};
+  size_t updated = 0;
+  notify_store *store = server_store();
+  server_clean(store);
+  insert_rows(store, ids, txids, 2);
+  ids[2] = ids[0];
+  CHECK_EQUAL(notify_store_mark_read(store, ids, users, 3, TIMEOUT_MS, &updated), NOTIFY_STORE_OK);
+  CHECK_EQUAL(updated, 1);
+  CHECK_EQUAL(server_number(store, "SELECT id FROM public.notification WHERE is_read AND read_at IS NOT NULL"), ids[0]);
+  CHECK_EQUAL(server_number(store, "SELECT count(*) FROM public.notification WHERE is_read"), 1);
+  CHECK_EQUAL(notify_store_mark_read(store, ids, users, 3, TIMEOUT_MS, &updated), NOTIFY_STORE_OK);
+  CHECK_EQUAL(updated, 0);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+const test server_mark_tests[] = {
+    {"a row is marked once, and the commit's id is told", marks_once},
+    {"both id and txid must match, and duplicates are no harm", both_id_and_txid_must_match},
+    {"rows that somebody holds are left, and marked later", locked_rows_are_left_for_later},
+    {"two stores at once mark each row once", two_stores_mark_each_row_once},
+    {"reading is marked only for the row's user", marks_read_what_belongs_to_the_user},
+    {NULL, NULL},
+};

@@ -1,0 +1,206 @@
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "lists.h"
+#include "server.h"
+
+static void prepares_the_session(void) {
+  char text[200];
+  notify_store *store = server_store();
+  server_text(store, text, sizeof text,
+              "SELECT concat_ws(' ', current_setting('default_transaction_isolation'), "
+              "current_setting('plan_cache_mode'), current_setting('jit'), current_setting('synchronous_commit'), "
+              "current_setting('client_encoding'), current_setting('client_min_messages'), "
+              "current_setting('DateStyle'), current_setting('application_name'), "
+              "current_setting('max_parallel_workers_per_gather'))");
+  CHECK(strstr(text, "read committed force_custom_plan off on UTF8 warning ISO") == text);
+  CHECK(strstr(text, "test 0") != NULL);
+  CHECK_EQUAL(notify_store_server_version(store), server_number(store, "SHOW server_version_num"));
+  CHECK_EQUAL(notify_store_backend_pid(store), server_number(store, "SELECT pg_backend_pid()"));
+  notify_store_destroy(store);
+}
+
+static void refuse(const char *addition, notify_store_status status, const char *sqlstate, bool retriable) {
+  char conninfo[1000];
+  notify_store *store = NULL;
+  const char *base = server_conninfo();
+  (void)snprintf(conninfo, sizeof conninfo, "%s%c%s", base, strchr(base, '?') == NULL ? '?' : '&', addition);
+  CHECK_EQUAL(notify_store_create(NULL, &store), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_connect(store, conninfo, "test", TIMEOUT_MS), status);
+  const notify_store_error *error = notify_store_last_error(store);
+  CHECK_TEXT(error->sqlstate, sqlstate);
+  CHECK_EQUAL(error->retriable, retriable);
+  CHECK(error->message[0] != '\0' && strchr(error->message, '\n') == NULL);
+  CHECK(strstr(error->message, "LOCATION") == NULL && strstr(error->message, "hunter2") == NULL);
+  CHECK(!notify_store_is_connected(store));
+  notify_store_destroy(store);
+}
+
+static void tells_why_it_is_refused(void) {
+  refuse("dbname=no_such_database", NOTIFY_STORE_NOT_CONNECTED, "3D000", false);
+  refuse("user=no_such_role&password=hunter2", NOTIFY_STORE_NOT_CONNECTED, "28000", false);
+  refuse("port=1", NOTIFY_STORE_NOT_CONNECTED, "", true);
+  refuse("host=/nowhere", NOTIFY_STORE_NOT_CONNECTED, "", true);
+  refuse("port=hunter2", NOTIFY_STORE_BAD_ARGUMENT, "", false);
+  refuse("sslmode=hunter2", NOTIFY_STORE_BAD_ARGUMENT, "", false);
+  refuse("keepalives=hunter2", NOTIFY_STORE_BAD_ARGUMENT, "", false);
+  refuse("service=hunter2", NOTIFY_STORE_BAD_ARGUMENT, "", false);
+  refuse("sslmode=require", NOTIFY_STORE_NOT_CONNECTED, "", true);
+  refuse("options=-c%20no_such_setting%3D1", NOTIFY_STORE_NOT_CONNECTED, "42704", false);
+}
+
+static void a_doorbell_of_another_session_rings(void) {
+  unsigned events = 0, doorbells = 0;
+  notify_store *store = server_store();
+  notify_store *other = server_store();
+  CHECK_EQUAL(notify_store_listen(store, "A bell", TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_wait(store, 0, &events, &doorbells), NOTIFY_STORE_OK);
+  CHECK_EQUAL(events, 0);
+  server_run(other, "NOTIFY \"A bell\", '1'; NOTIFY \"A bell\", '2'; NOTIFY \"a bell\"");
+  CHECK_EQUAL(notify_store_wait(store, TIMEOUT_MS, &events, &doorbells), NOTIFY_STORE_OK);
+  CHECK_EQUAL(events, NOTIFY_STORE_EVENT_DOORBELL);
+  CHECK_EQUAL(doorbells, 2);
+  notify_store_destroy(other);
+  notify_store_destroy(store);
+}
+
+static void a_doorbell_during_a_statement_is_kept(void) {
+  unsigned events = 0, doorbells = 0;
+  notify_store *store = server_store();
+  CHECK_EQUAL(notify_store_listen(store, "bell", TIMEOUT_MS), NOTIFY_STORE_OK);
+  server_run(store, "NOTIFY bell");
+  server_run(store, "SELECT 1");
+  CHECK_EQUAL(notify_store_wait(store, 0, &events, &doorbells), NOTIFY_STORE_OK);
+  CHECK_EQUAL(events, NOTIFY_STORE_EVENT_DOORBELL);
+  CHECK_EQUAL(doorbells, 1);
+  notify_store_destroy(store);
+}
+
+static void *wake(void *store) {
+  notify_store_wake(store);
+  return NULL;
+}
+
+static void another_thread_wakes(void) {
+  unsigned events = 0, doorbells = 0;
+  pthread_t thread;
+  notify_store *store = server_store();
+  CHECK_EQUAL(pthread_create(&thread, NULL, wake, store), 0);
+  CHECK_EQUAL(notify_store_wait(store, TIMEOUT_MS, &events, &doorbells), NOTIFY_STORE_OK);
+  CHECK_EQUAL(events, NOTIFY_STORE_EVENT_WAKE);
+  CHECK_EQUAL(pthread_join(thread, NULL), 0);
+  notify_store_destroy(store);
+}
+
+static void a_session_that_is_ended_is_noticed_while_waiting(void) {
+  unsigned events = 0, doorbells = 0;
+  notify_store *store = server_store();
+  notify_store *other = server_store();
+  server_run(other, "SELECT pg_terminate_backend(%d)", notify_store_backend_pid(store));
+  CHECK_EQUAL(notify_store_wait(store, TIMEOUT_MS, &events, &doorbells), NOTIFY_STORE_CONNECTION_LOST);
+  CHECK_TEXT(notify_store_last_error(store)->sqlstate, "57P01");
+  CHECK(notify_store_last_error(store)->retriable);
+  CHECK_EQUAL(notify_store_connect(store, server_conninfo(), "test", TIMEOUT_MS), NOTIFY_STORE_OK);
+  notify_store_destroy(other);
+  notify_store_destroy(store);
+}
+
+static void a_session_that_is_ended_is_noticed_in_a_statement(void) {
+  notify_store_row row;
+  notify_store_status status = NOTIFY_STORE_OK;
+  notify_store *store = server_store();
+  CHECK_EQUAL(notify_store_query(store, "SELECT pg_terminate_backend(pg_backend_pid())", 0, NULL, TIMEOUT_MS, NULL),
+              NOTIFY_STORE_CONNECTION_LOST);
+  CHECK_TEXT(notify_store_last_error(store)->sqlstate, "57P01");
+  CHECK_EQUAL(notify_store_connect(store, server_conninfo(), "test", TIMEOUT_MS), NOTIFY_STORE_OK);
+  // In the middle of a stream that the server can't have sent whole.
+  notify_store *other = server_store();
+  server_clean(other);
+  server_run(other,
+             "INSERT INTO public.notification (user_id, data) SELECT 1, to_jsonb(repeat('x', 100000)) "
+             "FROM generate_series(1, 300)");
+  CHECK_EQUAL(notify_store_delta(store, 0, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  server_run(other, "SELECT pg_terminate_backend(%d)", notify_store_backend_pid(store));
+  while (status == NOTIFY_STORE_OK) {
+    status = notify_store_next(store, TIMEOUT_MS, &row);
+  }
+  CHECK_EQUAL(status, NOTIFY_STORE_CONNECTION_LOST);
+  CHECK(notify_store_last_error(store)->retriable);
+  notify_store_destroy(other);
+  notify_store_destroy(store);
+}
+
+static void a_statement_ends_at_its_deadline(void) {
+  notify_store *store = server_store();
+  CHECK_EQUAL(notify_store_query(store, "SELECT pg_sleep(600)", 0, NULL, 30, NULL), NOTIFY_STORE_TIMEOUT);
+  CHECK(!notify_store_is_connected(store));
+  notify_store_destroy(store);
+}
+
+static void errors_are_told(void) {
+  const char *const bad[] = {"x"};
+  notify_store_result *result = NULL;
+  notify_store *store = server_store();
+  CHECK_EQUAL(notify_store_query(store, "SELECT nothing_of_this_name", 0, NULL, TIMEOUT_MS, &result),
+              NOTIFY_STORE_SERVER_ERROR);
+  CHECK_TEXT(notify_store_last_error(store)->sqlstate, "42703");
+  CHECK_TEXT(notify_store_last_error(store)->message, "column \"nothing_of_this_name\" does not exist");
+  CHECK_EQUAL(notify_store_query(store, "SELECT $1::int", 1, bad, TIMEOUT_MS, &result), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_TEXT(notify_store_last_error(store)->sqlstate, "22P02");
+  CHECK_EQUAL(notify_store_query(store, "COPY (SELECT 1) TO STDOUT", 0, NULL, TIMEOUT_MS, &result),
+              NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK(result == NULL);
+  notify_store_destroy(store);
+}
+
+static void large_parameters_go_out(void) {
+  size_t length = 20u * 1000 * 1000;
+  char *data = malloc(length + 1);
+  memset(data, 'x', length);
+  data[0] = '"';
+  data[length - 1] = '"';
+  data[length] = '\0';
+  notify_store *store = server_store();
+  server_clean(store);
+  int64_t id = server_insert(store, 5, data);
+  CHECK_EQUAL(
+      server_number(store, "SELECT length(data #>> '{}') FROM public.notification WHERE id = %lld", (long long)id),
+      (long long)length - 2);
+  free(data);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+static void the_purge_deletes_old_sent_rows(void) {
+  int64_t rows = -1;
+  notify_store *store = server_store();
+  server_clean(store);
+  server_run(store,
+             "INSERT INTO public.notification (user_id, is_sent, sent_at, created_at) "
+             "SELECT 5, true, now(), now() - interval '10 days' FROM generate_series(1, 5)");
+  (void)server_insert(store, 5, NULL);
+  CHECK_EQUAL(notify_store_purge(store, 9, 2, true, TIMEOUT_MS, &rows), NOTIFY_STORE_OK);
+  CHECK_EQUAL(rows, 5);
+  CHECK_EQUAL(notify_store_purge(store, 9, 2, false, TIMEOUT_MS, &rows), NOTIFY_STORE_OK);
+  CHECK_EQUAL(rows, 2);
+  CHECK_EQUAL(server_number(store, "SELECT count(*) FROM public.notification"), 4);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
+const test server_session_tests[] = {
+    {"the session is prepared", prepares_the_session},
+    {"a refusal tells why, without the password", tells_why_it_is_refused},
+    {"a doorbell of another session ends the wait", a_doorbell_of_another_session_rings},
+    {"a doorbell during a statement is kept", a_doorbell_during_a_statement_is_kept},
+    {"another thread wakes", another_thread_wakes},
+    {"a session that is ended is noticed while waiting", a_session_that_is_ended_is_noticed_while_waiting},
+    {"a session that is ended is noticed in a statement and in a stream",
+     a_session_that_is_ended_is_noticed_in_a_statement},
+    {"a statement of the server ends at its deadline", a_statement_ends_at_its_deadline},
+    {"errors of the server are told", errors_are_told},
+    {"large parameters go out", large_parameters_go_out},
+    {"the purge deletes old rows that were sent", the_purge_deletes_old_sent_rows},
+    {NULL, NULL},
+};
