@@ -1,0 +1,181 @@
+import NIOCore
+import NotifyCore
+import Testing
+
+@testable import NotifyGateway
+
+@Suite("Rows reach the devices of their user, in order, and are confirmed when written", .timeLimit(.minutes(1)))
+struct DeliveryTests {
+  @Test("Each user gets its own rows on every device, and a row is confirmed once")
+  func routes() async throws {
+    try await RunningGateway.run { running in
+      let first = try await running.connected(user: 1)
+      let second = try await running.connected(user: 2)
+      let third = try await running.connected(user: 1)
+      await running.gateway.sink.deliver(Rows.batch([(1, [10, 11]), (2, [20]), (3, [30])]))
+      for client in [first, third] {
+        #expect(try await client.frame().text == #"{"type":"notification","id":10,"data":{}}"#)
+        #expect(try await client.frame().text == #"{"type":"notification","id":11,"cursor":"c201","data":{}}"#)
+      }
+      #expect(try await second.frame().text.contains(#""id":20,"#))
+      let rows = await running.confirmations.rows(3)
+      #expect(Set(rows.map(\.key.id)) == [10, 11, 20])
+      #expect(rows.allSatisfy { $0.user == UserID($0.key.id < 20 ? 1 : 2) })
+    }
+  }
+
+  @Test("Batches keep their order, however many are on their way")
+  func order() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.connected(user: 1)
+      for id in 1...200 {
+        await running.gateway.sink.deliver(Rows.batch([(1, [Int64(id)])], txid: 200 + UInt64(id)))
+      }
+      for id in 1...200 { #expect(try await client.frame().text.contains(#""id":\#(id),"#)) }
+    }
+  }
+
+  @Test("Rows that come during the replay are held back, and those that it has seen are left out")
+  func holds() async throws {
+    let replays = TestReplays(answersItself: false)
+    try await RunningGateway.run(replays: replays) { running in
+      let client = try await running.client()
+      _ = try await client.upgrade("/ws/notifications/?token=user-1&since=c5")
+      let asked = try #require(await replays.next())
+      #expect(asked.request.wanted == .connecting(since: "c5"))
+      await running.gateway.sink.deliver(Rows.batch([(1, [1])], txid: 150))
+      await running.gateway.sink.deliver(Rows.batch([(1, [2])], txid: 300))
+      let seen = Snapshot(xmax: 200)
+      let replayed = Rows.batch([(1, [1])], txid: 150, cursor: "c200")
+      asked.answer(
+        ReplayPage(
+          batch: DeliveryBatch(
+            bytes: replayed.bytes, frames: replayed.frames, groups: replayed.groups, base: seen, snapshot: seen,
+            cursor: "c200"), truncated: true, next: nil, epoch: .test, generation: 0, durable: 199))
+      let established = try await client.frame().text
+      #expect(established.contains(#""type":"connection_established""#))
+      #expect(!established.contains("cursor"))
+      #expect(try await client.frame().text == #"{"type":"replay_truncated","limit":1000}"#)
+      #expect(try await client.frame().text.contains(#""id":1,"#))
+      #expect(try await client.frame().text.contains(#""id":2,"#))
+      #expect(await running.confirmations.rows(2).map(\.key.id) == [1, 2])
+    }
+  }
+
+  @Test("Where the client acknowledges, its acknowledgement confirms, once and only what was sent to it")
+  func acknowledges() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.connected(user: 1, query: "&ack=1")
+      await running.gateway.sink.deliver(Rows.batch([(1, [5, 6])]))
+      _ = try await client.frame()
+      _ = try await client.frame()
+      try await client.say(#"{"type":"ack","ids":[6,77]}"#)
+      try await client.say(#"{"type":"ack","ids":[5,6]}"#)
+      #expect(await running.confirmations.rows(2).map(\.key.id) == [6, 5])
+      #expect(running.registry.text().contains("notify_bridge_ids_ignored_total 2\n"))
+    }
+  }
+
+  @Test("Messages are answered: ping, read, and what can't be read")
+  func messages() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.connected(user: 1)
+      await running.gateway.sink.deliver(Rows.batch([], cursor: "c9"))
+      try await client.say(#"{"type":"ping"}"#)
+      let heartbeat = try await client.frame().text
+      #expect(heartbeat.hasPrefix(#"{"type":"heartbeat","timestamp":""#))
+      #expect(heartbeat.hasSuffix(#","cursor":"c9"}"#))
+      try await client.say(#"{"type":"read","ids":[3,4]}"#)
+      var reads = running.confirmations.reads.makeAsyncIterator()
+      #expect(await reads.next() == [3, 4])
+      for text in ["", "[]", "nonsense", #"{"type":"dance"}"#, #"{"type":"ack"}"#] {
+        try await client.say(text)
+        #expect(try await client.frame().text.hasPrefix(#"{"type":"error","code":"invalid_message","message":""#))
+      }
+      try await client.send(bytes: RawClient.masked(0x89, [1, 2, 3]))
+      #expect(try await client.frame() == RawClient.Frame(opcode: 10, payload: ByteBuffer(bytes: [1, 2, 3])))
+    }
+  }
+
+  @Test("A new credential of the same user is taken; another's, or a bad one, ends the connection")
+  func authenticatesAgain() async throws {
+    try await RunningGateway.run { running in
+      for (token, reason) in [("user-2", "invalid"), ("revoked", "revoked")] {
+        let client = try await running.connected(user: 1)
+        try await client.say(#"{"type":"authenticate","token":"user-1"}"#)
+        try await client.say(#"{"type":"ping"}"#)
+        #expect(try await client.frame().text.contains("heartbeat"))
+        // The answer to the first may still be on its way: one at a time is verified, so ask until it is taken.
+        var frame: RawClient.Frame
+        repeat {
+          try await client.say(#"{"type":"authenticate","token":"\#(token)"}"#)
+          frame = try await client.frame()
+        } while frame.opcode == 1
+        #expect(frame.code == 4001)
+        #expect(frame.reason == reason)
+      }
+    }
+  }
+
+  @Test("A client that reads too slowly is closed with 4008, and the others go on")
+  func tooSlow() async throws {
+    var limits = Limits()
+    limits.queueBytes = 1 << 16
+    try await RunningGateway.run(GatewaySettings(limits: limits)) { running in
+      let slow = try await running.connected(user: 1)
+      let quick = try await running.connected(user: 2)
+      try await slow.stopReading()
+      let data = #"""# + String(repeating: "x", count: 200_000) + #"""#
+      for id in 1...200 {
+        let batch = Rows.batch([(1, [Int64(id)]), (2, [Int64(1_000 + id)])], txid: 200 + UInt64(id), data: data)
+        await running.gateway.sink.deliver(batch)
+        #expect(try await quick.frame().text.contains(#""id":\#(1_000 + id),"#))
+      }
+      try await slow.resumeReading()
+      #expect(try await slow.closeFrame().code == 4008)
+    }
+  }
+
+  @Test("What a client does wrong gets its close code, and the peer's own close its answer")
+  func closeCodes() async throws {
+    try await RunningGateway.run { running in
+      let sent: [([UInt8], Int)] = [
+        ([0x81, 1, 0x61], 1002), (RawClient.masked(0x82, [1]), 1003), (RawClient.masked(0x81, [0xff]), 1007),
+        (RawClient.masked(0x81, Array(repeating: 0x61, count: 65_537)), 1009),
+        (RawClient.masked(0x88, [0x03, 0xe8]), 1000), (RawClient.masked(0x88, [0x0f, 0xa0]), 4000),
+        (Array((0..<60).flatMap { _ in RawClient.masked(0x81, Array(#"{"type":"ping"}"#.utf8)) }), 4029),
+      ]
+      for (bytes, code) in sent {
+        let client = try await running.connected()
+        try await client.send(bytes: bytes)
+        #expect(try await client.closeFrame().code == code)
+        try await client.send(bytes: RawClient.masked(0x88, []))
+        try await client.ended()
+      }
+      let client = try await running.connected()
+      try await client.send(bytes: RawClient.masked(0x88, []))
+      #expect(try await client.frame() == RawClient.Frame(opcode: 8, payload: ByteBuffer()))
+      try await client.ended()
+    }
+  }
+
+  @Test("Another database closes every socket with 1012, and what was read of the old one is void")
+  func epoch() async throws {
+    let replays = TestReplays(answersItself: false)
+    try await RunningGateway.run(replays: replays) { running in
+      let client = try await running.client()
+      _ = try await client.upgrade("/ws/notifications/?token=user-1")
+      let asked = try #require(await replays.next())
+      asked.answer(.empty)
+      _ = try await client.frame()
+      running.gateway.sink.epochChanged(to: .other, generation: 1)
+      let frame = try await client.frame()
+      #expect(frame.code == 1012)
+      #expect(frame.reason.hasPrefix("retry_ms="))
+      let late = try await running.client()
+      _ = try await late.upgrade("/ws/notifications/?token=user-1")
+      try #require(await replays.next()).answer(.empty)
+      #expect(try await late.frame().code == 1012)
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import NIOCore
+import NIOHTTP1
+import Testing
+
+@testable import NotifyGateway
+
+@Suite("Only pages and proxies that the operator allows are believed")
+struct OriginRuleTests {
+  struct Case: Sendable {
+    let allowed: [String]?
+    let origins: [String]
+    let host: String?
+    let isAllowed: Bool
+    init(_ allowed: [String]?, _ origins: [String], _ host: String?, _ isAllowed: Bool) {
+      self.allowed = allowed
+      self.origins = origins
+      self.host = host
+      self.isAllowed = isAllowed
+    }
+  }
+
+  static let cases: [Case] = [
+    Case(nil, [], "a.example", true),
+    Case(nil, ["https://a.example"], "a.example", true),
+    Case(nil, ["https://A.example:8443"], "a.EXAMPLE:80", true),
+    Case(nil, ["http://[::1]:3000"], "[::1]:8080", true),
+    Case(nil, ["https://b.example"], "a.example", false),
+    Case(nil, ["https://a.example.evil"], "a.example", false),
+    Case(nil, ["https://evil-a.example"], "a.example", false),
+    Case(nil, ["https://evil@a.example"], "a.example", false),
+    Case(nil, ["https://a.example/"], "a.example", false),
+    Case(nil, ["null"], "a.example", false),
+    Case(nil, ["a.example"], "a.example", false),
+    Case(nil, [""], "a.example", false),
+    Case(nil, ["https://a.example"], nil, false),
+    Case(nil, ["https://a.example", "https://a.example"], "a.example", false),
+    Case(["https://a.example"], ["https://a.example"], "x", true),
+    Case(["https://a.example"], ["https://a.example:443"], "x", true),
+    Case(["https://a.example"], ["http://a.example"], "x", false),
+    Case(["https://a.example"], ["https://a.example:8443"], "x", false),
+    Case(["https://a.example:8443"], ["https://a.example:8443"], "x", true),
+    Case(["a.example"], ["http://a.example:1234"], "x", true),
+    Case(["https://*.a.example"], ["https://b.a.example"], "x", true),
+    Case(["https://*.a.example"], ["https://c.b.a.example"], "x", false),
+    Case(["https://*.a.example"], ["https://a.example"], "x", false),
+    Case(["https://b.example", "https://a.example"], ["https://a.example"], "x", true),
+    Case(["https://b.example"], ["https://x"], "x", false),
+    Case(["https://b.example"], [], "x", true),
+    Case(["null"], ["null"], "x", true),
+    Case([], ["https://x"], "x", false),
+  ]
+
+  @Test("An origin is allowed or not", arguments: cases)
+  func allows(_ one: Case) {
+    #expect(OriginRule(one.allowed).allows(one.origins, host: one.host) == one.isAllowed)
+  }
+
+  @Test("Forwarding headers are believed from trusted proxies alone, from the end on")
+  func remote() throws {
+    let address = try RemoteAddress(trusting: ["10.0.0.0/8", "fd00::1"])
+    let proxy = try SocketAddress(ipAddress: "10.1.2.3", port: 1)
+    let stranger = try SocketAddress(ipAddress: "192.0.2.1", port: 1)
+    #expect(address.of(peer: stranger, headers: ["X-Forwarded-For": "203.0.113.9"]) == "192.0.2.1")
+    #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "203.0.113.9"]) == "203.0.113.9")
+    #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.9.9.9"]) == "203.0.113.9")
+    #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "nonsense"]) == "10.1.2.3")
+    #expect(
+      address.of(peer: proxy, headers: ["Forwarded": #"for=1.1.1.1, For="[2001:db8::1]:99";proto=https"#]) == "2001:db8::1")
+    #expect(address.of(peer: proxy, headers: [:]) == "10.1.2.3")
+  }
+
+  @Test("A trusted proxy that can't be read is a configuration error", arguments: ["proxy.example", "10.0.0.0/33", "1.2.3"])
+  func badProxy(_ text: String) {
+    #expect(throws: GatewayError.self) { try RemoteAddress(trusting: [text]) }
+  }
+}

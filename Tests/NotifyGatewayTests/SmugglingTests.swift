@@ -1,0 +1,86 @@
+import NIOHTTP1
+import Testing
+
+@testable import NotifyGateway
+
+@Suite("A request that could be read in two ways is refused, and its connection ended", .timeLimit(.minutes(1)))
+struct SmugglingTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let request: String
+    var status = 400
+  }
+
+  static let second = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+  static let cases: [Case] = [
+    Case(
+      testDescription: "Content-Length and Transfer-Encoding",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    Case(
+      testDescription: "Transfer-Encoding and Content-Length",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"),
+    Case(
+      testDescription: "two lengths",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n"),
+    Case(
+      testDescription: "the same length twice",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n"),
+    Case(testDescription: "a list of lengths", request: "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 0\r\n\r\n"),
+    Case(testDescription: "a signed length", request: "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n"),
+    Case(
+      testDescription: "another coding",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    Case(
+      testDescription: "an unknown coding", request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n"),
+    Case(
+      testDescription: "chunked twice",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    Case(testDescription: "a folded header", request: "GET /x HTTP/1.1\r\nHost: x\r\nA: b\r\n c: d\r\n\r\n"),
+    Case(testDescription: "a space before the colon", request: "GET /x HTTP/1.1\r\nHost: x\r\nContent-Length : 0\r\n\r\n"),
+    Case(testDescription: "bare line feeds", request: "GET /x HTTP/1.1\nHost: x\n\n"),
+    Case(testDescription: "a bare line feed behind a header", request: "GET /x HTTP/1.1\r\nHost: x\nA: b\r\n\r\n"),
+    Case(testDescription: "a bare carriage return", request: "GET /x HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n"),
+    Case(testDescription: "no host", request: "GET /x HTTP/1.1\r\n\r\n"),
+    Case(testDescription: "two hosts", request: "GET /x HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
+    Case(testDescription: "a zero byte", request: "GET /x HTTP/1.1\r\nHost: x\r\nA: \u{0}\r\n\r\n"),
+    Case(testDescription: "no HTTP", request: "hello\r\n\r\n"),
+    Case(testDescription: "another version", request: "GET /x HTTP/2.0\r\nHost: x\r\n\r\n"),
+    Case(
+      testDescription: "an upgrade with a body",
+      request: "GET /ws/notifications/ HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        + "Content-Length: 3\r\n\r\nabc"),
+    Case(
+      testDescription: "headers that are too large",
+      request: "GET /x HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "a", count: 20_000))\r\n\r\n", status: 431),
+    Case(
+      testDescription: "too many headers",
+      request: "GET /x HTTP/1.1\r\nHost: x\r\n\(String(repeating: "A: b\r\n", count: 200))\r\n", status: 431),
+    Case(
+      testDescription: "a body that is too large",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n\(String(repeating: "a", count: 70_000))",
+      status: 413),
+  ]
+
+  @Test("It gets one answer, and what follows on the connection none", arguments: cases)
+  func refuses(_ one: Case) async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.client()
+      try await client.send(one.request + Self.second)
+      let response = try await client.response()
+      #expect(response.status == one.status)
+      #expect(response.headers["connection"] == ["close"])
+      await #expect(throws: RawClient.Ended.self) { try await client.response() }
+    }
+  }
+
+  @Test("Requests that come together are answered one after the other")
+  func pipelining() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.client()
+      try await client.send("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+      #expect(try await client.response().status == 404)
+      #expect(try await client.response().status == 200)
+    }
+  }
+}

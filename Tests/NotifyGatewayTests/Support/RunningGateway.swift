@@ -1,0 +1,82 @@
+import Logging
+import Metrics
+import NotifyCore
+import NotifyGateway
+import ServiceLifecycle
+
+/// A gateway on a free port, for the time of one test.
+struct RunningGateway: Sendable {
+  let port: Int
+  let gateway: Gateway
+  let replays: TestReplays
+  let confirmations: TestConfirmations
+  let status: BridgeStatus
+  let registry: PrometheusRegistry
+  private let group: ServiceGroup
+
+  /// Runs a gateway, then `body`, then stops the gateway.
+  static func run<Result: Sendable>(
+    _ settings: GatewaySettings = GatewaySettings(), replays: TestReplays = TestReplays(),
+    logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+    _ body: @Sendable @escaping (RunningGateway) async throws -> Result
+  ) async throws -> Result {
+    var settings = settings
+    settings.port = 0
+    let confirmations = TestConfirmations()
+    let status = BridgeStatus()
+    let registry = PrometheusRegistry()
+    let (urls, continuation) = AsyncStream<String>.makeStream()
+    let gateway = Gateway(
+      settings: settings, authenticator: TestAuthenticator(), confirmations: confirmations, replays: replays,
+      status: status, metrics: BridgeMetrics(factory: registry), registry: registry, logger: logger,
+      onListening: { url in
+        continuation.yield(url)
+        continuation.finish()
+      })
+    let group = ServiceGroup(services: [gateway], logger: logger)
+    return try await withThrowingTaskGroup(of: Result?.self) { tasks in
+      tasks.addTask {
+        defer { continuation.finish() }
+        try await group.run()
+        return nil
+      }
+      tasks.addTask {
+        for await url in urls {
+          let port = url.split(separator: ":").last.flatMap { Int($0) } ?? 0
+          let running = RunningGateway(
+            port: port, gateway: gateway, replays: replays, confirmations: confirmations, status: status,
+            registry: registry, group: group)
+          do {
+            let result = try await body(running)
+            await group.triggerGracefulShutdown()
+            return result
+          } catch {
+            await group.triggerGracefulShutdown()
+            throw error
+          }
+        }
+        return nil
+      }
+      var result: Result?
+      for try await finished in tasks { result = finished ?? result }
+      guard let result else { throw NotStarted() }
+      return result
+    }
+  }
+
+  struct NotStarted: Error {}
+
+  /// Begins the graceful shutdown.
+  func stop() async { await group.triggerGracefulShutdown() }
+
+  /// A raw connection.
+  func client() async throws -> RawClient { try await RawClient.connect(port: port) }
+
+  /// A WebSocket of a user that has had its `connection_established`.
+  func connected(user: Int64 = 7, query: String = "") async throws -> RawClient {
+    let client = try await client()
+    _ = try await client.upgrade("/ws/notifications/?token=user-\(user)\(query)")
+    _ = try await client.frame()
+    return client
+  }
+}

@@ -1,0 +1,112 @@
+import NotifyCore
+import Synchronization
+
+/// Accepts `user-N` as user N for ever; other credentials get what their text says.
+struct TestAuthenticator: Authenticator {
+  func verify(_ credential: Credential) async -> Verdict {
+    let text =
+      switch credential {
+      case .bearer(let secret), .token(let secret), .subprotocol(let secret), .any(let secret), .cookie(let secret):
+        secret.exposed
+      }
+    if text.hasPrefix("user-"), let user = UserID(text.dropFirst(5)) {
+      return .accepted(Identity(user: user, expires: nil))
+    }
+    if text.hasPrefix("expiring-"), let user = UserID(text.dropFirst(9)) {
+      // Long past in the tests' wall clock, yet accepted: the gateway's own timer has to find it.
+      return .accepted(Identity(user: user, expires: 1))
+    }
+    if text == "away" { return .unavailable(detail: "database away") }
+    return .rejected(CloseReason.Credential(rawValue: text) ?? .invalid, detail: "test")
+  }
+}
+
+/// Answers replays with an empty page, or keeps them for the test to answer.
+final class TestReplays: ReplaySource {
+  typealias Asked = (request: ReplayRequest, answer: @Sendable (ReplayPage) -> Void)
+
+  private let answersItself: Bool
+  let asked: AsyncStream<Asked>
+  private let continuation: AsyncStream<Asked>.Continuation
+
+  init(answersItself: Bool = true) {
+    self.answersItself = answersItself
+    (asked, continuation) = AsyncStream.makeStream()
+  }
+
+  func replay(_ request: ReplayRequest, _ answer: @escaping @Sendable (ReplayPage) -> Void) {
+    continuation.yield((request, answer))
+    if answersItself { answer(.empty) }
+  }
+
+  /// The next request.
+  func next() async -> Asked? {
+    for await asked in asked { return asked }
+    return nil
+  }
+}
+
+/// Passes on what was confirmed, one report at a time.
+final class TestConfirmations: ConfirmationSink {
+  let reports: AsyncStream<[WrittenRow]>
+  let reads: AsyncStream<[Int64]>
+  private let reportContinuation: AsyncStream<[WrittenRow]>.Continuation
+  private let readContinuation: AsyncStream<[Int64]>.Continuation
+
+  init() {
+    (reports, reportContinuation) = AsyncStream.makeStream()
+    (reads, readContinuation) = AsyncStream.makeStream()
+  }
+
+  func written(_ rows: [WrittenRow]) { reportContinuation.yield(rows) }
+  func read(user: UserID, ids: [Int64]) { readContinuation.yield(ids) }
+
+  /// The next `count` rows, in the order of their reports.
+  func rows(_ count: Int) async -> [WrittenRow] {
+    var rows: [WrittenRow] = []
+    for await report in reports {
+      rows += report
+      if rows.count >= count { break }
+    }
+    return rows
+  }
+}
+
+extension Epoch {
+  static let test = Epoch(systemIdentifier: 7, timeline: 1)
+  static let other = Epoch(systemIdentifier: 8, timeline: 1)
+}
+
+extension ReplayPage {
+  /// Nothing to replay, seen at transaction 100.
+  static let empty = ReplayPage(
+    batch: DeliveryBatch(base: Snapshot(xmax: 100), snapshot: Snapshot(xmax: 100), cursor: "c100"), truncated: false,
+    next: nil, epoch: .test, generation: 0, durable: 99)
+}
+
+/// Makes batches of rows.
+enum Rows {
+  /// One batch with the given rows of each user, all of one transaction.
+  static func batch(
+    _ users: [(user: Int64, ids: [Int64])], txid: UInt64 = 200, data: String = "{}", cursor: String? = "c201"
+  ) -> DeliveryBatch {
+    var bytes: [UInt8] = []
+    var frames: [DeliveryBatch.Frame] = []
+    var groups: [DeliveryBatch.Group] = []
+    for (user, ids) in users {
+      let start = frames.count
+      for id in ids {
+        var data = data
+        data.withUTF8 {
+          FrameEncoder.appendNotification(
+            id: id, createdAt: nil, cursor: id == ids.last ? cursor : nil, data: UnsafeRawBufferPointer($0), to: &bytes)
+        }
+        frames.append(.init(key: RowKey(txid: txid, id: id), end: bytes.count, createdAt: nil))
+      }
+      groups.append(.init(user: UserID(user), frames: start..<frames.count))
+    }
+    return DeliveryBatch(
+      bytes: bytes, frames: frames, groups: groups, base: Snapshot(xmax: txid), snapshot: Snapshot(xmax: txid + 1),
+      cursor: cursor, doorbell: .now)
+  }
+}
