@@ -51,7 +51,8 @@ struct FramingTests {
     Broken(testDescription: "a character beyond U+10FFFF", bytes: frame(0x81, [0xf4, 0x90, 0x80, 0x80]), code: 1007),
     Broken(testDescription: "a message that ends inside a character", bytes: frame(0x81, [0xe2, 0x82]), code: 1007),
     Broken(
-      testDescription: "a character broken by its second fragment", bytes: frame(0x01, [0xe2, 0x82]) + frame(0x00, [0x28]),
+      testDescription: "a character broken by its second fragment",
+      bytes: frame(0x01, [0xe2, 0x82]) + frame(0x00, [0x28]),
       code: 1007),
     Broken(testDescription: "a close of one byte", bytes: frame(0x88, [3]), code: 1002),
     Broken(testDescription: "a close with bad UTF-8", bytes: frame(0x88, [0x03, 0xe8, 0xff]), code: 1007),
@@ -86,7 +87,9 @@ struct FramingTests {
       Self.frame(0x01, [0xe2]) + Self.frame(0x89, [1]) + Self.frame(0x00, [0x82, 0xac]) + Self.frame(0x80)
       + Self.frame(0x81)
     #expect(
-      try Self.read(bytes) == [.ping(ByteBuffer(bytes: [1])), .message(ByteBuffer(string: "€")), .message(ByteBuffer())])
+      try Self.read(bytes) == [
+        .ping(ByteBuffer(bytes: [1])), .message(ByteBuffer(string: "€")), .message(ByteBuffer()),
+      ])
   }
 
   @Test("Frames are the same whole or in single bytes", arguments: [0, 125, 126, 65_535, 65_536])

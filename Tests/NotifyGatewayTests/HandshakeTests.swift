@@ -49,7 +49,8 @@ struct HandshakeTests {
   static let upgrades: [Upgrade] = [
     Upgrade(testDescription: "all is well", headers: RawClient.upgradeHeaders, status: 101),
     Upgrade(
-      testDescription: "without the last slash", uri: "/ws/notifications?token=user-7", headers: RawClient.upgradeHeaders,
+      testDescription: "without the last slash", uri: "/ws/notifications?token=user-7",
+      headers: RawClient.upgradeHeaders,
       status: 101),
     Upgrade(testDescription: "another path", uri: "/chat", headers: RawClient.upgradeHeaders, status: 404),
     Upgrade(testDescription: "a health path", uri: "/healthz", headers: RawClient.upgradeHeaders, status: 404),
@@ -59,18 +60,22 @@ struct HandshakeTests {
     Upgrade(
       testDescription: "no key", headers: RawClient.upgradeHeaders.filter { !$0.contains("Key") }, status: 400),
     Upgrade(
-      testDescription: "a short key", headers: RawClient.upgradeHeaders.filter { !$0.contains("Key") } + [
+      testDescription: "a short key",
+      headers: RawClient.upgradeHeaders.filter { !$0.contains("Key") } + [
         "Sec-WebSocket-Key: c2hvcnQ="
       ], status: 400),
     Upgrade(
-      testDescription: "no Connection", headers: RawClient.upgradeHeaders.filter { !$0.contains("Connection") }, status: 426),
+      testDescription: "no Connection", headers: RawClient.upgradeHeaders.filter { !$0.contains("Connection") },
+      status: 426),
     Upgrade(
       testDescription: "Connection with more in it",
       headers: RawClient.upgradeHeaders.map { $0.replacing(": Upgrade", with: ": keep-alive, upgrade") }, status: 101),
     Upgrade(
-      testDescription: "the own origin", headers: RawClient.upgradeHeaders + ["Origin: http://localhost:3000"], status: 101),
+      testDescription: "the own origin", headers: RawClient.upgradeHeaders + ["Origin: http://localhost:3000"],
+      status: 101),
     Upgrade(
-      testDescription: "a foreign origin", headers: RawClient.upgradeHeaders + ["Origin: http://evil.example"], status: 403),
+      testDescription: "a foreign origin", headers: RawClient.upgradeHeaders + ["Origin: http://evil.example"],
+      status: 403),
   ]
 
   @Test("Upgrades get their status", arguments: upgrades)
@@ -126,7 +131,9 @@ struct HandshakeTests {
       (["Authorization": "token  b"], "/", .token(Secret("b"))),
       (["Authorization": "Bearer"], "/?token=q", .bearer(Secret(""))),
       (["Authorization": "Basic x"], "/?token=q", .any(Secret("q"))),
-      (["Sec-WebSocket-Protocol": "notify-bridge.v1,bearer.p", "Cookie": "s=c"], "/?token=q", .subprotocol(Secret("p"))),
+      (
+        ["Sec-WebSocket-Protocol": "notify-bridge.v1,bearer.p", "Cookie": "s=c"], "/?token=q", .subprotocol(Secret("p"))
+      ),
       (["Cookie": "s=c"], "/?since=1&token=q%2Br%20s", .any(Secret("q+r s"))),
       (["Cookie": "s=c"], "/?token=", .any(Secret(""))),
       (["Cookie": "s=c"], "/", .cookie(Secret("s=c"))),

@@ -65,11 +65,13 @@ struct OriginRuleTests {
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.9.9.9"]) == "203.0.113.9")
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "nonsense"]) == "10.1.2.3")
     #expect(
-      address.of(peer: proxy, headers: ["Forwarded": #"for=1.1.1.1, For="[2001:db8::1]:99";proto=https"#]) == "2001:db8::1")
+      address.of(peer: proxy, headers: ["Forwarded": #"for=1.1.1.1, For="[2001:db8::1]:99";proto=https"#])
+        == "2001:db8::1")
     #expect(address.of(peer: proxy, headers: [:]) == "10.1.2.3")
   }
 
-  @Test("A trusted proxy that can't be read is a configuration error", arguments: ["proxy.example", "10.0.0.0/33", "1.2.3"])
+  @Test(
+    "A trusted proxy that can't be read is a configuration error", arguments: ["proxy.example", "10.0.0.0/33", "1.2.3"])
   func badProxy(_ text: String) {
     #expect(throws: GatewayError.self) { try RemoteAddress(trusting: [text]) }
   }

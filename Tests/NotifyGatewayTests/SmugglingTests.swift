@@ -32,12 +32,15 @@ struct SmugglingTests {
       testDescription: "another coding",
       request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     Case(
-      testDescription: "an unknown coding", request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n"),
+      testDescription: "an unknown coding",
+      request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n"),
     Case(
       testDescription: "chunked twice",
-      request: "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      request:
+        "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     Case(testDescription: "a folded header", request: "GET /x HTTP/1.1\r\nHost: x\r\nA: b\r\n c: d\r\n\r\n"),
-    Case(testDescription: "a space before the colon", request: "GET /x HTTP/1.1\r\nHost: x\r\nContent-Length : 0\r\n\r\n"),
+    Case(
+      testDescription: "a space before the colon", request: "GET /x HTTP/1.1\r\nHost: x\r\nContent-Length : 0\r\n\r\n"),
     Case(testDescription: "bare line feeds", request: "GET /x HTTP/1.1\nHost: x\n\n"),
     Case(testDescription: "a bare line feed behind a header", request: "GET /x HTTP/1.1\r\nHost: x\nA: b\r\n\r\n"),
     Case(testDescription: "a bare carriage return", request: "GET /x HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n"),

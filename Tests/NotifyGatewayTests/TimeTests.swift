@@ -58,7 +58,6 @@ struct TimeTests {
     func advance(seconds: Int64) async { await loop.advanceTime(by: .seconds(seconds)) }
   }
 
-
   @Test("A credential that can't be looked up is held for ten seconds, then closed with 1013")
   func holdsCredential() async throws {
     let bench = Bench(credential: .any(Secret("away")))

@@ -124,15 +124,22 @@ extension Connection {
     flushIfNeeded()
   }
 
+  /// Writes the page and what goes before it as one piece: with a reconnect of thousands, each write counts.
   private func writeOpening(_ opening: Session.Opening, epoch: Epoch) {
     guard let user else { return }
+    var head: [UInt8] = []
     if case .with(let cursor) = opening.established {
-      send(.connectionEstablished(user: user, timestamp: WallClock.microseconds(), epoch: epoch, cursor: cursor))
+      let message = ServerMessage.connectionEstablished(
+        user: user, timestamp: WallClock.microseconds(), epoch: epoch, cursor: cursor)
+      head += FrameEncoder.text(message.json)
+      messages += 1
     }
     if case .with(let cursor) = opening.truncated {
-      send(.replayTruncated(limit: services.limits.replayRows, cursor: cursor))
+      let message = ServerMessage.replayTruncated(limit: services.limits.replayRows, cursor: cursor)
+      head += FrameEncoder.text(message.json)
+      messages += 1
     }
-    writePage([opening.rows], counter: services.metrics.rowsReplayed)
+    writePage([opening.rows], after: head, counter: services.metrics.rowsReplayed)
   }
 
   private func established() {

@@ -83,8 +83,11 @@ extension Connection {
   // MARK: Catching up
 
   /// Writes a page of the replay, or a piece of what was held back; then tells the session.
-  func writePage(_ selections: [FrameSelection], counter: Counter) {
-    writeSelections(selections, counter: counter) { connection in
+  ///
+  /// - Parameter head: frames that go before it.
+  func writePage(_ selections: [FrameSelection], after head: [UInt8] = [], counter: Counter) {
+    writeSelections(selections, after: head, counter: counter) { connection, isWritten in
+      guard isWritten else { return }
       if let next = connection.session?.pageWritten(limits: connection.services.limits) { connection.perform(next) }
     }
   }
@@ -116,8 +119,9 @@ extension Connection {
           session?.written(bytes: bytes)
           return
         }
-        writeSelections(
-          selections, counter: services.metrics.rowsDelivered, always: { $0.session?.written(bytes: bytes) })
+        writeSelections(selections, counter: services.metrics.rowsDelivered) { connection, _ in
+          connection.session?.written(bytes: bytes)
+        }
         flushIfNeeded()
         return
       }
@@ -125,12 +129,13 @@ extension Connection {
   }
 
   private func writeSelections(
-    _ selections: [FrameSelection], counter: Counter, always: ((Connection) -> Void)? = nil,
-    onSuccess: ((Connection) -> Void)? = nil
+    _ selections: [FrameSelection], after head: [UInt8] = [], counter: Counter,
+    then next: @escaping (Connection, _ isWritten: Bool) -> Void
   ) {
     // Copied: the batch that a held-back row came in may be far larger than what is wanted of it.
     var bytes = ByteBuffer()
-    bytes.reserveCapacity(selections.reduce(0) { $0 + $1.bytes })
+    bytes.reserveCapacity(selections.reduce(head.count) { $0 + $1.bytes })
+    bytes.writeBytes(head)
     var rows = 0
     for selection in selections {
       rows += selection.rows
@@ -138,9 +143,8 @@ extension Connection {
     }
     messages += rows
     let promise = eventLoop.makePromise(of: Void.self)
-    promise.futureResult.assumeIsolated().whenComplete { [self] result in
-      always?(self)
-      guard case .success = result else { return }
+    promise.futureResult.assumeIsolated().whenComplete { [self, rows] result in
+      guard case .success = result else { return next(self, false) }
       lastHeard = eventLoop.now
       counter.increment(by: rows)
       if let user, !acknowledges {
@@ -148,8 +152,9 @@ extension Connection {
           for key in selection.keys { hub.confirm(WrittenRow(key: key, user: user)) }
         }
       }
-      onSuccess?(self)
+      next(self, true)
     }
+    // A page without rows is nothing to write, but what follows it is still to be done in its turn.
     write(bytes, promise: promise)
   }
 
