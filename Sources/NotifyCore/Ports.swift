@@ -50,7 +50,10 @@ package struct ReplayRequest: Sendable {
   /// Which rows.
   package enum Wanted: Sendable, Equatable {
     /// What is unsent, and what came after the cursor where one was given (as text: its epoch is the database's to judge).
-    case connecting(since: String?)
+    ///
+    /// Without a cursor: what came after `joined`, the newest delta routed where the connection joined its group. A row
+    /// that is committed after that may reach another device and be marked before the replay's snapshot is taken.
+    case connecting(since: String?, joined: Snapshot? = nil)
     /// What an earlier replay under this snapshot did not see: its held-back rows overflowed.
     case after(Snapshot)
     /// The next page of the replay that began with this snapshot.

@@ -10,6 +10,8 @@ struct ReplayPlan {
   private let since: Snapshot?
   private let wantsUnsent: Bool
   private let isForeign: Bool
+  /// The client gave a cursor, so it is told when rows after it are left out.
+  private let promisesAll: Bool
 
   /// - Parameter lowest: where the user's unsent rows begin.
   init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64) {
@@ -18,18 +20,22 @@ struct ReplayPlan {
     var since: Snapshot?
     var wantsUnsent = true
     var isForeign = false
+    var promisesAll = true
     var from = lowest
     var after: RowKey?
     var sentLimit = 0
     switch request.wanted {
-    case .connecting(let text):
+    case .connecting(let text, let joined):
+      sentLimit = limits.replayRows
       switch Cursor.read(text, epoch: epoch) {
-      case .none: break
+      case .none:
+        since = joined
+        from = min(from, joined?.xmin ?? from)
+        promisesAll = false
       case .foreign: isForeign = true
       case .cursor(let snapshot):
         since = snapshot
         from = min(from, snapshot.xmin)
-        sentLimit = limits.replayRows
       }
     case .after(let snapshot):
       since = snapshot
@@ -46,6 +52,7 @@ struct ReplayPlan {
     self.since = since
     self.wantsUnsent = wantsUnsent
     self.isForeign = isForeign
+    self.promisesAll = promisesAll
     query = request.user.integer.map {
       Connection.ReplayQuery(
         user: $0, lowest: from, wantsUnsent: wantsUnsent, since: since, sentLimit: sentLimit, page: firstSnapshot,
@@ -71,7 +78,7 @@ struct ReplayPlan {
       next == nil ? Cursor(epoch: moment.epoch, snapshot: replaySnapshot, durable: moment.durable).text : nil
     return ReplayPage(
       batch: rows.finish(base: replaySnapshot, snapshot: replaySnapshot, cursor: cursor),
-      truncated: isTruncated || isForeign || isFromFuture,
+      truncated: promisesAll && (isTruncated || isForeign || isFromFuture),
       next: next.map {
         ReplayPage.Position(
           snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent)

@@ -80,8 +80,8 @@ package struct DeltaReader: Sendable, Equatable {
     lastRouted = nil
     previous = previous.lowered(to: durable + 1)
     for index in cuts.indices { cuts[index].snapshot = cuts[index].snapshot.lowered(to: durable + 1) }
-    suspects = suspects.filter { $0.txid > durable }
+    // Earlier suspects stay: `previous` is still below them, however far `durable` has come since. So do the recent ones,
+    // which a further crash may bring back once more.
     suspects.formUnion(recent.lazy.filter { $0.txid > durable })
-    recent = []
   }
 }

@@ -41,9 +41,12 @@ extension Session {
       // Later pages are read under the first one's snapshot, which may have been lowered since.
       expectsFirstPage = false
       dividing = page.batch.snapshot
+      settlesAt = page.batch.snapshot.xmax
     }
-    replayedAbove.formUnion(rows.keys.lazy.filter { $0.txid > page.durable })
     if page.generation < generation { lower(durable: durable) }
+    // What S doesn't see (a later page, read after S was lowered) or may be lowered below.
+    let durable = min(page.durable, (dividing?.xmax ?? 1) - 1)
+    replayedAbove.formUnion(rows.keys.lazy.filter { $0.txid > durable })
     nextPage = page.next
     _ = note(rows)
 

@@ -39,6 +39,8 @@ package struct Session: Sendable {
 
   /// The replay's snapshot (S), until deltas have passed it.
   var dividing: Snapshot?
+  /// S's xmax before it was lowered: from there on no delta holds what the replay saw.
+  var settlesAt: UInt64 = 0
   /// Rows that were replayed and not known to be on disk then: a crash may lower S below them.
   var replayedAbove: Set<RowKey> = []
   /// The replay's next page, while this one is being written.
@@ -82,9 +84,9 @@ package struct Session: Sendable {
   }
 
   private mutating func routeLive(_ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits) -> Routing {
-    if let dividing, batch.base.xmin >= dividing.xmax {
-      // Nothing that S sees can be in this delta or a later one.
-      self.dividing = nil
+    if dividing != nil, batch.base.xmin >= settlesAt {
+      // Nothing that the replay saw can be in this delta or a later one.
+      dividing = nil
       replayedAbove = []
     }
     if dividing == nil, !acknowledges {
@@ -105,7 +107,7 @@ package struct Session: Sendable {
   /// The connection to the database was lost: S claims nothing above the newest durable transaction.
   package mutating func lower(durable: UInt64) {
     dividing = dividing?.lowered(to: durable + 1)
-    replayedAbove = replayedAbove.filter { $0.txid > durable }
+    // `replayedAbove` stays whole: S may have been lowered further before.
   }
 
   /// The connection is closing: nothing more is to be written.

@@ -1,0 +1,239 @@
+import NotifyCore
+import Testing
+
+@Suite("A delta reader")
+struct DeltaReaderTests {
+  func key(_ txid: UInt64, _ id: Int64 = 1) -> RowKey { RowKey(txid: txid, id: id) }
+
+  @Test("starts the next delta where the last one ended")
+  func advances() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 20, xip: [15]))
+    reader.routed([key(11)], durable: 0)
+    reader.finish()
+    #expect(reader.previous == Snapshot(xmax: 20, xip: [15]))
+  }
+
+  @Test("starts again from the same snapshot after a cut, and leaves out what was routed")
+  func cut() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 20, xip: [12]))
+    reader.routed([key(11), key(13)], durable: 100)
+    reader.connectionLost(durable: 100)
+    #expect(reader.previous == Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 30))
+    #expect(!reader.accepts(key(11)))
+    #expect(!reader.accepts(key(13)))
+    #expect(reader.accepts(key(12)))  // was in progress then
+    #expect(reader.accepts(key(13, 2)))  // behind the last row routed
+    #expect(reader.accepts(key(25)))
+    reader.finish()
+    #expect(reader.accepts(key(11)))  // forgotten: it can't come again
+  }
+
+  @Test("remembers every cut that got further than a later one")
+  func cuts() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 20))
+    reader.routed([key(11), key(18)], durable: 100)
+    reader.connectionLost(durable: 100)
+    reader.begin(Snapshot(xmax: 30))
+    reader.routed([key(12)], durable: 100)
+    reader.connectionLost(durable: 100)
+    #expect(!reader.accepts(key(18)))
+    #expect(!reader.accepts(key(12)))
+  }
+
+  @Test("claims nothing above the durable transaction after a lost connection, and drops what was routed by key")
+  func crash() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 30))
+    reader.routed([key(11), key(25, 7)], durable: 20)
+    reader.finish()
+    reader.connectionLost(durable: 20)
+    #expect(reader.previous == Snapshot(xmax: 21))
+    reader.begin(Snapshot(xmax: 28))
+    #expect(!reader.accepts(key(25, 7)))  // the same row
+    #expect(reader.accepts(key(25, 8)))  // another row under an id that was used again
+    #expect(reader.accepts(key(22, 7)))
+  }
+
+  @Test("keeps what it dropped through two crashes in a row")
+  func twoCrashes() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 30))
+    reader.routed([key(25)], durable: 20)
+    reader.finish()
+    reader.connectionLost(durable: 20)
+    reader.begin(Snapshot(xmax: 28))
+    reader.connectionLost(durable: 27)  // marked meanwhile, and still nothing was read to its end
+    #expect(!reader.accepts(key(25)))
+  }
+
+  @Test("drops what a second crash brings back although a delta was read to its end in between")
+  func crashAfterRecovery() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 30))
+    reader.routed([key(25)], durable: 20)
+    reader.finish()
+    for _ in 0..<2 {
+      reader.connectionLost(durable: 20)
+      #expect(!reader.accepts(key(25)))
+      reader.begin(Snapshot(xmax: 28))
+      reader.finish()
+    }
+  }
+
+  @Test("forgets routed rows once their transactions are on disk")
+  func forgets() {
+    var reader = DeltaReader(start: Snapshot(xmax: 10))
+    reader.begin(Snapshot(xmax: 30))
+    reader.routed((11..<21).map { key($0) }, durable: 10)
+    reader.finish()
+    #expect(reader.remembered == 10)
+    reader.forget(upTo: 15)
+    #expect(reader.remembered == 5)
+  }
+}
+
+@Suite("The index of unsent rows")
+struct UnsentIndexTests {
+  let user = UserID(1)
+  func row(_ txid: UInt64) -> WrittenRow { WrittenRow(key: RowKey(txid: txid, id: 1), user: user) }
+
+  @Test("bounds nothing before the scan has ended")
+  func beforeScan() {
+    var index = UnsentIndex(limit: 10)
+    index.deltaEnded(xmin: 50)
+    #expect(index.lowest(user) == 0)
+    index.scanEnded()
+    #expect(index.lowest(user) == 50)
+  }
+
+  @Test("points to the oldest unsent row until all are marked")
+  func oldest() {
+    var index = UnsentIndex(limit: 10)
+    index.scanEnded()
+    index.add(user, oldest: 20, rows: 2)
+    index.deltaEnded(xmin: 60)
+    #expect(index.lowest(user) == 20)
+    index.remove(row(20))
+    #expect(index.lowest(user) == 20)
+    index.remove(row(21))
+    #expect(index.lowest(user) == 60)
+    #expect(index.users == 0)
+  }
+
+  @Test("does not count off a row that it never counted")
+  func uncounted() {
+    var index = UnsentIndex(limit: 10)
+    index.add(user, oldest: 20, rows: 1)
+    index.remove(row(5))
+    index.scanEnded()
+    #expect(index.lowest(user) == 20)
+  }
+
+  @Test("bounds nothing once more users have unsent rows than it may remember")
+  func overLimit() {
+    var index = UnsentIndex(limit: 1)
+    index.scanEnded()
+    index.add(user, oldest: 20, rows: 1)
+    index.add(UserID(2), oldest: 30, rows: 1)
+    #expect(!index.isComplete)
+    #expect(index.lowest(UserID(2)) == 0)
+    #expect(index.lowest(user) == 0)
+  }
+}
+
+@Suite("The doorbell")
+struct DoorbellTests {
+  let start = ContinuousClock.now
+
+  @Test("is relied on once no transaction is left that could have read it as off")
+  func arming() {
+    var doorbell = Doorbell(barrier: 100)
+    #expect(doorbell.patience == Limits.armingInterval && doorbell.causeWithoutBell == .arming)
+    _ = doorbell.fetched(Snapshot(xmax: 120, xip: [99]), rows: 1, cause: .arming, at: start)
+    #expect(doorbell.state == .arming(barrier: 100))
+    _ = doorbell.fetched(Snapshot(xmax: 120, xip: [100]), rows: 0, cause: .arming, at: start)
+    #expect(doorbell.state == .quiet)
+    #expect(doorbell.patience == Limits.safetyInterval && doorbell.causeWithoutBell == .safety)
+  }
+
+  @Test("reports a safety find only when no bell follows within a second")
+  func safetyFinds() {
+    var doorbell = Doorbell(barrier: 1)
+    func fetch(_ rows: Int, _ cause: Doorbell.Cause, at second: Int) -> Bool {
+      doorbell.fetched(Snapshot(xmax: 9), rows: rows, cause: cause, at: start + .seconds(second))
+    }
+    var reports = [fetch(0, .safety, at: 0), fetch(3, .safety, at: 0)]
+    doorbell.rang()
+    reports += [fetch(0, .doorbell, at: 2), fetch(1, .safety, at: 3)]
+    #expect(reports == [false, false, false, false])
+    #expect([fetch(0, .safety, at: 5), fetch(0, .safety, at: 9)] == [true, false])
+  }
+}
+
+@Suite("The backoff")
+struct BackoffTests {
+  @Test("tries at once, then waits longer up to three seconds, and starts over after a success")
+  func steps() {
+    var backoff = Backoff()
+    let waits = (0..<21).map { _ in backoff.next(jitter: 0.999) }
+    #expect(waits[0] == .zero)
+    #expect(zip(waits, waits.dropFirst()).allSatisfy { $0 <= $1 && $1 <= Backoff.cap })
+    #expect(waits[20] > .milliseconds(2_900))
+    let halved = backoff.next(jitter: 0)
+    #expect(halved == .milliseconds(1_500))
+    backoff.reset()
+    let first = backoff.next(jitter: 0.5)
+    #expect(first == .zero)
+  }
+}
+
+@Suite("The status")
+struct BridgeStatusTests {
+  let start = ContinuousClock.now
+
+  @Test("names each failing part and is silent when all is well")
+  func parts() {
+    let status = BridgeStatus()
+    #expect(status.failing(at: start).map(\.part) == ["database", "listening"])
+    status.listening(at: start)
+    #expect(status.failing(at: start).isEmpty)
+    status.databaseLost("gone")
+    #expect(status.failing(at: start).first?.reason == "gone")
+    status.listening(at: start)
+    status.draining()
+    #expect(status.failing(at: start).map(\.part) == ["draining"])
+  }
+
+  @Test("takes a database that says nothing for five seconds as away")
+  func silence() {
+    let status = BridgeStatus()
+    status.listening(at: start)
+    #expect(status.failing(at: start + .seconds(4)).isEmpty)
+    #expect(status.failing(at: start + .seconds(5)).map(\.part) == ["database"])
+    status.heard(at: start + .seconds(5))
+    #expect(status.failing(at: start + .seconds(6)).isEmpty)
+  }
+}
+
+@Suite("Group table")
+struct GroupTableTests {
+  final class Member {}
+
+  @Test("keeps a user's connections oldest first, and forgets users without any")
+  func membership() {
+    var table = GroupTable<Member>()
+    let (first, second) = (Member(), Member())
+    table.join(first, UserID(1))
+    table.join(second, UserID(1))
+    #expect(table[UserID(1)].map(ObjectIdentifier.init) == [first, second].map(ObjectIdentifier.init))
+    table.leave(first, UserID(2))
+    table.leave(first, UserID(1))
+    #expect(table.users == 1)
+    table.leave(second, UserID(1))
+    #expect(table.users == 0 && table[UserID(1)].isEmpty)
+  }
+}

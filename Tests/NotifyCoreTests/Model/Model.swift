@@ -1,0 +1,301 @@
+import NotifyCore
+
+/// A rule of `architecture.md` or `database.md` that the model can leave out, to show that the accounting notices.
+enum Rule: CaseIterable {
+  case joinBeforeReplay, snapshotDivides, cursorVouches, orderByTransaction, markAfterWriting, unsentIsReplayed
+  case lowerAfterCrash, dropByKeyAfterCrash
+}
+
+/// The bridge's path of rows on real decisions (`DeltaReader`, `Session`, `Cursor`) with every wait turned into a step that
+/// a seed chooses: deltas fetched early and routed late, sockets cut between any two messages, kills and crashes.
+struct Model {
+  /// One socket of a client.
+  final class Connection {
+    var session = Session(acknowledges: false)
+    let user: UserID
+    /// What the kernel has taken.
+    var received: [RowKey] = []
+    let since: String?
+    var page: ReplayPage?
+    var asked: ReplayRequest.Wanted?
+    var awaitsWrite = false
+    init(user: UserID, since: String?, joined: Snapshot) {
+      self.user = user
+      self.since = since
+      asked = .connecting(since: since, joined: joined)
+    }
+  }
+
+  /// A browser: one connection after the other, resuming with the newest cursor.
+  final class Client {
+    let user: UserID
+    var connection: Connection?
+    var cursor: String?
+    /// What each of its connections received.
+    var history: [[RowKey]] = []
+    /// How many transactions had committed when it last connected without a cursor: it must have all rows since.
+    var firstConnect: Int?
+    init(user: UserID) { self.user = user }
+  }
+
+  static let epoch = Epoch(systemIdentifier: 1, timeline: 1)
+  let without: Rule?
+  var random: SeededGenerator
+  var database = ModelDatabase()
+  var reader: DeltaReader
+  var routed: [DeliveryBatch] = []
+  var clients: [Client]
+  var written: Set<RowKey> = []
+  /// The newest delta routed as a whole.
+  var passed: Snapshot
+  var generation: UInt64 = 0
+  var lossDurable: UInt64 = 0
+  let limits: Limits
+  /// No more accidents.
+  private var isSettling = false
+
+  init(seed: UInt64, without: Rule? = nil) {
+    self.without = without
+    random = SeededGenerator(seed: seed)
+    reader = DeltaReader(start: database.snapshot)
+    passed = database.snapshot
+    clients = (0..<6).map { Client(user: UserID(Int64($0 % 3))) }
+    var limits = Limits()
+    limits.heldRows = 6
+    limits.replayRows = 1_000_000
+    self.limits = limits
+  }
+
+  // MARK: Steps
+
+  mutating func step() {
+    let writer = Int.random(in: 0..<5, using: &random)
+    let client = clients[Int.random(in: 0..<clients.count, using: &random)]
+    switch Int.random(in: 0..<100, using: &random) {
+    case 0..<12: if database.open[writer] == nil { database.begin(writer) }
+    case 12..<32: database.insert(writer, user: UserID(Int64.random(in: 0..<3, using: &random)))
+    case 32..<42: database.commit(writer)
+    case 42..<45: database.rollback(writer)
+    case 45..<55: fetch()
+    case 55..<68: route()
+    case 68..<72: if client.connection == nil { connect(client) }
+    case 72..<80: replay(client)
+    case 80..<88: receive(client)
+    case 88..<92: flush(client)
+    case 92..<94: disconnect(client)
+    case 94..<97: mark()
+    case 97: if Int.random(in: 0..<4, using: &random) == 0 { kill() }
+    default: if Int.random(in: 0..<3, using: &random) == 0 { crash() }
+    }
+  }
+
+  /// Lets everything settle, so that what is missing is lost and not late.
+  mutating func settle() {
+    for writer in 0..<5 { database.commit(writer) }
+    isSettling = true
+    for _ in 0..<100 {
+      for client in clients where client.connection == nil { connect(client) }
+      fetch()
+      while !routed.isEmpty { route() }
+      for client in clients {
+        replay(client)
+        receive(client)
+        flush(client)
+      }
+      mark()
+    }
+  }
+
+  private mutating func fetch() {
+    let snapshot = database.snapshot
+    let base = reader.previous
+    reader.begin(snapshot)
+    let rows = database.rows.filter { !base.sees($0.key.txid) && snapshot.sees($0.key.txid) && reader.accepts($0.key) }
+    let chunks = Int.random(in: 1...2, using: &random)
+    let size = max(1, (rows.count + chunks - 1) / chunks)
+    let sorted = inOrder(rows)
+    var start = 0
+    repeat {
+      let end = min(start + size, sorted.count)
+      let isLast = end == sorted.count
+      // A crash of the database in the middle of a delta.
+      if !isLast, !isSettling, Int.random(in: 0..<10, using: &random) == 0 {
+        routeChunk(sorted[start..<end], base: base, snapshot: snapshot, isLast: false)
+        crash()
+        return
+      }
+      routeChunk(sorted[start..<end], base: base, snapshot: snapshot, isLast: isLast)
+      start = end
+    } while start < sorted.count
+    reader.finish()
+  }
+
+  private func inOrder(_ rows: [ModelDatabase.Row]) -> [ModelDatabase.Row] {
+    without == .orderByTransaction
+      ? rows.sorted { ($0.key.id, $0.key.txid) > ($1.key.id, $1.key.txid) } : rows.sorted { $0.key < $1.key }
+  }
+
+  private mutating func routeChunk(
+    _ rows: ArraySlice<ModelDatabase.Row>, base: Snapshot, snapshot: Snapshot, isLast: Bool
+  ) {
+    let cursor = Cursor(epoch: Self.epoch, snapshot: snapshot, durable: database.durable).text
+    reader.routed(rows.map(\.key), durable: database.durable)
+    let batch = self.batch(
+      Array(rows), base: base, snapshot: snapshot, cursor: isLast || without == .cursorVouches ? cursor : nil)
+    routed.append(batch)
+    if without == .markAfterWriting { written.formUnion(rows.map(\.key)) }
+  }
+
+  private func batch(
+    _ rows: [ModelDatabase.Row], base: Snapshot, snapshot: Snapshot, cursor: String?
+  ) -> DeliveryBatch {
+    var builder = BatchBuilder()
+    for row in rows {
+      builder.add(user: row.user, key: row.key, createdAt: nil, data: UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+    return builder.finish(base: base, snapshot: snapshot, cursor: cursor)
+  }
+
+  private mutating func route() {
+    guard !routed.isEmpty else { return }
+    let batch = routed.removeFirst()
+    if batch.cursor != nil { passed = batch.snapshot }
+    for group in batch.groups {
+      for client in clients where client.user == group.user {
+        guard let connection = client.connection else { continue }
+        if without == .joinBeforeReplay, connection.session.phase == .joining { continue }
+        switch connection.session.route(batch, group.frames, limits: limits) {
+        case .nothing: break
+        case .writeAll: write(FrameSelection(batch, group.frames), to: client, countsAsQueued: true)
+        case .write(let runs):
+          let keys = Set(runs.flatMap { batch.frames[$0].map(\.key) })
+          write(FrameSelection(batch, group.frames) { keys.contains($0) }, to: client, countsAsQueued: true)
+        case .close: disconnect(client)
+        }
+      }
+    }
+  }
+
+  private mutating func connect(_ client: Client) {
+    client.connection = Connection(user: client.user, since: client.cursor, joined: passed)
+    // Without a cursor nothing is promised of what others were sent before.
+    if client.cursor == nil { client.firstConnect = database.rows.map(\.committed).max() ?? 0 }
+  }
+
+  /// The statement of a replay runs; its answer is on its way.
+  private mutating func replay(_ client: Client) {
+    guard let connection = client.connection, let asked = connection.asked, connection.page == nil else { return }
+    connection.asked = nil
+    let now = database.snapshot
+    var since: Snapshot?
+    var first = now
+    var unsent = without != .unsentIsReplayed
+    var after: RowKey?
+    switch asked {
+    case .connecting(let text, let joined):
+      since = joined
+      if case .cursor(let snapshot) = Cursor.read(text, epoch: Self.epoch) { since = snapshot }
+    case .after(let snapshot):
+      since = snapshot
+      unsent = false
+    case .page(let position):
+      (first, since, unsent, after) = (position.snapshot, position.since, position.unsent, position.last)
+    }
+    let rows = inOrder(
+      database.rows.filter { row in
+        row.user == client.user && now.sees(row.key.txid) && first.sees(row.key.txid)
+          && (after.map { row.key > $0 } ?? true)
+          && ((unsent && !row.isSent) || (since.map { !$0.sees(row.key.txid) } ?? false))
+      })
+    let page = Array(rows.prefix(4))
+    let next = rows.count > page.count ? page.last?.key : nil
+    let cursor = Cursor(epoch: Self.epoch, snapshot: first, durable: database.durable).text
+    connection.page = ReplayPage(
+      batch: batch(page, base: first, snapshot: without == .snapshotDivides ? Snapshot(xmax: 1) : first,
+        cursor: next == nil || without == .cursorVouches ? cursor : nil),
+      truncated: false,
+      next: next.map { ReplayPage.Position(snapshot: first, last: $0, since: since, unsent: unsent) },
+      epoch: Self.epoch, generation: generation, durable: database.durable)
+  }
+
+  private mutating func receive(_ client: Client) {
+    guard let connection = client.connection, let page = connection.page, !connection.awaitsWrite else { return }
+    connection.page = nil
+    guard let opening = connection.session.replayed(page, generation: generation, durable: lossDurable) else { return }
+    for notice in [opening.established, opening.truncated] {
+      if case .with(let cursor?) = notice { client.cursor = cursor }
+    }
+    write(opening.rows, to: client, countsAsQueued: false)
+    if client.connection != nil { connection.awaitsWrite = true }
+  }
+
+  private mutating func flush(_ client: Client) {
+    guard let connection = client.connection, connection.awaitsWrite else { return }
+    connection.awaitsWrite = false
+    switch connection.session.pageWritten(limits: limits) {
+    case .nothing: break
+    case .close: disconnect(client)
+    case .ask(let wanted): connection.asked = wanted
+    case .write(let rows):
+      rows.forEach { write($0, to: client, countsAsQueued: false) }
+      if client.connection != nil { connection.awaitsWrite = true }
+    case .writeAndGoLive(let rows, _):
+      rows.forEach { write($0, to: client, countsAsQueued: true) }
+    }
+  }
+
+  /// Writes row by row; the socket may be cut before any of them.
+  private mutating func write(_ rows: FrameSelection, to client: Client, countsAsQueued: Bool) {
+    guard let connection = client.connection else { return }
+    for index in rows.runs.joined() {
+      if !isSettling, Int.random(in: 0..<60, using: &random) == 0 {
+        disconnect(client)
+        return
+      }
+      let frame = rows.batch.frames[index]
+      connection.received.append(frame.key)
+      written.insert(frame.key)
+      let text = String(decoding: rows.batch.bytes[rows.batch.byteRange(index..<(index + 1))], as: UTF8.self)
+      if let cursor = text.firstMatch(of: /"cursor":"([^"]*)"/) { client.cursor = String(cursor.1) }
+    }
+    if countsAsQueued { connection.session.written(bytes: rows.bytes) }
+  }
+
+  private func disconnect(_ client: Client) {
+    guard let connection = client.connection else { return }
+    client.history.append(connection.received)
+    client.connection = nil
+  }
+
+  private mutating func mark() {
+    database.mark(written)
+    written = []
+    reader.forget(upTo: database.durable)
+  }
+
+  /// The bridge is killed and started again.
+  private mutating func kill() {
+    clients.forEach { disconnect($0) }
+    routed = []
+    written = []
+    reader = DeltaReader(start: database.snapshot)
+    passed = database.snapshot
+  }
+
+  /// The database crashes; the bridge keeps its sockets.
+  private mutating func crash() {
+    let durable = database.durable
+    database.crash()
+    reader.connectionLost(durable: without == .lowerAfterCrash ? UInt64.max - 1 : durable)
+    if without == .dropByKeyAfterCrash {
+      let previous = reader.previous
+      reader = DeltaReader(start: previous)
+    }
+    generation += 1
+    lossDurable = durable
+    // What was handed over before is routed before the news arrives.
+    while !routed.isEmpty { route() }
+    passed = passed.lowered(to: durable + 1)
+    for client in clients where without != .lowerAfterCrash { client.connection?.session.lower(durable: durable) }
+  }
+}
