@@ -1,0 +1,73 @@
+import Foundation
+import Logging
+import NIOSSL
+import NotifyAuth
+import NotifyGateway
+
+/// What can be looked at without the database.
+enum LocalChecks {
+  /// Looks at keys, certificate and limits.
+  static func run(_ settings: Settings, _ report: inout CheckReport) async {
+    await checkKeys(settings, &report)
+    checkCertificate(settings, &report)
+    checkDescriptors(settings, &report)
+  }
+
+  private static func checkKeys(_ settings: Settings, _ report: inout CheckReport) async {
+    let subject = "logins"
+    do {
+      try settings.requireLogin()
+    } catch {
+      let names = "\(ConfigurationKey.authJWTSecret.variable), …_JWT_PUBLIC_KEY_FILE, …_JWT_JWKS_FILE or …_JWT_JWKS_URL"
+      return report.fail(subject, "no login method is configured, so nobody could connect", "Set \(names)")
+    }
+    do {
+      let jwt = try settings.jwt(withKeyFiles: true)
+      let quiet = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+      let authenticator = try await JWTAuthenticator(jwt, logger: quiet)
+      let problems = await authenticator.problems()
+      for problem in problems {
+        report.fail(subject, problem, "Until it can be read, tokens signed with its keys are not accepted")
+      }
+      for warning in authenticator.warnings { report.warn(subject, warning, "") }
+      if problems.isEmpty { report.ok(subject, "JWT: the key material loads") }
+    } catch {
+      let failure = Failure(error)
+      report.fail(subject, failure.message.split(separator: "\n").joined(separator: " "), failure.remedy)
+    }
+  }
+
+  private static func checkCertificate(_ settings: Settings, _ report: inout CheckReport) {
+    guard settings[.tlsCertificateFile] != nil || settings[.tlsKeyFile] != nil else { return }
+    guard let certificate = settings.text(.tlsCertificateFile), let key = settings.text(.tlsKeyFile) else {
+      return report.fail("tls", "only one of certificate and key is set", "Set both, or none")
+    }
+    do {
+      let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+      let privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
+      _ = try NIOSSLContext(
+        configuration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(privateKey)))
+      report.ok("tls", "certificate and key load and belong together")
+    } catch {
+      report.fail(
+        "tls", "\(certificate) and \(key) can't be used together",
+        "Both must be PEM files that this user can read, and belong together")
+    }
+  }
+
+  private static func checkDescriptors(_ settings: Settings, _ report: inout CheckReport) {
+    let hard = DescriptorLimit.current.hard
+    let possible = DescriptorLimit.connections(of: hard)
+    if let wanted = settings.integer(.limitsConnections), wanted > possible {
+      report.warn(
+        "descriptors", "\(settings.origin(.limitsConnections)) is \(wanted), and the limit of \(hard) allows \(possible)",
+        "Raise the limit (ulimit -Hn, LimitNOFILE=, ulimits:)")
+    } else if possible < 4_000 {
+      report.warn(
+        "descriptors", "a limit of \(hard) open files allows \(possible) connections",
+        "Raise the limit (ulimit -Hn, LimitNOFILE=, ulimits:)")
+    } else {
+      report.ok("descriptors", "a limit of \(hard) open files allows \(possible) connections")
+    }
+  }
+}

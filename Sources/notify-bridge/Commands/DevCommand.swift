@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+import NotifyCore
+import NotifyStore
+
+/// `notify-bridge dev`.
+struct DevCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dev",
+    abstract: "Runs the bridge with nothing to set up: a private PostgreSQL, demo users and a page that shows it working.",
+    discussion: """
+      It listens on this machine only. With DATABASE_URL it uses that database, and migrates it.
+
+      Example:  notify-bridge dev
+      """)
+
+  @ArgumentParser.Option(help: ArgumentHelp("Where it keeps its database and keys.", valueName: "folder"))
+  var dataDir: String?
+
+  @OptionGroup(title: "Settings", visibility: .hidden)
+  var options: ConfigurationOptions
+
+  func run() async throws {
+    let source = options.source
+    var settings = try source.settings(needing: ServeCommand.secrets)
+    try Self.requireLoopback(settings)
+    let given = try settings[.databaseURL].map { _ in try Database.url(settings) }
+    let signals = Signals()
+    let owner = try given == nil ? DevOwner.current() : DevOwner(other: nil, prefix: [])
+    let folder = try DevFolder(path: dataDir ?? DevFolder.standardPath, owner: owner)
+    let jwtSecret = try folder.secret("jwt-secret")
+    settings = Self.completed(settings, jwtSecret: jwtSecret)
+    let server = try await startServer(given, folder)
+    do {
+      try await serve(settings, source, folder, server, given, jwtSecret, signals)
+    } catch {
+      try await stop(server)
+      throw error
+    }
+    try await stop(server)
+  }
+
+  private func startServer(_ given: Secret?, _ folder: DevFolder) async throws -> PrivatePostgreSQL? {
+    guard given == nil else { return nil }
+    return try await Blocking.run { try PrivatePostgreSQL.start(in: folder) { FileOutput.printError($0) } }
+  }
+
+  private func stop(_ server: PrivatePostgreSQL?) async throws {
+    guard let server else { return }
+    try await Blocking.run { try server.stop() }
+  }
+
+  private func serve(
+    _ settings: Settings, _ source: SettingsSource, _ folder: DevFolder, _ server: PrivatePostgreSQL?, _ given: Secret?,
+    _ jwtSecret: String, _ signals: Signals
+  ) async throws {
+    guard let url = given ?? server?.url, !signals.isStopping else { return }
+    try await Blocking.run { try Self.migrate(url) }
+    guard !signals.isStopping else { return }
+    let settings = try await Blocking.run { Self.withFreePort(settings) }
+    let psqlLine = server?.psqlLine ?? #"psql "$DATABASE_URL""#
+    let demo = DemoRoutes(settings: settings, database: DemoDatabase(url: url), psqlLine: psqlLine)
+    let bridge = Bridge(
+      settings: settings, url: url, output: .standardError(settings), signals: signals,
+      readSettings: { Self.completed(try source.settings(needing: ServeCommand.secrets), jwtSecret: jwtSecret) },
+      routes: { demo.add(to: $0) },
+      onListening: { address in
+        folder.announce("\(address)/")
+        FileOutput.printLine(Self.welcome(address, psqlLine))
+      },
+      beforeExit: { try? server?.stop() })
+    try await bridge.run()
+  }
+
+  /// What a new user needs to see.
+  static func welcome(_ address: String, _ psqlLine: String) -> String {
+    """
+    listening on \(address)
+
+      page   \(address)/
+      psql   \(psqlLine)
+      try    INSERT INTO notification (user_id, data) VALUES (1, '{"text": "Hello from psql"}');
+
+    Ctrl-C stops it.
+    """
+  }
+
+  /// The settings with what `dev` adds: a secret for its tokens, where none is given.
+  private static func completed(_ settings: Settings, jwtSecret: String) -> Settings {
+    settings[.authJWTSecret] == nil ? settings.replacing(.authJWTSecret, with: jwtSecret) : settings
+  }
+
+  /// Its page gives tokens to whoever asks, so nobody else's machine may ask.
+  static func requireLoopback(_ settings: Settings) throws(ConfigurationError) {
+    let host = settings.text(.httpHost) ?? "127.0.0.1"
+    let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+    let isLoopback = bare == "localhost" || bare == "::1" || bare.wholeMatch(of: /127\.\d+\.\d+\.\d+/) != nil
+    guard !isLoopback else { return }
+    throw ConfigurationError(
+      """
+      \(settings.origin(.httpHost)) is "\(Line.shortened(host, to: 60))": dev listens on this machine only, since its page
+      gives a token to whoever asks. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere.
+      """)
+  }
+
+  private static func withFreePort(_ settings: Settings) -> Settings {
+    let port = settings.number(.httpPort)
+    guard !FreePort.isFree(settings.text(.httpHost) ?? "127.0.0.1", port) else { return settings }
+    FileOutput.printError("port \(port) is taken: using a free one")
+    return settings.replacing(.httpPort, with: "0")
+  }
+
+  private static func migrate(_ url: Secret) throws {
+    let connection = try Database.connect(url)
+    defer { connection.close() }
+    let applied = try Migrator(connection).apply()
+    if !applied.isEmpty { FileOutput.printError("applied \(applied.count) migrations") }
+  }
+}

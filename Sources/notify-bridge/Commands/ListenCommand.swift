@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import NotifyAuth
+import NotifyCore
+
+/// `notify-bridge listen`.
+struct ListenCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "listen",
+    abstract: "A client in the terminal: prints every message as one line of JSON.",
+    discussion: """
+      When the connection ends it reconnects and goes on after the newest cursor, as a browser would, and says so on
+      standard error. --user makes a token with the bridge's own JWT secret; --token takes one that you have.
+
+      Example:  notify-bridge listen --user 42
+      """)
+
+  @ArgumentParser.Option(help: ArgumentHelp("Whose messages; needs the JWT secret.", valueName: "id"))
+  var user: String?
+
+  @ArgumentParser.Option(help: "A token to log in with.")
+  var token: String?
+
+  @ArgumentParser.Option(help: "Where the bridge is; without it, where the settings say.")
+  var url: String?
+
+  @OptionGroup(title: "Settings", visibility: .hidden)
+  var options: ConfigurationOptions
+
+  func validate() throws {
+    guard (user == nil) != (token == nil) else { throw ValidationError("give one of --user and --token.") }
+    if let user, UserID(user) == nil {
+      throw ValidationError("--user is a text of 1 to \(Limits.userIDBytes) bytes.")
+    }
+  }
+
+  func run() async throws {
+    let settings = try options.settings(needing: user == nil ? [] : [.authJWTSecret])
+    let address = try BridgeAddress.given(url, settings)
+    let client = WebSocketClient(address)
+    let signals = Signals()
+    signals.whenStopped { _ in
+      client.close()
+      // Time for the close frame to leave.
+      Thread.sleep(forTimeInterval: 0.1)
+      Failure.Status.done.leave()
+    }
+    var credential = try credential(settings)
+    var plan = ReconnectPlan(canRenew: user != nil)
+    var cursor: String?
+    while true {
+      let ending = await client.run(token: credential, since: cursor) { message in
+        plan.connected()
+        if let newest = Self.cursor(in: message) { cursor = newest }
+        FileOutput.printLine(message)
+      }
+      switch plan.ended(ending, chance: .random(in: 0...1)) {
+      case .giveUp(let reason):
+        throw Failure(reason, remedy: Self.remedy(ending, address))
+      case .renew:
+        FileOutput.printError("the token expired: reconnecting with a new one")
+        credential = try self.credential(settings)
+      case .retry(let seconds):
+        FileOutput.printError("\(Self.text(ending)): reconnecting in \(String(format: "%.1f", seconds)) s")
+        try await Task.sleep(for: .seconds(seconds))
+      }
+    }
+  }
+
+  private func credential(_ settings: Settings) throws -> Secret {
+    if let token { return Secret(token) }
+    return try TokenCommand.token(user ?? "", seconds: 3_600, settings)
+  }
+
+  private static func cursor(in message: String) -> String? {
+    let object = try? JSONSerialization.jsonObject(with: Data(message.utf8)) as? [String: Any]
+    return object?["cursor"] as? String
+  }
+
+  private static func text(_ ending: WebSocketClient.Ending) -> String {
+    switch ending {
+    case .closed(let code, let reason): reason.isEmpty ? "closed with \(code)" : "closed with \(code) (\(reason))"
+    case .refused(let status): "refused with HTTP status \(status)"
+    case .unreachable(let reason): reason
+    }
+  }
+
+  private static func remedy(_ ending: WebSocketClient.Ending, _ address: BridgeAddress) -> String {
+    switch ending {
+    case .closed(4001, _): "Get a new token; its signature, user and expiry are what the bridge looks at."
+    case .closed: "Close another connection of this user first."
+    case .refused(404), .refused(426): "Is \(address.webSocket) the WebSocket's address?"
+    case .refused: "Is the bridge ready? notify-bridge check --ready --url \(address.http(""))"
+    case .unreachable: "Is it running at \(address.webSocket)? --url names another address."
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import NotifyStore
+
+/// `notify-bridge purge`.
+struct PurgeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "purge",
+    abstract: "Deletes old rows now, as the retention says; a running bridge does so by itself.",
+    discussion: """
+      Only rows of the table that `migrate` made, and only sent ones, or ones that were never to be sent.
+
+      Example:  notify-bridge purge --retention-days 7 --dry-run
+      """)
+
+  /// Rows that one statement deletes, so that no lock lasts.
+  private static let batch = 10_000
+
+  @Flag(help: "Only say how many rows would go.")
+  var dryRun = false
+
+  @OptionGroup(title: "Settings", visibility: .hidden)
+  var options: ConfigurationOptions
+
+  func run() throws {
+    let settings = try options.settings(needing: [.databaseURL])
+    let url = try Database.url(settings)
+    let days = settings.number(.retentionDays)
+    guard days > 0 else {
+      FileOutput.printLine("nothing to do: with \(settings.origin(.retentionDays)) 0 everything is kept")
+      return
+    }
+    let connection = try Database.connect(url)
+    defer { connection.close() }
+    try Migrator(connection).verify()
+    var total: Int64 = 0
+    while true {
+      let rows = try connection.purge(days: days, batch: Self.batch, dryRun: dryRun, timeout: .seconds(60))
+      total += rows
+      if dryRun || rows < Self.batch { break }
+    }
+    let verb = dryRun ? "would delete" : "deleted"
+    FileOutput.printLine("\(verb) \(total) \(total == 1 ? "row" : "rows") older than \(days) \(days == 1 ? "day" : "days")")
+  }
+}

@@ -1,0 +1,34 @@
+import ArgumentParser
+import NotifyCore
+
+/// `notify-bridge serve`.
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Runs the bridge.",
+    discussion: """
+      Every setting is a flag, an environment variable or a line of the --config file, the flag being the strongest:
+      --http-port is NOTIFY_BRIDGE_HTTP_PORT is `http: port:`; only DATABASE_URL has no prefix.
+
+      Example:  DATABASE_URL=postgresql://bridge@localhost/app NOTIFY_BRIDGE_AUTH_JWT_SECRET=… notify-bridge serve
+
+      SIGTERM and SIGINT drain and stop it. SIGHUP reads the log level, keys and certificates again.
+      """)
+
+  /// The secrets that serving needs.
+  static let secrets: Set<ConfigurationKey> = [.databaseURL, .databaseListenURL, .authJWTSecret]
+
+  @OptionGroup(title: "Settings")
+  var options: ConfigurationOptions
+
+  func run() async throws {
+    let settings = try options.source.settings(needing: Self.secrets)
+    let url = try Database.url(settings)
+    try settings.requireLogin()
+    let source = options.source
+    let bridge = Bridge(
+      settings: settings, url: url, output: .standardError(settings), signals: Signals(), readSettings: { try source.settings(needing: Self.secrets) },
+      routes: nil, onListening: { FileOutput.printLine("listening on \($0)") })
+    try await bridge.run()
+  }
+}

@@ -1,0 +1,18 @@
+/// Settings that can't be used, all of them at once; found before any network access (exit 78).
+struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+  /// One line each: where it was given, what is wrong, what is allowed; no secret.
+  let problems: [String]
+
+  init(_ problems: [String]) { self.problems = problems }
+
+  init(_ problem: String) { self.problems = [problem] }
+
+  /// At most 7 lines.
+  var description: String {
+    if problems.count <= 1 { return problems.first ?? "the configuration can't be used" }
+    let shown = problems.count <= 5 ? problems : Array(problems.prefix(4)) + ["and \(problems.count - 4) more"]
+    let title = "\(problems.count) settings can't be used"
+    return ([title] + shown.map { "  \($0)" } + ["Every setting is explained by: notify-bridge serve --help"])
+      .joined(separator: "\n")
+  }
+}

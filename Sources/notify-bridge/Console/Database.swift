@@ -1,0 +1,44 @@
+import Foundation
+import NotifyCore
+import NotifyStore
+
+/// Opens connections for commands that try once.
+enum Database {
+  /// How long such a command may wait for the database, all in all.
+  static let patience: Duration = .seconds(5)
+
+  /// The database's URL, checked as far as that goes without a network.
+  ///
+  /// - Throws: a configuration error that says how to set it.
+  static func url(_ settings: Settings) throws(ConfigurationError) -> Secret {
+    guard let url = settings.secret(.databaseURL) else {
+      throw ConfigurationError(
+        """
+        DATABASE_URL is missing
+          in the environment:  DATABASE_URL=postgresql://user:password@host:5432/database
+          or as a flag:        --database-url URL
+          or in the file:      --config FILE with database: url: URL
+        To try things without a database of your own: notify-bridge dev
+        """)
+    }
+    try check(url, settings.origin(.databaseURL))
+    if let listen = settings.secret(.databaseListenURL) { try check(listen, settings.origin(.databaseListenURL)) }
+    return url
+  }
+
+  /// Connects.
+  ///
+  /// - Parameter patience: how long to wait, at most.
+  static func connect(_ url: Secret, patience: Duration = .milliseconds(4_500)) throws(StoreError) -> Connection {
+    try Connection.connect(url: url, applicationName: NotifyBridge.applicationName, timeout: patience)
+  }
+
+  private static func check(_ url: Secret, _ origin: String) throws(ConfigurationError) {
+    guard let problem = Connection.check(url) else { return }
+    throw ConfigurationError(
+      """
+      \(origin) can't be used: \(problem.split(separator: "\n").joined(separator: " "))
+      allowed is a libpq URI (postgresql://user:password@host:5432/database) or conninfo (host=… dbname=…)
+      """)
+  }
+}

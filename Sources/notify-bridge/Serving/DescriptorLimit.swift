@@ -1,0 +1,37 @@
+import Foundation
+
+/// How many files, sockets above all, this process may have open.
+enum DescriptorLimit {
+  /// What the bridge needs besides sockets of browsers: the database, key files, requests being refused.
+  private static let reserved = 1_000
+
+  /// The limits as they are: what counts now, and what it may be raised to.
+  static var current: (soft: Int, hard: Int) {
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0 else { return (1_024, 1_024) }
+    return (Int(clamping: limit.rlim_cur), Int(clamping: limit.rlim_max))
+  }
+
+  /// Raises the limit as far as this user may.
+  ///
+  /// - Returns: the limit that counts then.
+  static func raise() -> Int {
+    var limit = rlimit()
+    if getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max {
+      limit.rlim_cur = limit.rlim_max
+      setrlimit(resource, &limit)
+    }
+    return current.soft
+  }
+
+  /// How many sockets of browsers a limit leaves room for.
+  static func connections(of descriptors: Int) -> Int {
+    descriptors > 2 * reserved ? min(descriptors - reserved, 1_000_000) : max(descriptors / 2, 1)
+  }
+
+  #if canImport(Darwin)
+    private static let resource = RLIMIT_NOFILE
+  #else
+    private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+  #endif
+}

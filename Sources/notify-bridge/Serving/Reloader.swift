@@ -1,0 +1,43 @@
+import Logging
+import NotifyCore
+import NotifyGateway
+
+/// Does what SIGHUP asks for: reads settings, keys and certificates again.
+actor Reloader {
+  private var running: Settings
+  private let read: @Sendable () throws -> Settings
+  private let output: LogOutput
+  private let authenticator: ReloadingAuthenticator
+  private let gateway: Gateway
+  private let logger: Logger
+
+  init(
+    running: Settings, read: @escaping @Sendable () throws -> Settings, output: LogOutput,
+    authenticator: ReloadingAuthenticator, gateway: Gateway, logger: Logger
+  ) {
+    self.running = running
+    self.read = read
+    self.output = output
+    self.authenticator = authenticator
+    self.gateway = gateway
+    self.logger = logger
+  }
+
+  /// Reads everything again; what can't be used leaves things as they were, and is logged.
+  func reload() async {
+    do {
+      let settings = try read()
+      let fixed = running.changes(to: settings).filter { !$0.isReloadable }
+      for key in fixed {
+        logger.warning("a changed setting counts from the next start on", metadata: ["setting": "\(key.variable)"])
+      }
+      output.level = LogOutput.level(settings)
+      try await authenticator.reload(settings)
+      try gateway.reload()
+      running = settings
+      logger.notice("reloaded: log level, keys and certificates")
+    } catch {
+      logger.error("not reloaded, all stays as it was", metadata: [LogKey.reason: "\(Failure(error).message)"])
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import Logging
+import NotifyAuth
+import NotifyCore
+import ServiceLifecycle
+import Synchronization
+
+/// The logins, which SIGHUP may replace by others while connections come.
+final class ReloadingAuthenticator: Authenticator, Service {
+  /// One set of keys and rules.
+  private struct Generation: Sendable {
+    let jwt: JWTAuthenticator
+    let router: CredentialRouter
+
+    init(_ jwt: JWTAuthenticator) {
+      self.jwt = jwt
+      self.router = CredentialRouter(jwt: jwt)
+    }
+  }
+
+  private let current: Mutex<Generation>
+  private let logger: Logger
+  private let replacements: AsyncStream<Generation>
+  private let continuation: AsyncStream<Generation>.Continuation
+
+  /// - Throws: a configuration error for the first setting that can't be used.
+  init(_ settings: Settings, logger: Logger) async throws {
+    let jwt = try await JWTAuthenticator(settings.jwt(withKeyFiles: true), logger: logger)
+    for warning in jwt.warnings { logger.warning("\(warning)") }
+    self.logger = logger
+    current = Mutex(Generation(jwt))
+    (replacements, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  func verify(_ credential: Credential) async -> Verdict {
+    let router = current.withLock { $0.router }
+    return await router.verify(credential)
+  }
+
+  /// Reads key files again.
+  ///
+  /// - Throws: a configuration error; then the keys before stay.
+  func reload(_ settings: Settings) async throws {
+    let next = Generation(try await JWTAuthenticator(settings.jwt(withKeyFiles: true), logger: logger))
+    current.withLock { $0 = next }
+    continuation.yield(next)
+  }
+
+  /// Keeps key sets current, until graceful shutdown.
+  func run() async throws {
+    await cancelWhenGracefulShutdown { [self] in
+      var next: Generation? = current.withLock { $0 }
+      while let generation = next { next = await run(generation) }
+    }
+  }
+
+  /// Runs the services of one generation until the next replaces it.
+  private func run(_ generation: Generation) async -> Generation? {
+    await withTaskGroup(of: Generation?.self) { group in
+      for service in generation.jwt.services {
+        group.addTask { [logger] in
+          do {
+            try await service.run()
+          } catch where !(error is CancellationError) {
+            logger.error("keys are not read again", metadata: [LogKey.detail: "\(error)"])
+          } catch {}
+          return nil
+        }
+      }
+      group.addTask { [replacements] in
+        var iterator = replacements.makeAsyncIterator()
+        return await iterator.next()
+      }
+      for await result in group {
+        if let result {
+          group.cancelAll()
+          return result
+        }
+        if Task.isCancelled { return nil }
+      }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import Synchronization
+
+/// Receives SIGTERM, SIGINT and SIGHUP from the moment it is made.
+final class Signals: Sendable {
+  /// What a signal asks for.
+  enum Request: Sendable, Equatable {
+    /// SIGTERM or SIGINT.
+    case stop
+    /// SIGHUP.
+    case reload
+  }
+
+  /// The requests, none of them lost while nobody reads yet.
+  let requests: AsyncStream<Request>
+  private let continuation: AsyncStream<Request>.Continuation
+  private let stops = Atomic<Int>(0)
+  private let onStop: Mutex<(@Sendable (Int) -> Void)?> = Mutex(nil)
+  private let sources: Sources
+
+  /// Keeps the dispatch sources, which are made once and then only kept.
+  private final class Sources: @unchecked Sendable {
+    // @unchecked: written in `init` of the one owner only.
+    var all: [any DispatchSourceSignal] = []
+  }
+
+  init() {
+    (requests, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16))
+    sources = Sources()
+    let queue = DispatchQueue(label: "signals")
+    for number in [SIGTERM, SIGINT, SIGHUP] {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler { [weak self] in self?.received(number) }
+      source.resume()
+      sources.all.append(source)
+    }
+  }
+
+  /// Whether a stop was asked for.
+  var isStopping: Bool { stops.load(ordering: .acquiring) > 0 }
+
+  /// Calls something on a thread of its own with the number of stops so far, for every stop from now on.
+  func whenStopped(_ action: @escaping @Sendable (Int) -> Void) { onStop.withLock { $0 = action } }
+
+  private func received(_ number: Int32) {
+    guard number != SIGHUP else {
+      continuation.yield(.reload)
+      return
+    }
+    let count = stops.add(1, ordering: .acquiringAndReleasing).newValue
+    continuation.yield(.stop)
+    onStop.withLock { $0 }?(count)
+  }
+}
