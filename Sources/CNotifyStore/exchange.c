@@ -111,7 +111,6 @@ notify_store_status ns_result(notify_store *store, int64_t deadline, PGresult **
     if (status != NOTIFY_STORE_OK) {
       return status == NOTIFY_STORE_TIMEOUT ? fail_timeout(store) : status;
     }
-    ns_collect(store);
   }
   *out = store->pq->get_result(store->connection);
   ns_collect(store);

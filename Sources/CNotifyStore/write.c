@@ -48,7 +48,7 @@ notify_store_status notify_store_purge(notify_store *store, int days, int batch,
     return status;
   }
   if (days < 1 || batch < 1 || rows == NULL) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "purging needs at least one day, a batch of at least 1 and a place");
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "purging needs at least one day and one row, and a place");
   }
   *rows = 0;
   (void)snprintf(day_digits, sizeof day_digits, "%d", days);

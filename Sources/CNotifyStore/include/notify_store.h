@@ -4,9 +4,9 @@
 /// milliseconds and gives control back when it has passed. A store belongs to one thread at a time; the only function
 /// that may be called from another one is `notify_store_wake`.
 ///
-/// Ownership: what a function returns through a `_create` or an `out` parameter of a pointer type is the caller's and is
-/// given back to the destructor of its kind. Pointers inside a `notify_store_row` and strings returned as
-/// `const char *` belong to the store or the result and live as long as their comment says.
+/// Ownership: what a function returns through a `_create` or an `out` parameter of a pointer type is the caller's and
+/// is given back to the destructor of its kind. Pointers inside a `notify_store_row` and strings returned as `const
+/// char *` belong to the store or the result and live as long as their comment says.
 ///
 /// Errors: every function that can fail returns a `notify_store_status`; `notify_store_last_error` tells the rest.
 
@@ -83,7 +83,10 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_check_conninfo(const char 
 ///
 /// @param conninfo URI or conninfo: all that libpq takes; PGHOST and the like fill in what it leaves out.
 /// @param application_name shown in pg_stat_activity unless the conninfo names one.
-/// On a server's refusal `sqlstate` is set: 28P01 and 28000, 3D000, 57P03 and the like tell what to do.
+/// On a server's refusal `sqlstate` is set: 28P01 and 28000, 3D000, 57P03 and the like tell what to do. A URI whose
+/// user name or password holds "@" or "/" in plain is a bad argument: libpq would take a part of it for the host or
+/// database. The timeout is for all hosts together (`connect_timeout` is not used); only looking up a host's name can't
+/// be cut short.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_connect(notify_store *store, const char *conninfo,
                                                               const char *application_name, int timeout_ms);
 
@@ -98,7 +101,8 @@ int notify_store_server_version(const notify_store *store);
 /// The process id in the connection's key data; differs from `pg_backend_pid()` behind a pooler.
 int notify_store_backend_pid(const notify_store *store);
 
-// ------------------------------------------------------------------------------------------------- doorbells and waiting
+// ------------------------------------------------------------------------------------------------- doorbells and
+// waiting
 
 #define NOTIFY_STORE_EVENT_DOORBELL 1u
 #define NOTIFY_STORE_EVENT_WAKE 2u
@@ -111,6 +115,7 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_listen(notify_store *store
 /// @param timeout_ms 0 looks without waiting, negative is a bad argument.
 /// @param events receives the set of NOTIFY_STORE_EVENT_ bits, 0 when the time passed (the status is OK then).
 /// @param doorbells receives how many notifications were consumed.
+/// A connection that broke is noticed here too; a wake that came at the same time is kept for the next wait.
 /// Works without a connection too (only a wake can come then).
 NOTIFY_STORE_CHECKED notify_store_status notify_store_wait(notify_store *store, int timeout_ms, unsigned *events,
                                                            unsigned *doorbells);
@@ -119,7 +124,8 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_wait(notify_store *store, 
 /// `notify_store_destroy`.
 void notify_store_wake(notify_store *store);
 
-// ----------------------------------------------------------------------------------------------------- plain statements
+// ----------------------------------------------------------------------------------------------------- plain
+// statements
 
 /// Runs one statement (or, without parameters, several in one implicit transaction) and keeps its whole answer as text.
 ///
@@ -136,6 +142,10 @@ const char *notify_store_result_value(const notify_store_result *result, int row
 void notify_store_result_destroy(notify_store_result *result);
 
 // -------------------------------------------------------------------------------------------------------- reading rows
+
+// A stream is started by one of three functions, which only send the statement, and read by `notify_store_next`. Any
+// other call that talks to the server, and `notify_store_wait`, ends an unfinished stream: a statement reads and drops
+// what is left of it within its own timeout, a wait drops what has come. Closing is quicker where much is left.
 
 /// One item of a stream. Pointers live until the next call on the store.
 typedef struct notify_store_row {
@@ -171,9 +181,9 @@ typedef struct notify_store_row {
 /// Unsent scan: `user` has `id` unsent rows, the oldest written by `txid`.
 #define NOTIFY_STORE_ROW_UNSENT 3
 
-/// Starts to read the rows that are visible now and were not in the previous snapshot: `txid >= xmax OR txid = ANY (xip)`,
-/// ordered by (txid, id). Rows inserted as sent (is_sent and no sent_at) are not among them; rows without recipient are
-/// (user is NULL). Read them with `notify_store_next`.
+/// Starts to read the rows that are visible now and were not in the previous snapshot: `txid >= xmax OR txid = ANY
+/// (xip)`, ordered by (txid, id). Rows inserted as sent (is_sent and no sent_at) are not among them; rows without
+/// recipient are (user is NULL). Read them with `notify_store_next`.
 ///
 /// @param xmax, xip, xip_count the previous snapshot; xip may be NULL where the count is 0.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const uint64_t *xip,
@@ -200,7 +210,8 @@ typedef struct notify_store_replay_request {
 /// Starts to read one page for each request, all under one snapshot. Read them with `notify_store_next`: the snapshot,
 /// then for each request, in ascending order of request index, a REQUEST item and its rows.
 ///
-/// @param page_rows, page_bytes a request's page ends at this many rows, or with the row that reaches this many bytes as
+/// @param page_rows, page_bytes a request's page ends at this many rows, or with the row that reaches this many bytes
+/// as
 ///   stored (`pg_column_size`); a page has at least one row if there is any.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_replay(notify_store *store,
                                                              const notify_store_replay_request *requests, size_t count,
@@ -227,13 +238,15 @@ bool notify_store_has_buffered(notify_store *store);
 NOTIFY_STORE_CHECKED notify_store_status notify_store_insert(notify_store *store, const char *user, const char *data,
                                                              int timeout_ms, int64_t *id);
 
-/// Marks rows sent (is_sent, sent_at) in one statement and one synchronous commit, in a fixed order, leaving out rows that
-/// somebody holds locked. May be repeated at any time.
+/// Marks rows sent (is_sent, sent_at) in one statement and one synchronous commit, in a fixed order, leaving out rows
+/// that somebody holds locked. May be repeated at any time.
 ///
 /// @param ids, txids `count` pairs; a row is marked only where both match, and only once.
 /// @param marked receives how many rows this call marked.
 /// @param left `count` flags: set to true for a row that matches, is still unsent and was left out (try again later).
 /// @param xid receives the id of the committed transaction where anything was marked, else 0.
+/// Which rows were left is looked up in a second statement; where only that fails, `marked` and `xid` are set all the
+/// same.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_sent(notify_store *store, const int64_t *ids,
                                                                 const uint64_t *txids, size_t count, int timeout_ms,
                                                                 size_t *marked, bool *left, uint64_t *xid);

@@ -1,0 +1,248 @@
+#include <stdlib.h>
+
+#include "fake_table.h"
+
+PQconninfoOption *pq_conninfo_parse(const char *conninfo, char **message) {
+  *message = NULL;
+  if (fake_fails(FAKE_CONNINFO_PARSE)) {
+    return NULL;
+  }
+  PQconninfoOption *options = PQconninfoParse(conninfo, message);
+  fake.options += options != NULL;
+  fake.texts += *message != NULL;
+  return options;
+}
+
+void pq_conninfo_free(PQconninfoOption *options) {
+  fake.options -= options != NULL;
+  PQconninfoFree(options);
+}
+
+PGconn *pq_connect_start(const char *const *keywords, const char *const *values, int expand_dbname) {
+  (void)keywords;
+  (void)values;
+  (void)expand_dbname;
+  if (fake_fails(FAKE_CONNECT_START)) {
+    return NULL;
+  }
+  fake.connections++;
+  fake.in_statement = false;
+  fake.status = CONNECTION_OK;
+  if (fake.start_error != NULL) {
+    fake.error_message = fake.start_error;
+    fake.status = CONNECTION_BAD;
+  }
+  return malloc(1);
+}
+
+PostgresPollingStatusType pq_connect_poll(PGconn *connection) {
+  (void)connection;
+  if (fake_fails(FAKE_CONNECT_POLL)) {
+    fake.status = CONNECTION_BAD;
+    return PGRES_POLLING_FAILED;
+  }
+  if (fake.polls == NULL || *fake.polls == PGRES_POLLING_OK) {
+    return PGRES_POLLING_OK;
+  }
+  return *fake.polls++;
+}
+
+ConnStatusType pq_status(const PGconn *connection) {
+  (void)connection;
+  return fake.status;
+}
+
+int pq_socket_of(const PGconn *connection) {
+  (void)connection;
+  return fake_fails(FAKE_SOCKET) ? -1 : FAKE_SOCKET_DESCRIPTOR;
+}
+
+void pq_finish(PGconn *connection) {
+  fake.connections--;
+  fake.pending_notifications = 0;
+  free(connection);
+}
+
+char *pq_error_message(const PGconn *connection) {
+  (void)connection;
+  static char text[4096];
+  (void)snprintf(text, sizeof text, "%s", fake.error_message == NULL ? "" : fake.error_message);
+  return text;
+}
+
+int pq_needs_password(const PGconn *connection) {
+  (void)connection;
+  return fake.needs_password;
+}
+
+PGVerbosity pq_set_verbosity(PGconn *connection, PGVerbosity verbosity) {
+  (void)connection;
+  PGVerbosity before = fake.verbosity;
+  fake.verbosity = verbosity;
+  return before;
+}
+
+PQnoticeReceiver pq_set_notice_receiver(PGconn *connection, PQnoticeReceiver receiver, void *argument) {
+  (void)connection;
+  fake.receiver = receiver;
+  fake.receiver_argument = argument;
+  return NULL;
+}
+
+int pq_set_nonblocking(PGconn *connection, int on) {
+  (void)connection;
+  fake.nonblocking = on;
+  return fake_fails(FAKE_SET_NONBLOCKING) ? -1 : 0;
+}
+
+int pq_ssl_in_use(PGconn *connection) {
+  (void)connection;
+  return fake.tls;
+}
+
+int pq_server_version(const PGconn *connection) {
+  (void)connection;
+  return 150018;
+}
+
+int pq_backend_pid(const PGconn *connection) {
+  (void)connection;
+  return 4711;
+}
+
+static void begin_statement(const char *sql) {
+  (void)snprintf(fake.sql, sizeof fake.sql, "%s", sql);
+  fake.in_statement = true;
+  fake.default_given = false;
+  fake.single_row = false;
+  fake.busy_left = fake.busy_times;
+}
+
+int pq_send_query(PGconn *connection, const char *sql) {
+  (void)connection;
+  if (fake_fails(FAKE_SEND_QUERY)) {
+    return 0;
+  }
+  begin_statement(sql);
+  fake.parameter_count = 0;
+  fake.result_format = 0;
+  return 1;
+}
+
+int pq_send_query_params(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
+                         const int *lengths, const int *formats, int result_format) {
+  (void)connection;
+  CHECK(types == NULL && lengths == NULL && formats == NULL && count <= 10);
+  if (fake_fails(FAKE_SEND_QUERY_PARAMS)) {
+    return 0;
+  }
+  begin_statement(sql);
+  fake.parameter_count = count;
+  fake.result_format = result_format;
+  for (int i = 0; i < count; i++) {
+    (void)snprintf(fake.parameters[i], sizeof fake.parameters[i], "%s", values[i] == NULL ? "(null)" : values[i]);
+  }
+  return 1;
+}
+
+int pq_set_single_row_mode(PGconn *connection) {
+  (void)connection;
+  fake.single_row = true;
+  return fake_fails(FAKE_SET_SINGLE_ROW_MODE) ? 0 : 1;
+}
+
+int pq_flush(PGconn *connection) {
+  (void)connection;
+  if (fake_fails(FAKE_FLUSH)) {
+    return -1;
+  }
+  return fake.unflushed-- > 0 ? 1 : 0;
+}
+
+int pq_consume_input(PGconn *connection) {
+  (void)connection;
+  if (fake_fails(FAKE_CONSUME_INPUT)) {
+    fake.status = CONNECTION_BAD;
+    return 0;
+  }
+  fake.pending_notifications += fake.notifications_per_read;
+  return 1;
+}
+
+int pq_is_busy(PGconn *connection) {
+  (void)connection;
+  return fake.in_statement && fake.busy_left > 0 && fake.busy_left-- > 0;
+}
+
+static PGresult *hand_out(const fake_result *result) {
+  handed_out *block = malloc(sizeof *block);
+  *block = (handed_out){.definition = result};
+  fake.results++;
+  if (result->breaks) {
+    fake.status = CONNECTION_BAD;
+  }
+  return (PGresult *)(void *)block;
+}
+
+PGresult *pq_get_result(PGconn *connection) {
+  (void)connection;
+  static const fake_result command_ok = {.status = PGRES_COMMAND_OK};
+  static const fake_result lost = {.status = PGRES_FATAL_ERROR,
+                                   .message = "server closed the connection unexpectedly\n\tIt was so.\n",
+                                   .breaks = true};
+  if (fake_fails(FAKE_GET_RESULT)) {
+    return hand_out(&lost);
+  }
+  fake.busy_left = fake.busy_times;
+  if (!fake.in_statement) {
+    return NULL;
+  }
+  if (fake.script_next < fake.script_length) {
+    const fake_result *next = fake.script[fake.script_next++];
+    if (next != NULL) {
+      return hand_out(next);
+    }
+    fake.in_statement = false;
+    return NULL;
+  }
+  if (!fake.default_given) {
+    fake.default_given = true;
+    return hand_out(&command_ok);
+  }
+  fake.in_statement = false;
+  return NULL;
+}
+
+PGnotify *pq_notifies(PGconn *connection) {
+  (void)connection;
+  if (fake.notice != NULL) {
+    const handed_out notice = {.definition = fake.notice};
+    fake.notice = NULL;
+    fake.receiver(fake.receiver_argument, (const PGresult *)(const void *)&notice);
+  }
+  if (fake.pending_notifications == 0) {
+    return NULL;
+  }
+  fake.pending_notifications--;
+  fake.notifications++;
+  return calloc(1, sizeof(PGnotify));
+}
+
+// Notifications and texts come back the same way; a text is told by the count of those handed out.
+void pq_freemem(void *pointer) {
+  if (pointer != NULL) {
+    fake.texts > 0 ? fake.texts-- : fake.notifications--;
+  }
+  free(pointer);
+}
+
+char *pq_escape_identifier(PGconn *connection, const char *text, size_t length) {
+  (void)connection;
+  if (fake_fails(FAKE_ESCAPE_IDENTIFIER)) {
+    return NULL;
+  }
+  char *quoted = malloc(length + 3);
+  (void)snprintf(quoted, length + 3, "\"%s\"", text);
+  fake.texts++;
+  return quoted;
+}
