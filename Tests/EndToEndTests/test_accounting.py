@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
@@ -40,21 +41,21 @@ def verdict(accounting: Accounting, traffic: Traffic) -> None:
     assert any(not row.is_sent for row in accounting.stored.values()), "somebody without a device keeps rows unsent"
 
 
-async def test_every_committed_row_reaches_every_device_that_should_have_it(database: Database, serve: Serve) -> None:
-    bridge = await serve(database, **LIMITS)
-    traffic = Traffic(database, lambda: [bridge], SEED)
+async def test_every_committed_row_reaches_every_device_that_should_have_it(own_database: Database, serve: Serve) -> None:
+    bridge = await serve(own_database, **LIMITS)
+    traffic = Traffic(own_database, lambda: [bridge], SEED)
     verdict(await traffic.run(TRANSACTIONS), traffic)
 
 
-async def test_two_bridges_on_one_database_lose_and_double_nothing(database: Database, serve: Serve) -> None:
-    bridges = [await serve(database, **LIMITS), await serve(database, **LIMITS)]
-    traffic = Traffic(database, lambda: bridges, SEED + 1)
+async def test_two_bridges_on_one_database_lose_and_double_nothing(own_database: Database, serve: Serve) -> None:
+    bridges = [await serve(own_database, **LIMITS), await serve(own_database, **LIMITS)]
+    traffic = Traffic(own_database, lambda: bridges, SEED + 1)
     verdict(await traffic.run(TRANSACTIONS), traffic)
 
 
-async def test_a_bridge_that_is_killed_three_times_loses_nothing(database: Database, serve: Serve) -> None:
+async def test_a_bridge_that_is_killed_three_times_loses_nothing(own_database: Database, serve: Serve) -> None:
     settings = LIMITS | {"NOTIFY_BRIDGE_HTTP_PORT": str(free_port())}
-    running = [await serve(database, **settings)]
+    running = [await serve(own_database, **settings)]
     kills = 0
 
     async def kill_and_restart(progress: Progress) -> None:
@@ -63,9 +64,9 @@ async def test_a_bridge_that_is_killed_three_times_loses_nothing(database: Datab
             await progress.reach(progress.ended + 2 * TRANSACTIONS)
             await running.pop().kill()
             kills += 1
-            running.append(await serve(database, **settings))
+            running.append(await serve(own_database, **settings))
 
-    traffic = Traffic(database, lambda: running, SEED + 2)
+    traffic = Traffic(own_database, lambda: running, SEED + 2)
     verdict(await traffic.run(TRANSACTIONS, kill_and_restart), traffic)
     assert kills == 3
 
@@ -79,9 +80,9 @@ async def test_a_database_that_crashes_three_times_loses_nothing(own_cluster: Cl
         nonlocal crashes
         for _ in range(3):
             await progress.reach(progress.ended + 2 * TRANSACTIONS)
-            own_cluster.crash()
+            await asyncio.to_thread(own_cluster.crash)
             crashes += 1
-            own_cluster.start()
+            await asyncio.to_thread(own_cluster.start)
             await bridge.ready(seconds=30)
 
     traffic = Traffic(own_database, lambda: [bridge], SEED + 3)

@@ -129,6 +129,12 @@ def test_a_reconnect_without_cursor_may_lack_what_was_sent_meanwhile(trace: Trac
     assert trace.rules() == set()
 
 
+def test_devices_of_two_users_may_have_one_name(trace: Trace) -> None:
+    trace.connections.append(Connection(
+        2, "laptop", 22, established=22.1, first_type="connection_established", ended=23, ended_by_client=True))
+    assert trace.rules() == set()
+
+
 def test_the_rows_of_a_transaction_out_of_id_order_are_noticed(trace: Trace) -> None:
     trace.phone.arrivals = [trace.arrival(key) for key in ("a1", "b1", "a3", "a2", "b2", "b3", "b4", "a4", "a5")]
     assert trace.rules() == {"order in a transaction"}

@@ -171,9 +171,9 @@ class Accounting:
         return [detail for _, detail in self._missing()]
 
     def _missing(self) -> Iterator[tuple[str, str]]:
-        earlier: dict[str, list[Connection]] = defaultdict(list)
+        earlier: dict[tuple[int, str], list[Connection]] = defaultdict(list)
         for connection in self.connections:
-            chain = earlier[connection.device]
+            chain = earlier[connection.user, connection.device]
             chain[:] = [*chain, connection] if connection.resumed else [connection]
             if connection.ended is not None or connection.established is None:
                 continue

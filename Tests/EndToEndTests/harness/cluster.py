@@ -48,9 +48,12 @@ def free_port() -> int:
 
 
 class Cluster:
-    """One server. Everybody is trusted, except where `hba` says otherwise."""
+    """One server. Everybody is trusted, except where `hba` says otherwise.
 
-    def __init__(self, settings: str = "", hba: str = "", primary: Cluster | None = None) -> None:
+    `primary` makes it a standby of that one. `next_transaction` is the first transaction id that it gives.
+    """
+
+    def __init__(self, settings: str = "", hba: str = "", primary: Cluster | None = None, next_transaction: int | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="notify-bridge-e2e-"))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
@@ -62,6 +65,8 @@ class Cluster:
             self._run("initdb", "-D", self.data, "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8", "-N", "--auth=trust")
         else:
             self._run("pg_basebackup", "-D", self.data, "-R", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "-c", "fast")
+        if next_transaction is not None:
+            self._run("pg_resetwal", "-x", str(next_transaction), self.data)
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write(SETTINGS.format(socket=self.folder, port=self.port) + settings)
         if hba:

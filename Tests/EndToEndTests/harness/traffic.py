@@ -104,7 +104,7 @@ class Visitor:
 class Traffic:
     """A run: users 1 to `users` with devices of every habit, and one more without any."""
 
-    def __init__(self, database: Database, bridges: Callable[[], list[Bridge]], seed: int, users: int = 6) -> None:
+    def __init__(self, database: Database, bridges: Callable[[], list[Bridge]], seed: int, users: int = 12) -> None:
         self.database = database
         self.progress = Progress()
         self.users = users

@@ -22,6 +22,8 @@ class Progress:
     def __init__(self) -> None:
         self.ended = 0
         self.closed = False
+        self.writing = 0
+        self._overtaken = 0
         self._changed = asyncio.Condition()
 
     async def count(self) -> None:
@@ -40,6 +42,24 @@ class Progress:
         async with self._changed:
             await self._changed.wait_for(lambda: self.closed or self.ended >= number)
 
+    async def overtaken(self, by: int) -> None:
+        """Waits until so many more have ended, or every writer waits like this."""
+        async with self._changed:
+            wanted = self.ended + by
+            self._overtaken += 1
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: self.ended >= wanted or self._overtaken >= self.writing)
+            self._overtaken -= 1
+
+    async def start(self) -> None:
+        async with self._changed:
+            self.writing += 1
+
+    async def stop(self) -> None:
+        async with self._changed:
+            self.writing -= 1
+            self._changed.notify_all()
+
 
 class Writer:
     """One backend session after another, and its transactions."""
@@ -53,13 +73,16 @@ class Writer:
         self.level = LEVELS[number % len(LEVELS)]
         self.transactions: list[Transaction] = []
         self._session: psycopg.AsyncConnection | None = None
+        self._reserved: list[int] = []
 
     async def write(self, count: int, enough: Callable[[], bool] = lambda: True) -> None:
         """Writes that many transactions, and goes on until it is enough."""
-        kinds = [self._single, self._single, self._statement, self._long, self._savepoints, self._rollback, self._copy]
+        kinds = [self._single, self._reserved_id, self._statement, self._long, self._savepoints, self._rollback, self._copy]
+        await self.progress.start()
         while len(self.transactions) < count or not enough():
             await self._transaction(self.random.choice(kinds))
             await self.progress.count()
+        await self.progress.stop()
         if self._session is not None:
             await self._session.close()
 
@@ -110,6 +133,18 @@ class Writer:
             "INSERT INTO notification (user_id, data) VALUES (%s, jsonb_build_object('k', %s::text))",
             (self.random.choice(self.users) if user is None else user, key))
 
+    async def _reserved_id(self, session: psycopg.AsyncConnection, transaction: Transaction) -> bool:
+        """An id that was taken from the sequence long before: the order of ids is not that of commits."""
+        if not self._reserved:
+            cursor = await session.execute("SELECT nextval('notification_id_seq') FROM generate_series(1, 5)")
+            self._reserved = [row[0] for row in await cursor.fetchall()]
+        key = self._key(transaction)
+        transaction.rows.append(key)
+        await session.execute(
+            "INSERT INTO notification (id, user_id, data) VALUES (%s, %s, jsonb_build_object('k', %s::text))",
+            (self._reserved.pop(0), self.random.choice(self.users), key))
+        return True
+
     async def _single(self, session: psycopg.AsyncConnection, transaction: Transaction) -> bool:
         await self._insert(session, transaction)
         return True
@@ -131,7 +166,7 @@ class Writer:
     async def _long(self, session: psycopg.AsyncConnection, transaction: Transaction) -> bool:
         """Takes its id early and commits late, when others that began later have committed."""
         await self._insert(session, transaction)
-        await self.progress.reach(self.progress.ended + self.random.choice([2, 10, 40]))
+        await self.progress.overtaken(self.random.choice([2, 10, 40]))
         await self._insert(session, transaction)
         return True
 
