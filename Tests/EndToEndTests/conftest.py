@@ -63,6 +63,22 @@ async def database(cluster: Cluster) -> AsyncIterator[Database]:
     await made.close()
 
 
+@pytest_asyncio.fixture(scope="module")
+async def shared_database(cluster: Cluster) -> AsyncIterator[Database]:
+    """For tests that differ only in a user: one database and one bridge for all of a file."""
+    made = await Database.create(cluster, TEMPLATE)
+    await made.execute("CREATE SEQUENCE test_user START 1000")
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared_bridge(shared_database: Database) -> AsyncIterator[Bridge]:
+    running = await Bridge.serve(shared_database.url)
+    yield running
+    await running.kill()
+
+
 @pytest_asyncio.fixture
 async def own_database(own_cluster: Cluster) -> AsyncIterator[Database]:
     made = await Database.create(own_cluster, TEMPLATE)
