@@ -11,6 +11,8 @@ final class LoopHub {
   var groups = GroupTable<Connection>()
   /// The newest cursor: all rows before it were routed on this loop.
   private(set) var cursor: String?
+  /// What the newest delta saw that was routed to its end on this loop.
+  private(set) var passed: Snapshot?
   /// The epoch, once it has changed: answers of the one before are void.
   private(set) var epoch: Epoch?
   /// Lost connections to the database, and the newest durable transaction at the last loss.
@@ -45,7 +47,10 @@ final class LoopHub {
         touched.append(connection)
       }
     }
-    if let cursor = batch.cursor { self.cursor = cursor }
+    if let cursor = batch.cursor {
+      self.cursor = cursor
+      passed = batch.snapshot
+    }
     unflushedBatches += 1
     // Bounded, or a store that is always ahead would put the flush off for ever.
     if isFollowed, unflushedBatches < Limits.batchesInFlight { return }
@@ -77,6 +82,7 @@ final class LoopHub {
   func reconnected(generation: UInt64, durable: UInt64) {
     self.generation = generation
     self.durable = durable
+    passed = passed?.lowered(to: durable + 1)
     for connection in connections { connection.lower(durable: durable) }
   }
 
@@ -84,6 +90,7 @@ final class LoopHub {
     self.epoch = epoch
     self.generation = generation
     cursor = nil
+    passed = nil
     closeAll()
   }
 

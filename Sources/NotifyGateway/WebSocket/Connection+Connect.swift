@@ -92,7 +92,7 @@ extension Connection {
     if let oldest = services.users.join(NIOLoopBound(self, eventLoop: eventLoop), identity.user) {
       oldest.eventLoop.execute { oldest.value.close(.tooManyConnections) }
     }
-    ask(.connecting(since: since))
+    ask(.connecting(since: since, joined: hub.passed))
     since = nil
   }
 
