@@ -52,9 +52,9 @@ static void a_replay_tells_each_request(void) {
 static void a_replay_leaves_no_request_out(void) {
   const notify_store_replay_request requests[2] = {{.user = 5}, {.user = 6}};
   // The rows of an answer, as (request, id); the last one never comes.
-  static const int wrong[][3][2] = {{{1, 1}, {0, 0}, {-9, 0}}, {{0, 1}, {-9, 0}},        {{0, 1}, {1, 0}, {2, 0}},
-                                    {{0, 0}, {1, 1}, {0, 1}},  {{0, 0}, {0, 1}, {1, 0}}, {{-1, 0}, {0, 0}, {1, 0}},
-                                    {{0, 2}, {0, 1}, {1, 0}},  {{0, 1}, {1, 2}, {1, 2}}};
+  static const int wrong[][3][2] = {{{1, 0}, {1, 0}, {-9, 0}}, {{1, 1}, {0, 0}, {-9, 0}}, {{0, 1}, {-9, 0}},
+                                    {{0, 1}, {1, 0}, {2, 0}},  {{0, 0}, {1, 1}, {0, 1}},  {{0, 0}, {0, 1}, {1, 0}},
+                                    {{-1, 0}, {0, 0}, {1, 0}}, {{0, 2}, {0, 1}, {1, 0}},  {{0, 1}, {1, 2}, {1, 2}}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     notify_store_row row;
     notify_store_status status = NOTIFY_STORE_OK;

@@ -81,7 +81,12 @@ static void pages_end_by_bytes(void) {
   replay(store, &request, 1, 100, 1);
   expect(false, true, ids, 1);
   CHECK(got.rows[1].data_length > 90000);
-  replay(store, &request, 1, 100, 100000);
+  // The row that reaches the size exactly is the page's last.
+  long long size =
+      server_number(store, "SELECT pg_column_size(data) FROM public.notification WHERE id = %lld", (long long)ids[0]);
+  replay(store, &request, 1, 100, (uint64_t)size);
+  expect(false, true, ids, 1);
+  replay(store, &request, 1, 100, (uint64_t)size + 1);
   expect(false, true, ids, 2);
   replay(store, &request, 1, 100, UINT64_MAX);
   expect(false, false, ids, 3);
