@@ -10,11 +10,23 @@ enum Program {
     exit(await run(Array(CommandLine.arguments.dropFirst())))
   }
 
+  /// A first word that is no command is a mistake in it rather than a stray argument.
+  private static func requireKnownCommand(_ arguments: [String]) throws(Failure) {
+    guard let word = arguments.first, !word.hasPrefix("-") else { return }
+    let known = NotifyBridge.configuration.subcommands.compactMap { $0.configuration.commandName }
+    guard word != "help", !known.contains(word) else { return }
+    let nearest = NearestName.nearest(to: word, among: known).map { "Did you mean: notify-bridge \($0)\n" } ?? ""
+    throw Failure(
+      "there is no command \"\(Line.shortened(word, to: 40))\"",
+      remedy: nearest + "The commands are: \(known.joined(separator: ", "))", status: .usage)
+  }
+
   /// Runs the command that the arguments name.
   ///
   /// - Returns: the exit status.
   static func run(_ arguments: [String]) async -> Int32 {
     do {
+      try requireKnownCommand(arguments)
       var command = try NotifyBridge.parseAsRoot(arguments)
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()

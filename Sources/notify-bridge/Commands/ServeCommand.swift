@@ -23,12 +23,26 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try options.source.settings(needing: Self.secrets)
-    let url = try Database.url(settings)
-    try settings.requireLogin()
+    let url = try Self.requirements(settings)
     let source = options.source
     let bridge = Bridge(
       settings: settings, url: url, output: .standardError(settings), signals: Signals(), readSettings: { try source.settings(needing: Self.secrets) },
       routes: nil, onListening: { FileOutput.printLine("listening on \($0)") })
     try await bridge.run()
+  }
+
+  /// What nobody else has asked for yet; both problems at once, where there are two.
+  private static func requirements(_ settings: Settings) throws(ConfigurationError) -> Secret {
+    do {
+      try settings.requireLogin()
+    } catch let login {
+      do {
+        _ = try Database.url(settings)
+      } catch {
+        throw ConfigurationError(error.problems + login.problems)
+      }
+      throw login
+    }
+    return try Database.url(settings)
   }
 }

@@ -14,7 +14,7 @@ enum Database {
     guard let url = settings.secret(.databaseURL) else {
       throw ConfigurationError(
         """
-        DATABASE_URL is missing
+        DATABASE_URL is missing: it names the database to serve
           in the environment:  DATABASE_URL=postgresql://user:password@host:5432/database
           or as a flag:        --database-url URL
           or in the file:      --config FILE with database: url: URL

@@ -39,10 +39,11 @@ extension Settings {
     guard keys.allSatisfy({ self[$0] == nil }) else { return }
     throw ConfigurationError(
       """
-      no login method is configured, so nobody could connect; set one of
-        \(keys[0].variable)  the secret of your backend's JWTs (Django: SECRET_KEY)
-        \(keys[1].variable)  a PEM file
-        \(keys[2].variable) or \(keys[3].variable)
+      no login method is configured, so nobody could connect: set \(keys[0].variable)
+      to the secret of your backend's JWTs (Django: SECRET_KEY), or one of
+        \(keys[1].variable)
+        \(keys[2].variable)
+        \(keys[3].variable)
       To try things without: notify-bridge dev
       """)
   }
