@@ -48,21 +48,30 @@ static job parse(int count, char **arguments) {
 }
 
 // LISTEN first, then arm, then a snapshot in a later transaction: no row can fall between.
-static PGconn *listen_armed(const char *url, delta_position *position) {
+static PGconn *listen_armed(const char *url, delta_position *position, char replica[16]) {
   char sql[160];
   PGconn *connection = database_connect(url, "benchmark listener");
   PQclear(database_query(connection, "LISTEN notify_bridge"));
   (void)snprintf(sql, sizeof sql, "SELECT notify_bridge.register_replica('benchmark', 'localhost', %d, '0')",
                  (int)getpid());
-  PGresult *replica = database_query(connection, sql);
-  (void)snprintf(sql, sizeof sql, "SELECT notify_bridge.arm(%s)", PQgetvalue(replica, 0, 0));
-  PQclear(replica);
+  PGresult *registered = database_query(connection, sql);
+  (void)snprintf(replica, 16, "%s", PQgetvalue(registered, 0, 0));
+  PQclear(registered);
+  (void)snprintf(sql, sizeof sql, "SELECT notify_bridge.arm(%s)", replica);
   PQclear(database_query(connection, sql));
   delta_prepare(connection);
   PGresult *snapshot = database_query(connection, "SELECT pg_current_snapshot()::text");
   delta_position_read(position, PQgetvalue(snapshot, 0, 0));
   PQclear(snapshot);
   return connection;
+}
+
+// Left armed, it would make every later writer ring for nobody.
+static void leave(PGconn *connection, const char *replica) {
+  char sql[80];
+  (void)snprintf(sql, sizeof sql, "SELECT notify_bridge.unregister_replica(%s)", replica);
+  PQclear(database_query(connection, sql));
+  PQfinish(connection);
 }
 
 static bool has_notification(PGconn *connection) {
@@ -93,7 +102,8 @@ int main(int count, char **arguments) {
   const job job = parse(count, arguments);
   ledger *ledger = ledger_create(&job.ledger);
   delta_position position;
-  PGconn *connection = listen_armed(job.url, &position);
+  char replica[16];
+  PGconn *connection = listen_armed(job.url, &position, replica);
   struct pollfd socket = {.fd = PQsocket(connection), .events = POLLIN};
   (void)printf("ready\n");
   (void)fflush(stdout);
@@ -109,6 +119,6 @@ int main(int count, char **arguments) {
   const bool good = ledger_print(ledger, stdout);
   (void)printf("}\n");
   ledger_destroy(ledger);
-  PQfinish(connection);
+  leave(connection, replica);
   return good ? 0 : 1;
 }
