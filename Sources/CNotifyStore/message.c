@@ -43,8 +43,8 @@ static bool is_sqlstate(const char *text) {
   return true;
 }
 
-// Finds ":  XXXXX: " in a line of verbose libpq text: two blanks follow the severity, whatever its language.
-// Returns the place of XXXXX, or NULL.
+// Finds the SQLSTATE in a line of verbose libpq text: after a colon and two blanks, whatever the language of the
+// severity before them, and followed by a colon and a blank. Returns its place, or NULL.
 static const char *find_sqlstate(const char *line, size_t length) {
   const size_t tail = NS_SQLSTATE_SIZE - 1 + 2;
   for (size_t at = 0; at + 3 + tail <= length; at++) {
