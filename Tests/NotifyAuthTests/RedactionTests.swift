@@ -8,7 +8,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("No credential and no key is ever told")
+@Suite("No credential and no key is ever told", .timeLimit(.minutes(1)))
 struct RedactionTests {
   /// Texts of a token that must not turn up: its parts, decoded too.
   static func secrets(of token: String) -> [String] {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("Key sets follow the issuer's rotation")
+@Suite("Key sets follow the issuer's rotation", .timeLimit(.minutes(1)))
 struct RotationTests {
   /// A bridge's authenticator with its services running, and the time in the test's hands.
   struct Scene {
@@ -198,6 +198,27 @@ struct RotationTests {
           // What isn't known may be in the set that can't be read: no reason to refuse.
           #expect(await scene.authenticator.verify(unknown).isUnavailable)
           _ = try await scene.pause()
+        }
+      }
+    }
+  }
+
+  @Test("A redirect is not followed: it may lead to whomever")
+  func redirect() async throws {
+    let key = ES256PrivateKey()
+    try await KeySetServer.serve(Tokens.keySet([("a", key)])) { other in
+      try await KeySetServer.serve("") { server in
+        let location = other.address
+        server.answer {
+          $0.status = .found
+          $0.headers.add(name: "Location", value: location)
+        }
+        try await Self.run {
+          $0.jwksURL = URL(string: server.address)
+        } _: { scene in
+          try await scene.pause(of: 1)
+          #expect(await scene.authenticator.verify(try await Self.token(key, kid: "a")).isUnavailable)
+          #expect(other.count == 0)
         }
       }
     }
