@@ -60,7 +60,8 @@ enum LocalChecks {
     let possible = DescriptorLimit.connections(of: hard)
     if let wanted = settings.integer(.limitsConnections), wanted > possible {
       report.warn(
-        "descriptors", "\(settings.origin(.limitsConnections)) is \(wanted), and the limit of \(hard) allows \(possible)",
+        "descriptors",
+        "\(settings.origin(.limitsConnections)) is \(wanted), and the limit of \(hard) allows \(possible)",
         "Raise the limit (ulimit -Hn, LimitNOFILE=, ulimits:)")
     } else if possible < 4_000 {
       report.warn(

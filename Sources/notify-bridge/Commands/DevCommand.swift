@@ -7,7 +7,8 @@ import NotifyStore
 struct DevCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dev",
-    abstract: "Runs the bridge with nothing to set up: a private PostgreSQL, demo users and a page that shows it working.",
+    abstract:
+      "Runs the bridge with nothing to set up: a private PostgreSQL, demo users and a page that shows it working.",
     discussion: """
       It listens on this machine only. With DATABASE_URL it uses that database, and migrates it.
 

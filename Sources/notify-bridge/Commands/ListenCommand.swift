@@ -54,6 +54,8 @@ struct ListenCommand: AsyncParsableCommand {
         if let newest = Self.cursor(in: message) { cursor = newest }
         FileOutput.printLine(message)
       }
+      // The signal's thread is about to end the process.
+      if signals.isStopping { return }
       switch plan.ended(ending, chance: .random(in: 0...1)) {
       case .giveUp(let reason):
         throw Failure(reason, remedy: Self.remedy(ending, address))

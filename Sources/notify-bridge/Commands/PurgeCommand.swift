@@ -39,6 +39,7 @@ struct PurgeCommand: ParsableCommand {
       if dryRun || rows < Self.batch { break }
     }
     let verb = dryRun ? "would delete" : "deleted"
-    FileOutput.printLine("\(verb) \(total) \(total == 1 ? "row" : "rows") older than \(days) \(days == 1 ? "day" : "days")")
+    FileOutput.printLine(
+      "\(verb) \(total) \(total == 1 ? "row" : "rows") older than \(days) \(days == 1 ? "day" : "days")")
   }
 }

@@ -26,7 +26,8 @@ struct ServeCommand: AsyncParsableCommand {
     let url = try Self.requirements(settings)
     let source = options.source
     let bridge = Bridge(
-      settings: settings, url: url, output: .standardError(settings), signals: Signals(), readSettings: { try source.settings(needing: Self.secrets) },
+      settings: settings, url: url, output: .standardError(settings), signals: Signals(),
+      readSettings: { try source.settings(needing: Self.secrets) },
       routes: nil, onListening: { FileOutput.printLine("listening on \($0)") })
     try await bridge.run()
   }

@@ -14,7 +14,8 @@ struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     if problems.count <= 1 { return problems.first ?? "the configuration can't be used" }
     let shown = problems.count <= 5 ? problems : Array(problems.prefix(4)) + ["and \(problems.count - 4) more"]
     let title = "\(problems.count) settings can't be used"
-    return ([title] + shown.map { "  \(Self.firstLine($0))" } + ["Every setting is explained by: notify-bridge serve --help"])
+    return
+      ([title] + shown.map { "  \(Self.firstLine($0))" } + ["Every setting is explained by: notify-bridge serve --help"])
       .joined(separator: "\n")
   }
 }

@@ -64,7 +64,9 @@ struct ConfigurationFile: Sendable {
 
   private static func text(of key: String, in snapshot: YAMLSnapshot) throws -> String {
     let path = AbsoluteConfigKey(key.split(separator: ".", omittingEmptySubsequences: false).map(String.init))
-    if let list = try? snapshot.value(forKey: path, type: .stringArray).value, case .stringArray(let items) = list.content {
+    if let list = try? snapshot.value(forKey: path, type: .stringArray).value,
+      case .stringArray(let items) = list.content
+    {
       if let bad = items.first(where: { $0.contains(",") }) {
         throw ConfigurationError("\(key): an element of a list can't hold a comma (\"\(bad.prefix(20))…\")")
       }

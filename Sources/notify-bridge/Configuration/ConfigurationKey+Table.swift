@@ -85,7 +85,8 @@ extension ConfigurationKey {
   static let limitsConnectRate = limit(
     "connect_rate", 0...1_000_000, "0", "connects per second", "Connects from one address; 0 for no limit")
   static let limitsQueueBytes = limit(
-    "queue_bytes", 1...1_073_741_824, "1048576", "bytes", "What may wait for one socket; beyond, it is closed with 4008")
+    "queue_bytes", 1...1_073_741_824, "1048576", "bytes", "What may wait for one socket; beyond, it is closed with 4008"
+  )
   static let limitsMessageBytes = limit(
     "message_bytes", 1...16_777_216, "65536", "bytes", "A message from a client; beyond, it is closed with 1009")
   static let limitsMessageRate = limit(

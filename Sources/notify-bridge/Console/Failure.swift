@@ -47,7 +47,8 @@ struct Failure: Error, Equatable {
     default:
       switch NotifyBridge.exitCode(for: error) {
       case .success: self.init(NotifyBridge.fullMessage(for: error), status: .done)
-      case .validationFailure: self.init(NotifyBridge.message(for: error), remedy: Self.help(for: error), status: .usage)
+      case .validationFailure:
+        self.init(NotifyBridge.message(for: error), remedy: Self.help(for: error), status: .usage)
       default: self.init(String(describing: error))
       }
     }

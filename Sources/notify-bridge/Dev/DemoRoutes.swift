@@ -58,7 +58,8 @@ struct DemoRoutes: Sendable {
     let object = try await Self.object(request)
     let user = try Self.user(in: object)
     guard let data = object["data"],
-      let json = try? JSONSerialization.data(withJSONObject: data, options: [.fragmentsAllowed, .withoutEscapingSlashes])
+      let json = try? JSONSerialization.data(
+        withJSONObject: data, options: [.fragmentsAllowed, .withoutEscapingSlashes])
     else { throw Failure("\"data\" is missing", status: .usage) }
     let id = try await database.insert(user: user, data: String(decoding: json, as: UTF8.self))
     return #"{"id":\#(id)}"#

@@ -56,7 +56,8 @@ final class DevFolder: Sendable {
 
   /// Writes a file that only the owner can read.
   func write(_ text: String, to file: String) throws(Failure) {
-    guard FileManager.default.createFile(atPath: file, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+    guard
+      FileManager.default.createFile(atPath: file, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
     else { throw Failure("\(file) can't be written", remedy: "Give another folder with --data-dir.") }
     owner.own(file)
   }

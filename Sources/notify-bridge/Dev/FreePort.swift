@@ -10,7 +10,9 @@ enum FreePort {
   }
 
   /// Whether nobody listens on a port; a name that can't be listened on at all counts as free, and fails later.
-  static func isFree(_ host: String, _ port: Int) -> Bool { port == 0 || bind(host, port) != nil || bind(host, 0) == nil }
+  static func isFree(_ host: String, _ port: Int) -> Bool {
+    port == 0 || bind(host, port) != nil || bind(host, 0) == nil
+  }
 
   /// Listens for a moment.
   ///

@@ -57,7 +57,8 @@ final class WebSocketClient: Sendable {
     guard let channel = open.withLock({ $0 }) else { return }
     var code = channel.allocator.buffer(capacity: 2)
     code.writeInteger(UInt16(1_000))
-    channel.writeAndFlush(WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: code), promise: nil)
+    channel.writeAndFlush(
+      WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: code), promise: nil)
   }
 
   private func connect(token: Secret, since: String?) async throws -> EventLoopFuture<Upgrade> {
@@ -93,7 +94,8 @@ final class WebSocketClient: Sendable {
         .webSocket(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
       }
     }
-    let configuration = NIOTypedHTTPClientUpgradeConfiguration(upgradeRequestHead: head, upgraders: [upgrader]) { channel in
+    let configuration = NIOTypedHTTPClientUpgradeConfiguration(upgradeRequestHead: head, upgraders: [upgrader]) {
+      channel in
       channel.eventLoop.makeCompletedFuture {
         .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
       }

@@ -60,7 +60,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
         group.addTask { [logger] in
           do {
             try await service.run()
-          } catch where !(error is CancellationError) {
+          } catch  where !(error is CancellationError) {
             logger.error("keys are not read again", metadata: [LogKey.detail: "\(error)"])
           } catch {}
           return nil

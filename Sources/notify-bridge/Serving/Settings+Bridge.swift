@@ -21,7 +21,8 @@ extension Settings {
     jwt.jwksFile = text(.authJWTJWKSFile)
     if let address = text(.authJWTJWKSURL) {
       guard let url = URL(string: address) else {
-        throw ConfigurationError("\(origin(.authJWTJWKSURL)) is no URL: allowed is \(ConfigurationType.httpURL.allowed)")
+        throw ConfigurationError(
+          "\(origin(.authJWTJWKSURL)) is no URL: allowed is \(ConfigurationType.httpURL.allowed)")
       }
       jwt.jwksURL = url
     }

@@ -1,0 +1,47 @@
+import Foundation
+import Logging
+import Testing
+
+@testable import notify_bridge
+
+@Suite("The log")
+struct LogFormatTests {
+  private let line = LogLine(
+    time: Date(timeIntervalSince1970: 1_795_000_000.25), level: .info, label: "notify-bridge",
+    message: "connected\u{1b}[31m",
+    fields: [
+      ("user", "42"), ("code", .stringConvertible(1_000)), ("reason", "a \"b\"\nc"), ("level", "x"),
+      ("list", .array(["a"])),
+    ])
+
+  @Test("is one valid JSON object a line, numbers as numbers")
+  func json() throws {
+    let text = LogFormat.json.line(line, colors: true)
+    #expect(text.hasSuffix("}\n") && text.filter { $0 == "\n" }.count == 1)
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    #expect(object["level"] as? String == "info")
+    #expect(object["message"] as? String == "connected\u{1b}[31m")
+    #expect(object["code"] as? Int == 1_000)
+    #expect(object["reason"] as? String == "a \"b\"\nc")
+    #expect(object["level_"] as? String == "x")
+    #expect((object["time"] as? String)?.hasSuffix("+00:00") == true)
+  }
+
+  @Test("is one line of text that can't steer a terminal, coloured only where wanted")
+  func text() {
+    let plain = LogFormat.text.line(line, colors: false)
+    #expect(plain.filter { $0 == "\n" }.count == 1)
+    #expect(!plain.contains("\u{1b}"))
+    #expect(plain.contains("user=42") && plain.contains("code=1000"))
+    #expect(LogFormat.text.line(line, colors: true).contains("\u{1b}[32m"))
+  }
+
+  @Test("changes its level for all loggers at once")
+  func level() {
+    let output = LogOutput(format: .json, colors: false, level: .info, writer: LogWriter(descriptor: -1))
+    let handler = BridgeLogHandler(label: "x", output: output)
+    #expect(handler.logLevel == .info)
+    output.level = .error
+    #expect(handler.logLevel == .error)
+  }
+}
