@@ -158,7 +158,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "NotifyBridgeTests",
-      dependencies: ["notify-bridge", "NotifyCore"],
+      dependencies: [
+        "notify-bridge", "NotifyCore", "NotifyStore",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
