@@ -1,4 +1,5 @@
 import Foundation
+import NotifyCore
 import Testing
 
 @testable import notify_bridge
@@ -9,7 +10,7 @@ struct SecretTests {
   final class File {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
 
-    init(_ text: String) { FileManager.default.createFile(atPath: path, contents: Data(text.utf8)) }
+    init(_ text: String) { _ = FileManager.default.createFile(atPath: path, contents: Data(text.utf8)) }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
   }

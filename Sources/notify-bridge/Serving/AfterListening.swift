@@ -20,10 +20,17 @@ final class Latch: Sendable {
 struct AfterListening: Service {
   let service: any Service
   let latch: Latch
+  /// Told of what ends the service, before the others are ended.
+  let onFailure: @Sendable (any Error) -> Void
 
   func run() async throws {
     await cancelWhenGracefulShutdown { await latch.wait() }
     try Task.checkCancellation()
-    try await service.run()
+    do {
+      try await service.run()
+    } catch {
+      onFailure(error)
+      throw error
+    }
   }
 }

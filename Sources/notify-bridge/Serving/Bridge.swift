@@ -54,6 +54,7 @@ struct Bridge {
         latch.open()
       })
     let listener = try Listener(context, sink: gateway.sink)
+    let onFailure = limitFailing()
     let reloader = Reloader(
       running: settings, read: readSettings, output: output, authenticator: authenticator, gateway: gateway,
       logger: logger)
@@ -61,10 +62,10 @@ struct Bridge {
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
-          .init(service: AfterListening(service: listener, latch: latch)),
-          .init(service: AfterListening(service: housekeeper, latch: latch)),
-          .init(service: AfterListening(service: marker, latch: latch)),
-          .init(service: AfterListening(service: replays, latch: latch)),
+          .init(service: AfterListening(service: listener, latch: latch, onFailure: onFailure)),
+          .init(service: AfterListening(service: housekeeper, latch: latch, onFailure: onFailure)),
+          .init(service: AfterListening(service: marker, latch: latch, onFailure: onFailure)),
+          .init(service: AfterListening(service: replays, latch: latch, onFailure: onFailure)),
           .init(service: authenticator), .init(service: gateway),
           .init(
             service: SignalService(signals: signals, reload: { await reloader.reload() }),
@@ -78,6 +79,20 @@ struct Bridge {
     defer { output.flush() }
     try await group.run()
     logger.info("stopped")
+  }
+
+  /// What can't go on ends soon, whatever the other parts wait for.
+  private func limitFailing() -> @Sendable (any Error) -> Void {
+    { [output, beforeExit] error in
+      let failure = Failure(error)
+      Thread.detachNewThread {
+        Thread.sleep(forTimeInterval: 2)
+        beforeExit()
+        output.flush()
+        _ = failure.report()
+        failure.status.leave()
+      }
+    }
   }
 
   /// A second signal quits at once, and no drain lasts longer than the operator said.
