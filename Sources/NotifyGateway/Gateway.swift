@@ -84,9 +84,10 @@ package final class Gateway: Service, Sendable {
       ports.append(
         try await plain.bind(host: host, port: adminPort, site: site(handshake, isAdmin: true, isSecure: false)))
     }
-    onListening(url(of: ports[0], isSecure: files != nil))
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask { [jobs = services.jobs] in await jobs.run() }
+      // After the jobs: whoever is told so may ask something at once.
+      onListening(url(of: ports[0], isSecure: files != nil))
       // A cancelled task ends like a graceful shutdown.
       try? await gracefulShutdown()
       await drain(ports, sockets)
