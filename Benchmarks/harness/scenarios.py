@@ -13,8 +13,8 @@ from .cluster import Cluster
 from .tools import Floor, Tool, Wrong, insert, load_client
 
 USERS = 1000
-# The first rows of a latency run meet cold caches on both sides.
-WARM_UP = 100
+# The first rows of a latency run meet cold caches and the pages that were just flushed, on both sides.
+WARM_UP = 500
 # Users that nobody is connected as.
 ABSENT = 1_000_000
 
@@ -113,7 +113,7 @@ def writers_without_trigger(cluster: Cluster, rows: int, writers: int) -> dict[s
 def connects(cluster: Cluster, count: int) -> dict[str, float]:
     """Connects with a JWT, and what an idle connection takes of the bridge's memory."""
     with Bridge(cluster.url) as bridge:
-        with load_client(bridge.port, USERS, window=64) as warm_up:
+        with load_client(bridge.port, 50, window=16) as warm_up:  # few: what they free is used again
             warm_up.close()
         time.sleep(1)
         cpu, memory = bridge.cpu_seconds(), bridge.memory()
