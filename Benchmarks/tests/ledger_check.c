@@ -12,8 +12,7 @@ typedef struct delivery {
   payload payload;
 } delivery;
 
-#define ROW(n, device) \
-  {.connection = device, .device = device, .user = 7, .payload = {.number = n, .sent = 1, .user = 7}}
+#define ROW(n, on) {.connection = on, .device = on, .user = 7, .payload = {.number = n, .sent = 1, .user = 7}}
 
 typedef struct example {
   const char *name;
