@@ -25,20 +25,32 @@ typedef struct job {
 } job;
 
 static job parse(int count, char **arguments) {
-  static const struct option names[] = {{"url", 1, NULL, 'd'},     {"rows", 1, NULL, 'n'},
-                                        {"writers", 1, NULL, 'w'}, {"warm-up", 1, NULL, 's'},
-                                        {"commits", 1, NULL, 'c'}, {"quiet-seconds", 1, NULL, 'q'},
-                                        {NULL, 0, NULL, 0}};
+  static const struct option names[] = {
+      {"url", 1, NULL, 'd'},     {"rows", 1, NULL, 'n'},          {"writers", 1, NULL, 'w'}, {"warm-up", 1, NULL, 's'},
+      {"commits", 1, NULL, 'c'}, {"quiet-seconds", 1, NULL, 'q'}, {NULL, 0, NULL, 0}};
   job job = {.ledger = {.devices = 1, .writers = 1, .connections = 1, .latency = true}, .quiet_seconds = 10};
   for (int option = 0; (option = getopt_long(count, arguments, "", names, NULL)) != -1;) {
     switch (option) {
-      case 'd': job.url = optarg; break;
-      case 'n': job.ledger.rows = option_number("rows", optarg, 1, 100000000); break;
-      case 'w': job.ledger.writers = (unsigned)option_number("writers", optarg, 1, 64); break;
-      case 's': job.ledger.warm_up = option_number("warm-up", optarg, 0, 100000000); break;
-      case 'c': job.ledger.commits = optarg; break;
-      case 'q': job.quiet_seconds = (unsigned)option_number("quiet-seconds", optarg, 1, 600); break;
-      default: fail("%s", usage);
+      case 'd':
+        job.url = optarg;
+        break;
+      case 'n':
+        job.ledger.rows = option_number("rows", optarg, 1, 100000000);
+        break;
+      case 'w':
+        job.ledger.writers = (unsigned)option_number("writers", optarg, 1, 64);
+        break;
+      case 's':
+        job.ledger.warm_up = option_number("warm-up", optarg, 0, 100000000);
+        break;
+      case 'c':
+        job.ledger.commits = optarg;
+        break;
+      case 'q':
+        job.quiet_seconds = (unsigned)option_number("quiet-seconds", optarg, 1, 600);
+        break;
+      default:
+        fail("%s", usage);
     }
   }
   if (job.url == NULL || job.ledger.rows == 0 || optind != count) {

@@ -21,8 +21,8 @@ typedef struct frame {
 
 typedef enum frame_status { FRAME_COMPLETE, FRAME_PARTIAL, FRAME_BAD } frame_status;
 
-/// Reads the frame that `bytes` begin with. FRAME_BAD: fragmented, masked or with reserved bits, which a server that was
-/// offered no extension does not send here.
+/// Reads the frame that `bytes` begin with. FRAME_BAD: fragmented, masked or with reserved bits, which a server that
+/// was offered no extension does not send here.
 frame_status frame_read(const char *bytes, size_t count, frame *out);
 
 /// Writes a pong that answers a ping of at most 125 bytes, and returns its size (out has 6 bytes more).

@@ -30,24 +30,43 @@ typedef struct job {
 } job;
 
 static job parse(int count, char **arguments) {
-  static const struct option names[] = {{"url", 1, NULL, 'd'},     {"rows", 1, NULL, 'n'},  {"writers", 1, NULL, 'w'},
-                                        {"batch", 1, NULL, 'b'},   {"rate", 1, NULL, 'r'},  {"users", 1, NULL, 'u'},
-                                        {"commits", 1, NULL, 'c'}, {"first-user", 1, NULL, 'f'},
-                                        {"wait-marked", 0, NULL, 'm'}, {NULL, 0, NULL, 0}};
+  static const struct option names[] = {
+      {"url", 1, NULL, 'd'},         {"rows", 1, NULL, 'n'},  {"writers", 1, NULL, 'w'}, {"batch", 1, NULL, 'b'},
+      {"rate", 1, NULL, 'r'},        {"users", 1, NULL, 'u'}, {"commits", 1, NULL, 'c'}, {"first-user", 1, NULL, 'f'},
+      {"wait-marked", 0, NULL, 'm'}, {NULL, 0, NULL, 0}};
   job job = {.plan = {.writers = 1, .batch = 1, .users = 1000, .first_user = 1}};
   writer_plan *plan = &job.plan;
   for (int option = 0; (option = getopt_long(count, arguments, "", names, NULL)) != -1;) {
     switch (option) {
-      case 'd': plan->url = optarg; break;
-      case 'n': plan->rows = option_number("rows", optarg, 1, 100000000); break;
-      case 'w': plan->writers = (unsigned)option_number("writers", optarg, 1, MAX_WRITERS); break;
-      case 'b': plan->batch = (unsigned)option_number("batch", optarg, 1, 10000); break;
-      case 'r': plan->rate = (unsigned)option_number("rate", optarg, 1, 100000); break;
-      case 'u': plan->users = option_number("users", optarg, 1, 1000000000); break;
-      case 'f': plan->first_user = option_number("first-user", optarg, 1, 1000000000); break;
-      case 'c': job.commits_path = optarg; break;
-      case 'm': job.wait_marked = true; break;
-      default: fail("%s", usage);
+      case 'd':
+        plan->url = optarg;
+        break;
+      case 'n':
+        plan->rows = option_number("rows", optarg, 1, 100000000);
+        break;
+      case 'w':
+        plan->writers = (unsigned)option_number("writers", optarg, 1, MAX_WRITERS);
+        break;
+      case 'b':
+        plan->batch = (unsigned)option_number("batch", optarg, 1, 10000);
+        break;
+      case 'r':
+        plan->rate = (unsigned)option_number("rate", optarg, 1, 100000);
+        break;
+      case 'u':
+        plan->users = option_number("users", optarg, 1, 1000000000);
+        break;
+      case 'f':
+        plan->first_user = option_number("first-user", optarg, 1, 1000000000);
+        break;
+      case 'c':
+        job.commits_path = optarg;
+        break;
+      case 'm':
+        job.wait_marked = true;
+        break;
+      default:
+        fail("%s", usage);
     }
   }
   if (plan->url == NULL || plan->rows == 0 || optind != count) {

@@ -20,7 +20,8 @@ static const char usage[] =
     "usage: load_client --port P --secret S --users N [--devices D] [--rows R] [--writers W] [--window C]\n"
     "                   [--latency] [--warm-up N] [--commits FILE] [--gather-ms G] [--quiet-seconds Q] [--path PATH]\n"
     "Opens D WebSocket connections for each of the users 1 to N on 127.0.0.1, C at a time, each with a JWT signed by\n"
-    "HS256, and prints a line of JSON about it. Then waits until each of R rows has come to each of its user's devices,\n"
+    "HS256, and prints a line of JSON about it. Then waits until each of R rows has come to each of its user's "
+    "devices,\n"
     "or nothing for Q seconds, and prints a second line. Without --rows it keeps the connections until its standard\n"
     "input ends. --gather-ms sleeps after each round of reading, which spares CPU where only counting matters.\n"
     "Exits 1 when a row was lost, doubled, misrouted or out of order, or a connection ended.\n";
@@ -41,27 +42,54 @@ typedef struct job {
 
 static void parse(job *job, int count, char **arguments) {
   static const struct option names[] = {
-      {"port", 1, NULL, 'p'},      {"secret", 1, NULL, 'k'},        {"users", 1, NULL, 'u'},   {"devices", 1, NULL, 'd'},
-      {"rows", 1, NULL, 'n'},      {"writers", 1, NULL, 'w'},       {"window", 1, NULL, 'o'},  {"latency", 0, NULL, 'l'},
-      {"warm-up", 1, NULL, 's'},   {"commits", 1, NULL, 'c'},       {"path", 1, NULL, 'a'},    {"gather-ms", 1, NULL, 'g'},
+      {"port", 1, NULL, 'p'},          {"secret", 1, NULL, 'k'},  {"users", 1, NULL, 'u'},  {"devices", 1, NULL, 'd'},
+      {"rows", 1, NULL, 'n'},          {"writers", 1, NULL, 'w'}, {"window", 1, NULL, 'o'}, {"latency", 0, NULL, 'l'},
+      {"warm-up", 1, NULL, 's'},       {"commits", 1, NULL, 'c'}, {"path", 1, NULL, 'a'},   {"gather-ms", 1, NULL, 'g'},
       {"quiet-seconds", 1, NULL, 'q'}, {NULL, 0, NULL, 0}};
   unsigned port = 0;
   for (int option = 0; (option = getopt_long(count, arguments, "", names, NULL)) != -1;) {
     switch (option) {
-      case 'p': port = (unsigned)option_number("port", optarg, 1, 65535); break;
-      case 'k': job->context.secret = optarg; break;
-      case 'a': job->context.path = optarg; break;
-      case 'u': job->users = option_number("users", optarg, 1, 100000); break;
-      case 'd': job->devices = (unsigned)option_number("devices", optarg, 1, 100); break;
-      case 'n': job->ledger.rows = option_number("rows", optarg, 1, 100000000); break;
-      case 'w': job->ledger.writers = (unsigned)option_number("writers", optarg, 1, 64); break;
-      case 'o': job->window = (unsigned)option_number("window", optarg, 1, 100000); break;
-      case 'l': job->ledger.latency = true; break;
-      case 's': job->ledger.warm_up = option_number("warm-up", optarg, 0, 100000000); break;
-      case 'c': job->ledger.commits = optarg; break;
-      case 'g': job->gather_ms = (unsigned)option_number("gather-ms", optarg, 0, 1000); break;
-      case 'q': job->quiet_seconds = (unsigned)option_number("quiet-seconds", optarg, 1, 600); break;
-      default: fail("%s", usage);
+      case 'p':
+        port = (unsigned)option_number("port", optarg, 1, 65535);
+        break;
+      case 'k':
+        job->context.secret = optarg;
+        break;
+      case 'a':
+        job->context.path = optarg;
+        break;
+      case 'u':
+        job->users = option_number("users", optarg, 1, 100000);
+        break;
+      case 'd':
+        job->devices = (unsigned)option_number("devices", optarg, 1, 100);
+        break;
+      case 'n':
+        job->ledger.rows = option_number("rows", optarg, 1, 100000000);
+        break;
+      case 'w':
+        job->ledger.writers = (unsigned)option_number("writers", optarg, 1, 64);
+        break;
+      case 'o':
+        job->window = (unsigned)option_number("window", optarg, 1, 100000);
+        break;
+      case 'l':
+        job->ledger.latency = true;
+        break;
+      case 's':
+        job->ledger.warm_up = option_number("warm-up", optarg, 0, 100000000);
+        break;
+      case 'c':
+        job->ledger.commits = optarg;
+        break;
+      case 'g':
+        job->gather_ms = (unsigned)option_number("gather-ms", optarg, 0, 1000);
+        break;
+      case 'q':
+        job->quiet_seconds = (unsigned)option_number("quiet-seconds", optarg, 1, 600);
+        break;
+      default:
+        fail("%s", usage);
     }
   }
   if (port == 0 || job->context.secret == NULL || job->users == 0 || optind != count) {

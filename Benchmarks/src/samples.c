@@ -33,9 +33,9 @@ void samples_print(samples *samples, const char *name, FILE *out) {
     return;
   }
   qsort(samples->values, samples->count, sizeof *samples->values, compare);
-  (void)fprintf(out, ",\"%s\":{\"count\":%zu,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f}", name, samples->count,
-                microseconds_at(samples, 0.5), microseconds_at(samples, 0.9), microseconds_at(samples, 0.99),
-                microseconds_at(samples, 1));
+  (void)fprintf(out, ",\"%s\":{\"count\":%zu,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f}", name,
+                samples->count, microseconds_at(samples, 0.5), microseconds_at(samples, 0.9),
+                microseconds_at(samples, 0.99), microseconds_at(samples, 1));
 }
 
 void samples_free(samples *samples) {

@@ -29,8 +29,8 @@ void token_make(char out[TOKEN_BYTES], const char *secret, uint64_t user) {
   unsigned int digest_length = 0;
   size_t length = encode(out, (const unsigned char *)header, sizeof header - 1);
   out[length++] = '.';
-  const int claims_length = snprintf(claims, sizeof claims, "{\"user_id\":%" PRIu64 ",\"exp\":%lld}", user,
-                                     (long long)time(NULL) + 3600);
+  const int claims_length =
+      snprintf(claims, sizeof claims, "{\"user_id\":%" PRIu64 ",\"exp\":%lld}", user, (long long)time(NULL) + 3600);
   length += encode(out + length, (const unsigned char *)claims, (size_t)claims_length);
   if (HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)out, length, digest, &digest_length) ==
       NULL) {

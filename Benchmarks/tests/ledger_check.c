@@ -12,7 +12,10 @@ typedef struct delivery {
   payload payload;
 } delivery;
 
-#define ROW(n, on) {.connection = on, .device = on, .user = 7, .payload = {.number = n, .sent = 1, .user = 7}}
+#define ROW(n, on)                                                                             \
+  {                                                                                            \
+    .connection = on, .device = on, .user = 7, .payload = {.number = n, .sent = 1, .user = 7 } \
+  }
 
 typedef struct example {
   const char *name;

@@ -84,8 +84,9 @@ package actor Listener: Service {
 
   /// A history that this process has not followed so far: what is unsent in it comes by replay.
   private func adopt(_ newEpoch: Epoch, _ replica: String) async throws {
-    let repaired = try worker.connection.query(
-      "SELECT notify_bridge.repair_txids()", timeout: Limits.scanTimeout)[0][0] ?? "0"
+    let repaired =
+      try worker.connection.query(
+        "SELECT notify_bridge.repair_txids()", timeout: Limits.scanTimeout)[0][0] ?? "0"
     if repaired != "0" {
       context.logger.warning(
         "rows of a restored dump had transaction ids from the future", metadata: [LogKey.rows: "\(repaired)"])
@@ -130,7 +131,9 @@ package actor Listener: Service {
         context.logger.error("a safety fetch found rows for which no doorbell rang")
       }
       context.status.listening(at: now)
-      if !hasServed { context.logger.info("listening to the database", metadata: [LogKey.epoch: "\(epoch?.text ?? "")"]) }
+      if !hasServed {
+        context.logger.info("listening to the database", metadata: [LogKey.epoch: "\(epoch?.text ?? "")"])
+      }
       hasServed = true
       worker.succeeded()
       if now - touched > Limits.safetyInterval {
@@ -216,7 +219,8 @@ package actor Listener: Service {
     }
     let row = try connection.query(
       "SELECT system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()")[0]
-    guard let identifier = row[0].flatMap({ Int64($0) }), let timeline = row[1].flatMap({ UInt32($0, radix: 16) }) else {
+    guard let identifier = row[0].flatMap({ Int64($0) }), let timeline = row[1].flatMap({ UInt32($0, radix: 16) })
+    else {
       throw StoreError(.badAnswer, message: "the cluster's identity can't be read")
     }
     return Epoch(systemIdentifier: UInt64(bitPattern: identifier), timeline: timeline)

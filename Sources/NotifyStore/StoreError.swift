@@ -46,10 +46,13 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
   /// Reads what the C module knows of its last failure.
   init(_ status: notify_store_status, _ error: UnsafePointer<notify_store_error>?) {
     let error = error?.pointee
-    let sqlstate = error.map { withUnsafeBytes(of: $0.sqlstate) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } }
+    let sqlstate = error.map {
+      withUnsafeBytes(of: $0.sqlstate) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
     self.init(
       Self.code(of: status), sqlstate: sqlstate ?? "",
-      message: error?.message.map { String(cString: $0) } ?? "the database module failed with status \(status.rawValue)",
+      message: error?.message.map { String(cString: $0) }
+        ?? "the database module failed with status \(status.rawValue)",
       hint: error?.hint.map { String(cString: $0) } ?? "", isRetriable: error?.retriable ?? false)
   }
 

@@ -14,7 +14,8 @@ package struct StoreSettings: Sendable {
   package var retentionDays: Int
 
   package init(
-    url: Secret, listenURL: Secret? = nil, applicationName: String = "notify-bridge", version: String, retentionDays: Int
+    url: Secret, listenURL: Secret? = nil, applicationName: String = "notify-bridge", version: String,
+    retentionDays: Int
   ) {
     self.url = url
     self.listenURL = listenURL

@@ -95,7 +95,8 @@ struct CursorTests {
   @Test("is at most 128 characters that need no escaping in a URL, whatever its ids")
   func length() {
     let top = UInt64(Int64.max)
-    let cursor = Cursor(epoch: epoch, snapshot: Snapshot(xmax: top, xip: [top - 4, top - 3, top - 2, top - 1]), durable: top)
+    let cursor = Cursor(
+      epoch: epoch, snapshot: Snapshot(xmax: top, xip: [top - 4, top - 3, top - 2, top - 1]), durable: top)
     #expect(cursor.text.utf8.count <= Limits.cursorBytes)
     #expect(cursor.text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
     #expect(Cursor.read(cursor.text, epoch: epoch) == .cursor(cursor.snapshot))

@@ -43,7 +43,8 @@ struct WireTests {
     #expect(
       ServerMessage.heartbeat(timestamp: 0, cursor: nil).json
         == #"{"type":"heartbeat","timestamp":"1970-01-01T00:00:00.000000+00:00"}"#)
-    #expect(ServerMessage.replayTruncated(limit: 1_000, cursor: nil).json == #"{"type":"replay_truncated","limit":1000}"#)
+    #expect(
+      ServerMessage.replayTruncated(limit: 1_000, cursor: nil).json == #"{"type":"replay_truncated","limit":1000}"#)
     #expect(
       ServerMessage.error(code: "invalid_message", message: "a\n\u{1}").json
         == #"{"type":"error","code":"invalid_message","message":"a\n\u0001"}"#)

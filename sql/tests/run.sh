@@ -26,7 +26,7 @@ output=$(PGOPTIONS='--search_path=tap,pg_catalog' pg_prove --failures --comments
 printf '%s\n' "$output"
 sessions=$(prove --failures --comments --exec bash "$here"/sessions/*.sh 2>&1) || status=1
 printf '%s\n' "$sessions"
-total=$(printf '%s\n%s\n' "$output" "$sessions" | sed -n 's/.*Tests=\([0-9]*\).*/\1/p' | paste -sd+ - | bc)
+total=$(printf '%s\n%s\n' "$output" "$sessions" | sed -n 's/.*Tests=\([0-9]*\).*/\1/p' | awk '{ sum += $1 } END { print sum + 0 }')
 if [ "$status" -eq 0 ] && [ "${total:-0}" -gt 0 ]; then
   echo "SQL: $total tests passed"
 else

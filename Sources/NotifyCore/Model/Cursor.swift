@@ -50,7 +50,9 @@ package struct Cursor: Equatable, Sendable {
     guard let text, !text.isEmpty else { return .none }
     guard text.utf8.count <= Limits.cursorBytes else { return .foreign }
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count >= 2, parts.count <= 2 + Limits.cursorTransactions, parts[0] == epoch.text else { return .foreign }
+    guard parts.count >= 2, parts.count <= 2 + Limits.cursorTransactions, parts[0] == epoch.text else {
+      return .foreign
+    }
     var ids: [UInt64] = []
     for part in parts.dropFirst() {
       // xid8 fits in 63 bits: PostgreSQL's own functions take it no further.

@@ -11,7 +11,8 @@ package struct Epoch: Hashable, Sendable, CustomStringConvertible {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for shift in stride(from: 0, to: 96, by: 8) {
       let byte =
-        shift < 64 ? UInt64(truncatingIfNeeded: systemIdentifier >> UInt64(shift)) : UInt64(timeline >> UInt32(shift - 64))
+        shift < 64
+        ? UInt64(truncatingIfNeeded: systemIdentifier >> UInt64(shift)) : UInt64(timeline >> UInt32(shift - 64))
       hash = (hash ^ (byte & 0xff)) &* 0x0000_0100_0000_01b3
     }
     let digits = String(hash % 2_176_782_336, radix: 36)  // 36⁶

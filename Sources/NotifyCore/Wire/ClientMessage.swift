@@ -23,7 +23,9 @@ package enum ClientMessage: Equatable, Sendable {
       return .ping
     case "ack", "read":
       guard let ids = fields.ids else { return .invalid("\"\(fields.type)\" needs \"ids\", a list of integers") }
-      guard ids.count <= Limits.idsPerMessage else { return .invalid("more than \(Limits.idsPerMessage) ids in a message") }
+      guard ids.count <= Limits.idsPerMessage else {
+        return .invalid("more than \(Limits.idsPerMessage) ids in a message")
+      }
       return fields.type == "ack" ? .acknowledge(ids) : .read(ids)
     case "authenticate":
       guard let token = fields.token else { return .invalid("\"authenticate\" needs \"token\", a string") }

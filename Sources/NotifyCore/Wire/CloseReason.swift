@@ -26,9 +26,13 @@ package struct CloseReason: Hashable, Sendable, CustomStringConvertible {
   /// 4029: too many connects from an address.
   package static let tooManyConnects = CloseReason(4029, "too many connects")
   /// 1012: the server restarts, or the database is another one.
-  package static func restart(retryMilliseconds: Int) -> CloseReason { CloseReason(1012, "retry_ms=\(retryMilliseconds)") }
+  package static func restart(retryMilliseconds: Int) -> CloseReason {
+    CloseReason(1012, "retry_ms=\(retryMilliseconds)")
+  }
   /// 1013: the database can't be asked just now.
-  package static func tryLater(retryMilliseconds: Int) -> CloseReason { CloseReason(1013, "retry_ms=\(retryMilliseconds)") }
+  package static func tryLater(retryMilliseconds: Int) -> CloseReason {
+    CloseReason(1013, "retry_ms=\(retryMilliseconds)")
+  }
   /// 1000: the answer to a peer's own close.
   package static let normal = CloseReason(1000, "")
   /// 1002: the peer breaks RFC 6455.

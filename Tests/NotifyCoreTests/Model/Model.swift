@@ -211,7 +211,8 @@ struct Model {
     let next = rows.count > page.count ? page.last?.key : nil
     let cursor = Cursor(epoch: Self.epoch, snapshot: first, durable: database.durable).text
     connection.page = ReplayPage(
-      batch: batch(page, base: first, snapshot: without == .snapshotDivides ? Snapshot(xmax: 1) : first,
+      batch: batch(
+        page, base: first, snapshot: without == .snapshotDivides ? Snapshot(xmax: 1) : first,
         cursor: next == nil || without == .cursorVouches ? cursor : nil),
       truncated: false,
       next: next.map { ReplayPage.Position(snapshot: first, last: $0, since: since, unsent: unsent) },

@@ -1,0 +1,26 @@
+# make run: try it. make test: everything that CI runs.
+
+SWIFT ?= swift
+
+.PHONY: run build test lint install-run install-test clean
+
+run: install-run build
+	.build/debug/notify-bridge dev
+
+build:
+	$(SWIFT) build --product notify-bridge --explicit-target-dependency-import-check error
+
+test: install-test
+	Tests/Support/run_all.sh
+
+lint:
+	Tests/Support/lint.sh
+
+install-run:
+	Tests/Support/install.sh run
+
+install-test:
+	Tests/Support/install.sh test
+
+clean:
+	rm -rf .build Tests/EndToEndTests/.venv Tests/CNotifyStoreTests/build Benchmarks/build

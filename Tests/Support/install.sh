@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what is missing: `install.sh run` for trying the bridge, `install.sh test` for the tests too.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+packages=(libpq-dev postgresql)
+if [ "${1:-run}" = test ]; then
+  packages+=(postgresql-15-pgtap chromium clang-format-14 gcc make curl python3-venv)
+fi
+
+command -v swift >/dev/null || {
+  echo 'error: no Swift toolchain on PATH: install Swift 6.3 from https://www.swift.org/install/linux' >&2
+  exit 1
+}
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" -eq 0 ]; then
+    run=()
+  elif command -v sudo >/dev/null; then
+    run=(sudo)
+  else
+    echo "error: missing packages: run as root: apt-get install -y ${missing[*]}" >&2
+    exit 1
+  fi
+  # The server that the package starts is not used: tests and `dev` start their own.
+  "${run[@]}" apt-get update -q
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+if [ "${1:-run}" = test ]; then
+  venv=Tests/EndToEndTests/.venv
+  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+  if ! cmp -s Tests/EndToEndTests/requirements.txt "$venv/installed.txt"; then
+    "$venv/bin/pip" install -q --disable-pip-version-check -r Tests/EndToEndTests/requirements.txt
+    cp Tests/EndToEndTests/requirements.txt "$venv/installed.txt"
+  fi
+fi

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Checks of form. Each has a known-bad case that it must catch: a check that can't fail is none.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+passed=0
+status=0
+bad=$(mktemp -d)
+trap 'rm -rf "$bad"' EXIT
+
+# check NAME KNOWN_BAD_FILE COMMAND: the command gets files and must accept ours and refuse the bad one.
+check() {
+  local name=$1 known_bad=$2 command=$3
+  shift 3
+  if "$command" "$known_bad" >/dev/null 2>&1; then
+    echo "lint: $name accepts its known-bad case" >&2
+    status=1
+  elif "$command" "$@"; then
+    passed=$((passed + 1))
+  else
+    echo "lint: $name failed" >&2
+    status=1
+  fi
+}
+
+swift_form() { swift format lint --strict --configuration .swift-format --recursive "$@"; }
+c_form() { clang-format-14 --style=file:.clang-format --dry-run -Werror "$@"; }
+no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
+no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
+one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
+no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
+short() {
+  local long
+  long=$(find "$@" -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' -o -name '*.py' \) -not -path '*/.venv/*' \
+    -not -path '*/build/*' -exec awk 'FNR == 401 { print FILENAME ": more than 400 lines" }' {} +)
+  [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
+}
+
+printf 'let x = 1;\n\tlet  y=2\n' >"$bad/form.swift"
+printf 'int  f ( void ){return 0 ;}\n' >"$bad/form.c"
+printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .seconds(1))\n' TODO '!' Store sleep >"$bad/text.swift"
+yes '//' | head -n 401 >"$bad/long.swift"
+
+mapfile -t c_files < <(git ls-files '*.c' '*.h')
+mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
+check 'Swift format' "$bad/form.swift" swift_form Sources Tests Package.swift
+check 'C format' "$bad/form.c" c_form "${c_files[@]}"
+check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src
+check 'no traps' "$bad/text.swift" no_traps Sources
+check 'one way' "$bad/text.swift" one_way "${layers[@]}"
+check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
+check 'short files' "$bad/long.swift" short Sources Tests Benchmarks
+
+[ "$status" -eq 0 ] && echo "lint: $passed checks passed"
+exit "$status"

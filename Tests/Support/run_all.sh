@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs every part of the tests, each to its end whatever the others do, and sums them up in one closing line.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+passed=0
+failed=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# part NAME PATTERN COMMAND…: PATTERN is a sed script that prints the part's number of passed tests, one number a line.
+# A part that fails, or that ran no test, counts as a failure.
+part() {
+  local name=$1 pattern=$2 log="$logs/$1" count status=0 began=$SECONDS
+  shift 2
+  printf '\n=== %s\n' "$name"
+  "$@" 2>&1 | tee "$log" || status=1
+  count=$(sed -n "$pattern" "$log" | awk '{ sum += $1 } END { print sum + 0 }')
+  if [ "$status" -ne 0 ] || [ "$count" -eq 0 ]; then
+    failed=$((failed + 1))
+    printf '=== %s: FAILED, %d passed, %d s\n' "$name" "$count" $((SECONDS - began))
+  else
+    printf '=== %s: %d passed, %d s\n' "$name" "$count" $((SECONDS - began))
+  fi
+  passed=$((passed + count))
+}
+
+build() {
+  swift build --build-tests --explicit-target-dependency-import-check error && echo 'built 1 package'
+}
+
+part c 's/^\([0-9]*\) passed, 0 failed.*/\1/p' Tests/CNotifyStoreTests/run.sh
+part sql 's/^SQL: \([0-9]*\) tests passed.*/\1/p' sql/tests/run.sh
+part lint 's/^lint: \([0-9]*\) checks passed.*/\1/p' Tests/Support/lint.sh
+part build 's/^built \([0-9]*\) package.*/\1/p' build
+part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build
+part end-to-end 's/^=* *\([0-9]*\) passed in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
+
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
