@@ -82,7 +82,7 @@ async def test_a_row_waits_unsent_for_its_user_and_is_delivered_on_connecting(br
     ids = await database.insert_many(1, 3)
     other = await connect(bridge, 2)
     await database.insert(2)
-    await other.notification()
+    await database.sent((await other.notification()).id)
     assert await database.unsent() == ids
     device = await connect(bridge, 1)
     assert [message.id for message in await device.notifications(3)] == ids
@@ -211,8 +211,7 @@ async def test_a_transaction_that_commits_late_is_not_overtaken_for_good(bridge:
     assert await device.barrier() == []
 
 
-async def test_a_prepared_transaction_is_delivered_when_it_is_committed(serve: Serve, database: Database, connect: Connect) -> None:
-    bridge = await serve(database, NOTIFY_BRIDGE_DATABASE_TWO_PHASE_WRITERS="true")
+async def test_a_prepared_transaction_is_delivered_when_it_is_committed(bridge: Bridge, database: Database, connect: Connect) -> None:
     device = await connect(bridge, 1)
     writer = await database.connect()
     for statement in (

@@ -172,9 +172,10 @@ class Bridge(Program):
         return bridge
 
     async def listening(self) -> None:
-        line = await self.stdout.line(
-            lambda line: line.startswith("listening on "), "listening on …; stderr:\n" + "\n".join(self.stderr.lines),
-            START_SECONDS)
+        try:
+            line = await self.stdout.line(lambda line: line.startswith("listening on "), "listening on …", START_SECONDS)
+        except TooLate as late:
+            raise TooLate(f"{late}; stderr:\n" + "\n".join(self.stderr.lines)) from None
         found = re.fullmatch(r"listening on (https?)://(\[[0-9a-f:.]+\]|[^:]+):(\d+)/?", line)
         assert found, f"not the promised line: {line!r}"
         self.tls = found[1] == "https"

@@ -67,7 +67,8 @@ class Database:
         await self.execute("SELECT 1")
         assert self._connection is not None
         cursor = self._connection.cursor(row_factory=psycopg.rows.dict_row)
-        await cursor.execute("SELECT *, data::text AS text FROM notification WHERE id = %s", (id,))
+        await cursor.execute("SELECT id, user_id, is_sent, created_at, sent_at, is_read, read_at, txid::text, data::text AS text "
+            "FROM notification WHERE id = %s", (id,))
         return cursor
 
     async def sent(self, ids: list[int] | int, seconds: float = 10) -> None:
