@@ -127,7 +127,14 @@ let package = Package(
       swiftSettings: strict
     ),
     .testTarget(name: "NotifyCoreTests", dependencies: ["NotifyCore"], swiftSettings: strict),
-    .testTarget(name: "NotifyStoreTests", dependencies: ["NotifyStore", "NotifyCore"], swiftSettings: strict),
+    .testTarget(
+      name: "NotifyStoreTests",
+      dependencies: [
+        "NotifyStore", "NotifyCore",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "NotifyAuthTests",
       dependencies: [
@@ -141,6 +148,7 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
+      exclude: ["Fixtures"],
       swiftSettings: strict),
     .testTarget(
       name: "NotifyGatewayTests",

@@ -17,6 +17,8 @@ final class Lineage: Sendable {
 
   private struct State {
     var moment: Moment?
+    /// The listener has ended: nobody can confirm anything any more.
+    var isOver = false
     /// Wakes the listener.
     var waker: Connection.Waker?
     /// Asked since the listener's last statement began.
@@ -37,11 +39,11 @@ final class Lineage: Sendable {
   /// - Returns: nil when the listener couldn't: its connection is lost too.
   func confirm() async -> Moment? {
     await withCheckedContinuation { continuation in
-      let waker = state.withLock { state in
-        state.asking.append(continuation)
-        return state.waker
+      let (waker, isOver) = state.withLock { state in
+        if !state.isOver { state.asking.append(continuation) }
+        return (state.waker, state.isOver)
       }
-      waker?.wake()
+      if isOver { continuation.resume(returning: nil) } else { waker?.wake() }
     }
   }
 
@@ -81,7 +83,13 @@ final class Lineage: Sendable {
     answered.forEach { $0.resume(returning: moment) }
   }
 
-  /// The listener's connection is lost, could not be made, or is closed for good.
+  /// The listener ends.
+  func end() {
+    state.withLock { $0.isOver = true }
+    connectionLost()
+  }
+
+  /// The listener's connection is lost, or could not be made.
   func connectionLost() {
     let waiting = state.withLock { state in
       defer {

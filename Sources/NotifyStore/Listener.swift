@@ -45,6 +45,7 @@ package actor Listener: Service {
   }
 
   private func loop() async throws {
+    defer { context.lineage.end() }
     while !signal.isStopped {
       do {
         try await serve()
@@ -56,7 +57,6 @@ package actor Listener: Service {
       }
     }
     unregister()
-    context.lineage.connectionLost()
   }
 
   /// One connection, from LISTEN to its loss.

@@ -29,6 +29,8 @@ final class Worker {
   private let name: String
   private var backoff = Backoff()
   private var lastReason: String?
+  /// Of the four connections the listener's speaks for all when the database goes and comes.
+  private var level: Logger.Level { name == "listen" ? .info : .debug }
 
   /// - Parameter name: what the connection is for, for the log and pg_stat_activity.
   init(_ name: String, _ context: StoreContext) throws(StoreError) {
@@ -60,10 +62,9 @@ final class Worker {
   /// Something worked: the next failure is tried again at once, and logged.
   func succeeded() {
     backoff.reset()
-    if lastReason != nil {
-      lastReason = nil
-      context.logger.info("database connection is back", metadata: ["for": "\(name)"])
-    }
+    guard lastReason != nil else { return }
+    lastReason = nil
+    context.logger.log(level: level, "database connection is back", metadata: ["for": "\(name)"])
   }
 
   /// Something failed: logs where the reason is a new one, and waits.
@@ -72,10 +73,11 @@ final class Worker {
   func failed(_ error: StoreError) {
     if lastReason != error.description {
       lastReason = error.description
-      var metadata: [String: String] = ["for": name]
-      if !error.hint.isEmpty { metadata["hint"] = error.hint }
-      context.logger.warning(
-        "\(error.description); trying again", metadata: metadata.mapValues { "\($0)" })
+      var metadata: Logger.Metadata = ["for": "\(name)"]
+      if !error.hint.isEmpty { metadata["hint"] = "\(error.hint)" }
+      // What the others can't reach, the listener can't either: it tells the operator, once.
+      let level = error.code == .server || self.level == .info ? Logger.Level.warning : .debug
+      context.logger.log(level: level, "\(error.description); trying again", metadata: metadata)
     }
     connection.close()
     let wait = backoff.next(jitter: Double.random(in: 0..<1))

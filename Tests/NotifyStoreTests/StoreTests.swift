@@ -1,0 +1,163 @@
+import CoreMetrics
+import Logging
+import NotifyCore
+import Synchronization
+import Testing
+
+@testable import NotifyStore
+
+/// Takes what the listener delivers, and lets a test wait for it.
+final class RecordingSink: DeliverySink {
+  enum News: Sendable {
+    case batch(DeliveryBatch)
+    case reconnected(UInt64, durable: UInt64)
+    case epoch(Epoch)
+  }
+
+  let news: AsyncStream<News>
+  private let continuation: AsyncStream<News>.Continuation
+
+  init() { (news, continuation) = AsyncStream.makeStream() }
+
+  func deliver(_ batch: DeliveryBatch) async { continuation.yield(.batch(batch)) }
+  func reconnected(generation: UInt64, durable: UInt64) {
+    continuation.yield(.reconnected(generation, durable: durable))
+  }
+  func epochChanged(to epoch: Epoch, generation: UInt64) { continuation.yield(.epoch(epoch)) }
+
+  /// The keys of the next `count` rows.
+  func rows(_ count: Int) async -> [RowKey] {
+    var keys: [RowKey] = []
+    for await item in news {
+      if case .batch(let batch) = item { keys += batch.frames.map(\.key) }
+      if keys.count >= count { break }
+    }
+    return keys
+  }
+}
+
+@Suite("The store's services", .timeLimit(.minutes(2)))
+struct StoreTests {
+  let cluster: TestCluster
+  let context: StoreContext
+  let url: Secret
+  let sink = RecordingSink()
+
+  init() throws {
+    cluster = try TestCluster()
+    url = try cluster.database("served")
+    var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    logger.logLevel = .critical
+    context = StoreContext(
+      settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
+      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: logger)
+  }
+
+  /// Runs the services around a test.
+  func run(_ body: (ReplayReader, Marker, Connection) async throws -> Void) async throws {
+    let listener = try Listener(context, sink: sink)
+    let marker = try Marker(context)
+    let replays = try ReplayReader(context)
+    let housekeeper = try Housekeeper(context)
+    let connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await listener.run() }
+      group.addTask { try await marker.run() }
+      group.addTask { try await replays.run() }
+      group.addTask { try await housekeeper.run() }
+      try await body(replays, marker, connection)
+      group.cancelAll()
+    }
+  }
+
+  func page(
+    _ replays: ReplayReader, _ user: Int64, _ wanted: ReplayRequest.Wanted = .connecting(since: nil)
+  ) async -> ReplayPage {
+    await withCheckedContinuation { continuation in
+      replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayTicket())) {
+        continuation.resume(returning: $0)
+      }
+    }
+  }
+
+  @Test("deliver what is committed after they listen, mark it, and replay what is unsent")
+  func path() async throws {
+    try await run { replays, marker, connection in
+      _ = await page(replays, 1)  // listening by now
+      let id = try connection.insert(user: "1", data: #"{"n": 1}"#)
+      let rows = await sink.rows(1)
+      #expect(rows.map(\.id) == [id])
+      let unsent = await page(replays, 1)
+      #expect(unsent.batch.frames.map(\.key) == rows && unsent.next == nil && unsent.batch.cursor != nil)
+      try connection.listen("marked")
+      try connection.query(
+        """
+        CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
+        CREATE TRIGGER tell AFTER UPDATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION tell()
+        """)
+      marker.written([WrittenRow(key: rows[0], user: UserID(1))])
+      #expect(try connection.wait(.seconds(30)).doorbells > 0)
+      let row = try connection.query("SELECT is_sent, sent_at IS NOT NULL FROM notification")
+      #expect(row == [["t", "t"]])
+      #expect(await page(replays, 1).batch.frames.isEmpty)
+    }
+  }
+
+  @Test("replay in pages under the first page's snapshot, with the cursor on the last")
+  func pages() async throws {
+    try await run { replays, _, connection in
+      try connection.query(
+        "INSERT INTO notification (user_id, data) SELECT 5, to_jsonb(i) FROM generate_series(1, 450) i")
+      var page = await page(replays, 5)
+      let snapshot = page.batch.snapshot
+      var ids = page.batch.frames.map(\.key.id)
+      while let next = page.next {
+        #expect(page.batch.cursor == nil)
+        try connection.query("INSERT INTO notification (user_id, data) VALUES (5, '\"late\"')")
+        page = await self.page(replays, 5, .page(of: next))
+        #expect(page.batch.snapshot == snapshot)
+        ids += page.batch.frames.map(\.key.id)
+      }
+      #expect(ids.count == 450 && ids == ids.sorted() && page.batch.cursor != nil)
+    }
+  }
+
+  @Test("skip a user that the column can't hold, and take a cursor from elsewhere as foreign")
+  func odd() async throws {
+    try await run { replays, _, _ in
+      let user = try #require(UserID("no-number"))
+      let page = await withCheckedContinuation { continuation in
+        replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayTicket())) {
+          continuation.resume(returning: $0)
+        }
+      }
+      #expect(page.batch.frames.isEmpty && page.next == nil && !page.truncated)
+      #expect(await self.page(replays, 1, .connecting(since: "zzzzzz.10")).truncated)
+      let future = "\(page.epoch).zzzzzzzz"
+      #expect(await self.page(replays, 1, .connecting(since: future)).truncated)
+    }
+  }
+
+  @Test("connect again when their sessions are killed, and lose nothing that was committed meanwhile")
+  func killed() async throws {
+    try await run { replays, _, connection in
+      _ = await page(replays, 1)
+      try connection.query(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
+      let id = try connection.insert(user: "1", data: "1")
+      #expect(await sink.rows(1).map(\.id) == [id])
+      #expect(await page(replays, 1).batch.frames.map(\.key.id) == [id])
+    }
+  }
+
+  @Test("end with an error that waiting can't mend, and hold up nobody who waits for the listener")
+  func missingSchema() async throws {
+    let empty = StoreContext(
+      settings: StoreSettings(url: cluster.url, version: "test", retentionDays: 0), limits: Limits(),
+      status: BridgeStatus(), metrics: context.metrics, logger: context.logger)
+    let listener = try Listener(empty, sink: sink)
+    let error = await #expect(throws: StoreError.self) { try await listener.run() }
+    #expect(error?.code == .schema)
+    #expect(await empty.lineage.confirm() == nil)
+  }
+}
