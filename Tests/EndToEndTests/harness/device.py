@@ -190,6 +190,9 @@ class Device:
         """From now on nothing is taken from the socket: a client that is too slow."""
         self._reading.clear()
 
+    def resume_reading(self) -> None:
+        self._reading.set()
+
     async def next(self, seconds: float = 10) -> Message:
         """The next message; raises `Closed` after the last one."""
         message = await within(seconds, self._unread.get(), "a message")
@@ -251,4 +254,5 @@ class Device:
 
     def abort(self) -> None:
         """Is gone at once, as when a laptop is shut: what was not handed out by `next()` never arrived."""
+        self.resume_reading()
         self.socket.abort()
