@@ -58,6 +58,7 @@ class Cluster:
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.port = free_port()
+        self.stops = 0  # sessions from before a stop are gone
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
@@ -88,6 +89,7 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         """Stops the server; `immediate` is a crash."""
+        self.stops += 1
         self._run("pg_ctl", "-s", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop")
 
     def crash(self) -> None:

@@ -20,6 +20,7 @@ class Database:
         self.cluster = cluster
         self.name = name
         self.url = cluster.url(name)
+        self._stops = 0
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
     @classmethod
@@ -35,7 +36,9 @@ class Database:
 
     async def execute(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Runs a statement, on a new connection where the old one was lost."""
-        if self._connection is None or self._connection.broken or self._connection.closed:
+        if self._connection is None or self._connection.closed or self._stops != self.cluster.stops:
+            await self.close()
+            self._stops = self.cluster.stops
             self._connection = await self.connect()
         cursor = await self._connection.execute(statement, parameters)
         return await cursor.fetchall() if cursor.description else []
