@@ -42,6 +42,7 @@ package actor Housekeeper: Service {
           try purge()
           purged = .now
         }
+        try readPurged()
         worker.succeeded()
         _ = try worker.connection.wait(Limits.safetyInterval)
       } catch {
@@ -77,5 +78,12 @@ package actor Housekeeper: Service {
     if total > 0 {
       context.logger.info("deleted rows past their retention", metadata: [LogKey.rows: "\(total)"])
     }
+  }
+
+  /// Learns how far the retention has come, whoever applied it.
+  private func readPurged() throws(StoreError) {
+    let rows = try worker.connection.query(
+      "SELECT purged_txid::text FROM notify_bridge.source WHERE is_own AND purged_txid IS NOT NULL")
+    context.purged.store(rows.first?[0].flatMap { UInt64($0) } ?? 0, ordering: .relaxed)
   }
 }

@@ -66,6 +66,7 @@ package actor Listener: Service {
     let durable = context.lineage.moment?.durable ?? 0
     let newEpoch = try identify()
     try Migrator(connection).verify()
+    try findTable()
     try connection.listen("notify_bridge")
     let replica = try register()
     self.replica = replica
@@ -224,6 +225,17 @@ package actor Listener: Service {
       throw StoreError(.badAnswer, message: "the cluster's identity can't be read")
     }
     return Epoch(systemIdentifier: UInt64(bitPattern: identifier), timeline: timeline)
+  }
+
+  /// That there is a table to serve.
+  private func findTable() throws(StoreError) {
+    let rows = try worker.connection.query(
+      "SELECT FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation WHERE s.is_own")
+    guard rows.isEmpty else { return }
+    throw StoreError(
+      .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
+      hint: "Rename the table that has this name, then run notify-bridge migrate on a database without the schema "
+        + "notify_bridge; this version serves its own table only.")
   }
 
   private func register() throws(StoreError) -> String {

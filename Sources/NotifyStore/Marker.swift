@@ -14,16 +14,23 @@ package actor Marker: Service, ConfirmationSink {
   private struct Receipt: Sendable {
     let user: Int64
     let id: Int64
+    let epoch: Epoch?
+  }
+
+  /// A row with the history that it was reported in: another connection may have found a new one before this one does.
+  private struct Report: Sendable {
+    let row: WrittenRow
+    let epoch: Epoch?
   }
 
   private let context: StoreContext
   private let worker: Worker
   private nonisolated let metrics: BridgeMetrics
   private nonisolated let signal: Worker.Signal
-  private nonisolated let inbox = Inbox<WrittenRow>()
+  private nonisolated let inbox = Inbox<Report>()
   private nonisolated let receipts = Inbox<Receipt>()
-  private var pending: [RowKey: WrittenRow] = [:]
-  private var locked: [RowKey: WrittenRow] = [:]
+  private var pending: [RowKey: Report] = [:]
+  private var locked: [RowKey: Report] = [:]
   private var lockedUntil: ContinuousClock.Instant?
   private var unreported: [Receipt] = []
   private var moment: Lineage.Moment?
@@ -38,7 +45,8 @@ package actor Marker: Service, ConfirmationSink {
   // MARK: From any thread
 
   package nonisolated func written(_ rows: [WrittenRow]) {
-    let (before, now) = inbox.append(rows)
+    let epoch = context.lineage.moment?.epoch
+    let (before, now) = inbox.append(rows.map { Report(row: $0, epoch: epoch) })
     // The thread waits for the first row, then for a batch worth marking at once.
     if before == 0 || (before < Limits.markEagerly && now >= Limits.markEagerly) { signal.wake() }
   }
@@ -48,7 +56,8 @@ package actor Marker: Service, ConfirmationSink {
       metrics.idsIgnored.increment(by: ids.count)
       return
     }
-    let (before, _) = receipts.append(ids.map { Receipt(user: number, id: $0) })
+    let epoch = context.lineage.moment?.epoch
+    let (before, _) = receipts.append(ids.map { Receipt(user: number, id: $0, epoch: epoch) })
     if before == 0 { signal.wake() }
   }
 
@@ -101,9 +110,9 @@ package actor Marker: Service, ConfirmationSink {
   }
 
   private func takeInbox() {
-    for row in inbox.takeAll() { pending[row.key] = row }
+    for report in inbox.takeAll() { pending[report.row.key] = report }
     if let until = lockedUntil, until <= .now {
-      pending.merge(locked) { row, _ in row }
+      pending.merge(locked) { report, _ in report }
       locked = [:]
       lockedUntil = nil
     }
@@ -122,9 +131,9 @@ package actor Marker: Service, ConfirmationSink {
       if let confirmed = try await worker.connectConfirmed() {
         if let moment, moment.epoch != confirmed.epoch {
           // Rows of another history: their ids may name other rows here.
-          pending = [:]
-          locked = [:]
-          unreported = []
+          pending = pending.filter { $0.value.epoch == confirmed.epoch }
+          locked = locked.filter { $0.value.epoch == confirmed.epoch }
+          unreported.removeAll { $0.epoch != confirmed.epoch }
         }
         moment = confirmed
       }
@@ -137,17 +146,17 @@ package actor Marker: Service, ConfirmationSink {
   }
 
   private func mark() throws(StoreError) {
-    let rows = pending.count <= Limits.markRows ? Array(pending.values) : Array(pending.values.prefix(Limits.markRows))
-    let keys = rows.map(\.key)
+    let reports = pending.count <= Limits.markRows ? Array(pending.values) : Array(pending.values.prefix(Limits.markRows))
+    let keys = reports.map(\.row.key)
     let marking = try worker.connection.markSent(keys, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let moment {
       context.lineage.committed(transaction, generation: moment.generation)
     }
     for key in keys { pending[key] = nil }
-    for index in marking.left { locked[keys[index]] = rows[index] }
+    for index in marking.left { locked[keys[index]] = reports[index] }
     if !locked.isEmpty, lockedUntil == nil { lockedUntil = .now + Limits.markRetry }
     context.unsent.withLock { index in
-      for row in rows where locked.isEmpty || locked[row.key] == nil { index.remove(row) }
+      for report in reports where locked.isEmpty || locked[report.row.key] == nil { index.remove(report.row) }
     }
     metrics.rowsMarked.increment(by: marking.marked)
     metrics.marksPending.record(pending.count + locked.count)

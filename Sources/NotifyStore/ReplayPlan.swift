@@ -13,8 +13,10 @@ struct ReplayPlan {
   /// The client gave a cursor, so it is told when rows after it are left out.
   private let promisesAll: Bool
 
-  /// - Parameter lowest: where the user's unsent rows begin.
-  init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64) {
+  /// - Parameters:
+  ///   - lowest: where the user's unsent rows begin.
+  ///   - purged: the newest transaction of which the retention has deleted a row.
+  init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64) {
     self.request = request
     var firstSnapshot: Snapshot?
     var since: Snapshot?
@@ -36,6 +38,8 @@ struct ReplayPlan {
       case .cursor(let snapshot):
         since = snapshot
         from = min(from, snapshot.xmin)
+        // Some of what came after it is gone.
+        isForeign = !snapshot.sees(purged)
       }
     case .after(let snapshot):
       since = snapshot

@@ -70,7 +70,8 @@ package actor ReplayReader: Service, ReplaySource {
     let plans = batch.map { asked in
       ReplayPlan(
         asked.request, epoch: moment.epoch, limits: context.limits,
-        lowest: context.unsent.withLock { $0.lowest(asked.request.user) })
+        lowest: context.unsent.withLock { $0.lowest(asked.request.user) },
+        purged: context.purged.load(ordering: .relaxed))
     }
     // The place of a query among all queries → the place of its request in the batch.
     let places = plans.indices.filter { plans[$0].query != nil }

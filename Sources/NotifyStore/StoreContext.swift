@@ -11,6 +11,8 @@ package final class StoreContext: Sendable {
   let logger: Logger
   let lineage = Lineage()
   let unsent: Mutex<UnsentIndex>
+  /// The newest transaction of which the retention has deleted a row; 0 for none.
+  let purged = Atomic<UInt64>(0)
 
   package init(
     settings: StoreSettings, limits: Limits, status: BridgeStatus, metrics: BridgeMetrics, logger: Logger
@@ -26,5 +28,6 @@ package final class StoreContext: Sendable {
   /// The database is another one: nothing that was known of its rows holds.
   func forgetRows() {
     unsent.withLock { $0 = UnsentIndex(limit: limits.rememberedUsers) }
+    purged.store(0, ordering: .relaxed)
   }
 }

@@ -138,6 +138,21 @@ struct StoreTests {
     }
   }
 
+  @Test("say that a cursor is too old once the retention has deleted rows after it")
+  func tooOld() async throws {
+    try await run { replays, _, connection in
+      let recent = try #require(await page(replays, 1).batch.cursor)
+      try connection.query(
+        "INSERT INTO notification (user_id, created_at, is_sent, sent_at) VALUES (2, now() - interval '99 days', true, now())"
+      )
+      #expect(await !page(replays, 1, .connecting(since: recent)).truncated)
+      #expect(try connection.purge(days: 30, batch: 10, dryRun: true, timeout: .seconds(5)) == 1)
+      #expect(try connection.purge(days: 30, batch: 10, dryRun: false, timeout: .seconds(5)) == 1)
+      // The housekeeper learns it soon; the suite's time limit is the deadline.
+      while await !page(replays, 1, .connecting(since: recent)).truncated {}
+    }
+  }
+
   @Test("connect again when their sessions are killed, and lose nothing that was committed meanwhile")
   func killed() async throws {
     try await run { replays, _, connection in

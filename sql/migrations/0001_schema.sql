@@ -26,6 +26,7 @@ CREATE TABLE notify_bridge.source (
   is_own boolean NOT NULL,
   first_txid xid8 NOT NULL DEFAULT pg_current_xact_id(),
   attached_at timestamptz NOT NULL DEFAULT now(),
+  purged_txid xid8,
   CONSTRAINT source_pkey PRIMARY KEY (relation)
 );
 
@@ -37,6 +38,8 @@ COMMENT ON COLUMN notify_bridge.source.is_own IS
 COMMENT ON COLUMN notify_bridge.source.first_txid IS
   'The transaction that added the table: rows with a txid below it are not new.';
 COMMENT ON COLUMN notify_bridge.source.attached_at IS 'When the table was added.';
+COMMENT ON COLUMN notify_bridge.source.purged_txid IS
+  'The newest transaction of which the retention has deleted a row: a cursor that has not seen it can''t be resumed from.';
 COMMENT ON CONSTRAINT source_pkey ON notify_bridge.source IS 'A table is served once.';
 COMMENT ON INDEX notify_bridge.source_pkey IS 'A table is served once.';
 

@@ -37,6 +37,7 @@ DECLARE
   own regclass;
   due CONSTANT text := 't.created_at < $1 AND (t.sent_at IS NOT NULL OR t.is_sent)';
   oldest timestamptz;
+  newest xid8;
   changed bigint;
 BEGIN
   IF days IS NULL OR days <= 0 OR batch IS NULL OR batch <= 0 THEN
@@ -55,10 +56,14 @@ BEGIN
     RETURN changed;
   END IF;
   EXECUTE format(
-    'DELETE FROM %1$s AS d WHERE d.id = ANY (ARRAY(
-       SELECT t.id FROM %1$s AS t WHERE ' || due || ' ORDER BY t.created_at LIMIT $2 FOR UPDATE SKIP LOCKED))', own)
-  USING oldest, batch;
-  GET DIAGNOSTICS changed = ROW_COUNT;
+    'WITH gone AS (
+       DELETE FROM %1$s AS d WHERE d.id = ANY (ARRAY(
+         SELECT t.id FROM %1$s AS t WHERE ' || due || ' ORDER BY t.created_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+       RETURNING d.txid)
+     SELECT count(*), max(g.txid::text::numeric)::text::xid8 FROM gone AS g', own)
+  INTO changed, newest USING oldest, batch;
+  UPDATE notify_bridge.source AS s SET purged_txid = newest
+  WHERE s.relation = own AND newest > coalesce(s.purged_txid, '0');
   RETURN changed;
 END
 $$;
@@ -89,6 +94,8 @@ BEGIN
   UPDATE notify_bridge.source AS s SET first_txid = '3'
   WHERE s.first_txid >= pg_snapshot_xmax(pg_current_snapshot())
     AND s.first_txid IS DISTINCT FROM pg_current_xact_id_if_assigned();
+  UPDATE notify_bridge.source AS s SET purged_txid = NULL
+  WHERE s.purged_txid >= pg_snapshot_xmax(pg_current_snapshot());
   RETURN total;
 END
 $$;
