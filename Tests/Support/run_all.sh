@@ -34,7 +34,7 @@ part sql 's/^SQL: \([0-9]*\) tests passed.*/\1/p' sql/tests/run.sh
 part lint 's/^lint: \([0-9]*\) checks passed.*/\1/p' Tests/Support/lint.sh
 part build 's/^built \([0-9]*\) package.*/\1/p' build
 part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build
-part end-to-end 's/^=* *\([0-9]*\) passed in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
+part end-to-end 's/^=* *\([0-9]*\) passed.* in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
 
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

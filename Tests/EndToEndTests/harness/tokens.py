@@ -6,7 +6,7 @@ import time
 
 import jwt
 
-SECRET = "a secret for tests, of more than thirty-two bytes"
+SECRET = "a secret for tests, of more than the sixty-four bytes that HS512 asks for"
 
 
 def token(user: object, ttl: float = 3600, secret: str = SECRET, algorithm: str = "HS256", **claims: object) -> str:
