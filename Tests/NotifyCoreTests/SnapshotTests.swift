@@ -122,6 +122,13 @@ struct UserIDTests {
     #expect(UserID(String(repeating: "a", count: 129)) == nil)
   }
 
+  @Test("is another one where its bytes differ, although the characters look the same")
+  func bytes() {
+    #expect(UserID("\u{212B}") != UserID("\u{C5}"))
+    #expect(UserID("\u{F900}") != UserID("\u{8C48}"))
+    #expect(Set([UserID("\u{F900}"), UserID("\u{8C48}")]).count == 2)
+  }
+
   @Test("is the same whether it came as a number or as text")
   func equality() {
     #expect(UserID(42) == UserID("42"))

@@ -6,6 +6,11 @@ package struct UserID: Hashable, Sendable, CustomStringConvertible {
   /// The id as text: at most `Limits.userIDBytes` bytes of UTF-8, never empty.
   package let text: String
 
+  /// Byte by byte, as PostgreSQL compares: Swift's own equality takes different spellings of a character as the same.
+  package static func == (left: UserID, right: UserID) -> Bool {
+    left.text == right.text && left.text.utf8.elementsEqual(right.text.utf8)
+  }
+
   /// Makes an id, or nil where the text is empty or longer than `Limits.userIDBytes` bytes.
   package init?(_ text: some StringProtocol) {
     guard !text.isEmpty, text.utf8.count <= Limits.userIDBytes else { return nil }
