@@ -32,8 +32,11 @@ class Cluster:
     """Started at once; `close` removes it."""
 
     def __init__(self) -> None:
+        # In a session of its own: a signal to the whole run must not end it before it has removed the cluster.
+        # It ends when its standard input does, whatever ended this process.
         self._process = subprocess.Popen(
-            ["bash", "-c", _SCRIPT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            ["bash", "-c", _SCRIPT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True)
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             raise RuntimeError("the private PostgreSQL did not start")
