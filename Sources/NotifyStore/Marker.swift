@@ -78,7 +78,8 @@ package actor Marker: Service, ConfirmationSink {
       await work()
     }
     let deadline = ContinuousClock.now + Limits.markDrain
-    lockedUntil = nil
+    // What somebody held is tried again at once.
+    if !locked.isEmpty { lockedUntil = .now }
     repeat {
       takeInbox()
       if pending.isEmpty, locked.isEmpty, unreported.isEmpty { break }
@@ -146,7 +147,7 @@ package actor Marker: Service, ConfirmationSink {
   }
 
   private func mark() throws(StoreError) {
-    let reports = pending.count <= Limits.markRows ? Array(pending.values) : Array(pending.values.prefix(Limits.markRows))
+    let reports = Array(pending.values.prefix(Limits.markRows))
     let keys = reports.map(\.row.key)
     let marking = try worker.connection.markSent(keys, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let moment {
@@ -156,7 +157,7 @@ package actor Marker: Service, ConfirmationSink {
     for index in marking.left { locked[keys[index]] = reports[index] }
     if !locked.isEmpty, lockedUntil == nil { lockedUntil = .now + Limits.markRetry }
     context.unsent.withLock { index in
-      for report in reports where locked.isEmpty || locked[report.row.key] == nil { index.remove(report.row) }
+      for row in reports.map(\.row) where locked.isEmpty || locked[row.key] == nil { index.remove(row) }
     }
     metrics.rowsMarked.increment(by: marking.marked)
     metrics.marksPending.record(pending.count + locked.count)

@@ -132,3 +132,65 @@ async def test_what_is_committed_during_a_restart_comes_after_it(serve: Serve, d
     again = await connect(bridge, 1, since=device.cursor)
     await again.barrier()
     assert [id for id in again.ids if id != first] == ids
+
+
+async def test_an_unsent_row_of_a_killed_bridge_comes_to_a_device_without_a_cursor_too(serve: Serve, database: Database, connect: Connect) -> None:
+    """Only that it is unsent brings it again: nothing else says that the device should have it."""
+    bridge = await serve(database)
+    device = await connect(bridge, 1)
+    seen = await database.insert(1)
+    await device.notification()
+    await database.sent(seen)
+    id = await database.insert(2)
+    holder = await database.connect(autocommit=False)
+    await holder.execute("SELECT FROM notification WHERE id = %s FOR UPDATE", (id,))
+    assert (await (await connect(bridge, 2)).notification()).id == id
+    await bridge.kill()
+    await holder.rollback()
+    await holder.close()
+    assert await database.unsent() == [id]
+    bridge = await serve(database)
+    again = await connect(bridge, 2)
+    assert (await again.notification()).id == id
+    await database.sent(id)
+    assert await (await connect(bridge, 1)).barrier() == [], "what was marked before the kill stays sent"
+    assert await (await connect(bridge, 2)).barrier() == [], "marked once, sent no more"
+
+
+async def test_a_drain_waits_for_the_mark_of_a_row_that_somebody_holds(serve: Serve, database: Database, connect: Connect) -> None:
+    bridge = await serve(database)
+    id = await database.insert(1)
+    holder = await database.connect(autocommit=False)
+    await holder.execute("SELECT FROM notification WHERE id = %s FOR UPDATE", (id,))
+    device = await connect(bridge, 1)
+    await device.notification()
+    other = await database.insert(1)
+    await device.notification()
+    await database.sent(other)
+    bridge.signal(signal.SIGTERM)
+    assert (await device.end()).code == 1012
+    assert bridge.running and await database.unsent() == [id]
+    await holder.rollback()
+    await holder.close()
+    assert await bridge.exit(10) == 0
+    assert await database.unsent() == []
+
+
+async def test_two_bridges_that_race_with_a_writers_own_updates_never_deadlock(own_cluster: Cluster, own_database: Database, serve: Serve, connect: Connect) -> None:
+    """A backend locks rows in the other order; what it holds is left for the next batch, by both."""
+    bridges = [await serve(own_database), await serve(own_database)]
+    devices = [await connect(bridge, 1) for bridge in bridges]
+    backend = await own_database.connect(autocommit=False)
+    ids: list[int] = []
+    for _ in range(5):
+        new = await own_database.insert_many(1, 50)
+        ids += new
+        for id in reversed(new):
+            await backend.execute("UPDATE notification SET is_read = true WHERE id = %s", (id,))
+        await backend.commit()
+    await backend.close()
+    for device in devices:
+        assert [message.id for message in await device.notifications(250)] == ids
+    await own_database.sent(ids, seconds=20)
+    assert await own_database.value("SELECT count(*) FROM notification WHERE is_read") == 250
+    assert "deadlock" not in own_cluster.log_text()
