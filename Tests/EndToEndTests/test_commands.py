@@ -1,0 +1,427 @@
+"""The commands that end by themselves: what they print, what they leave behind, and how they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import jwt
+import pytest
+import pytest_asyncio
+from harness.bridge import Bridge, Done, Program, run
+from harness.cluster import Cluster, free_port
+from harness.database import Database
+from harness.device import Device
+from harness.tokens import SECRET, token
+
+Connect = Callable[..., Awaitable[Device]]
+Serve = Callable[..., Awaitable[Bridge]]
+
+COMMANDS = ["serve", "dev", "migrate", "send", "listen", "token", "check", "purge"]
+NOWHERE = "postgresql://postgres@127.0.0.1:1/nowhere"
+
+
+def said_well(done: Done, status: int) -> str:
+    """An error is short, says something, and is no stack trace; returns it."""
+    assert done.status == status, done
+    assert done.stdout == "", done
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) <= 8, done
+    assert not re.search(r"Fatal error|Stack dump|\.swift:\d|Optional\(|0x[0-9a-f]{8}", done.stderr), done
+    return done.stderr
+
+
+@pytest_asyncio.fixture
+async def empty(cluster: Cluster) -> Database:
+    """A database that was never migrated."""
+    return await Database.create(cluster)
+
+
+# MARK: migrate
+
+
+async def test_migrate_applies_once_and_says_what(empty: Database) -> None:
+    status = await run("migrate", "--status", DATABASE_URL=empty.url)
+    assert status.status == 0
+    missing = status.stdout.splitlines()
+    assert missing and all(line.endswith("missing") for line in missing)
+
+    dry = await run("migrate", "--dry-run", DATABASE_URL=empty.url)
+    assert dry.status == 0
+    titles = [line.removeprefix("would apply ") for line in dry.stdout.splitlines()]
+    assert len(titles) == len(missing) and all(line.startswith(title) for line, title in zip(missing, titles, strict=True))
+    assert await empty.value("SELECT to_regclass('notification') IS NULL AND to_regnamespace('notify_bridge') IS NULL")
+
+    first = await run("migrate", DATABASE_URL=empty.url)
+    assert (first.status, first.stdout) == (0, "".join(f"applied {title}\n" for title in titles))
+    assert await empty.value("SELECT to_regclass('notification') IS NOT NULL")
+
+    again = await run("migrate", DATABASE_URL=empty.url)
+    assert again.status == 0 and again.stdout == f"nothing to do: all {len(titles)} migrations were applied\n"
+    status = await run("migrate", "--status", DATABASE_URL=empty.url)
+    assert all(re.search(r"  applied \d{4}-\d\d-\d\d", line) for line in status.stdout.splitlines()), status
+    await empty.close()
+
+
+async def test_many_migrations_at_once_apply_each_once(empty: Database) -> None:
+    done = await asyncio.gather(*(run("migrate", DATABASE_URL=empty.url) for _ in range(6)))
+    assert [each.status for each in done] == [0] * 6, done
+    applied = [line for each in done for line in each.stdout.splitlines() if line.startswith("applied ")]
+    assert len(applied) == len(set(applied)) == await empty.value("SELECT count(*) FROM notify_bridge.migration")
+    await empty.close()
+
+
+async def test_a_table_of_that_name_that_is_not_ours_is_left_alone(empty: Database) -> None:
+    await empty.execute("CREATE TABLE notification (id int PRIMARY KEY, note text)")
+    await empty.execute("INSERT INTO notification VALUES (1, 'theirs')")
+    done = await run("migrate", DATABASE_URL=empty.url)
+    assert done.status == 0 and "public.notification" in done.stderr and "attach" in done.stderr
+    assert await empty.execute("SELECT * FROM notification") == [(1, "theirs")]
+    assert await empty.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'notification'::regclass") == 0
+    await empty.close()
+
+
+async def test_a_newer_schema_is_refused_by_everything(database: Database) -> None:
+    await database.execute("INSERT INTO notify_bridge.migration (version, name, checksum) VALUES (9999, 'from_the_future', 'x')")
+    settings = {"DATABASE_URL": database.url, "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET, "NOTIFY_BRIDGE_HTTP_PORT": "0"}
+    for command in ("migrate", "serve", "purge", "check"):
+        done = await run(command, **settings)
+        assert done.status == 1, (command, done)
+        assert "newer" in done.stdout + done.stderr and "9999" in done.stdout + done.stderr, (command, done)
+
+
+async def test_a_schema_that_is_missing_is_named_with_the_command_that_makes_it(empty: Database) -> None:
+    settings = {"DATABASE_URL": empty.url, "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET, "NOTIFY_BRIDGE_HTTP_PORT": "0"}
+    for command in (["serve"], ["check"], ["purge"], ["send", "--user", "1", "--data", "{}"]):
+        done = await run(*command, **settings)
+        assert done.status == 1 and "notify-bridge migrate" in done.stdout + done.stderr, (command, done)
+    await empty.close()
+
+
+async def test_migrate_waits_for_a_server_that_starts(own_cluster: Cluster) -> None:
+    own_cluster.execute("CREATE DATABASE later")
+    own_cluster.stop()
+    program = await Program.start("migrate", "--wait", "60s", DATABASE_URL=own_cluster.url("later"))
+    await program.stderr.line(lambda line: line.startswith("waiting for the database"), "a word about waiting")
+    own_cluster.start()
+    assert await program.exit() == 0
+    assert len(program.stderr.lines) <= 3  # one line per change of reason
+
+
+# MARK: send, token, listen
+
+
+async def test_send_inserts_a_row_and_prints_its_id(database: Database, bridge: Bridge, connect: Connect) -> None:
+    device = await connect(bridge, 42)
+    done = await run("send", "--user", "42", "--data", '{"title": "it\'s ready ✓"}', DATABASE_URL=database.url)
+    assert (done.status, done.stderr) == (0, "")
+    message = await device.notification()
+    assert done.stdout == f"{message.id}\n"
+    assert json.loads(message.data) == {"title": "it's ready ✓"}
+
+    program = await Program.start("send", "--user", "42", "--data", "-", input=True, DATABASE_URL=database.url)
+    assert program.process.stdin is not None
+    program.process.stdin.write(b'{"from": "a pipe"}')
+    program.process.stdin.close()
+    assert await program.exit() == 0
+    message = await device.notification()
+    assert program.stdout.lines == [str(message.id)] and json.loads(message.data) == {"from": "a pipe"}
+
+
+async def test_send_refuses_what_is_no_json_and_inserts_nothing(database: Database) -> None:
+    done = await run("send", "--user", "1", "--data", "{title}", DATABASE_URL=database.url)
+    assert done.status in (1, 64) and "json" in said_well(done, done.status).lower()
+    assert await database.value("SELECT count(*) FROM notification") == 0
+
+
+async def test_token_prints_a_jwt_and_nothing_else(bridge: Bridge, connect: Connect) -> None:
+    done = await run("token", "--user", "42", "--ttl", "5m", NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET)
+    assert (done.status, done.stderr) == (0, "")
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", done.stdout)
+    claims = jwt.decode(done.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert claims["user_id"] == 42 and 290 < claims["exp"] - time.time() < 301
+    device = await connect(bridge, query={"token": done.stdout.strip()})
+    assert device.messages[0].fields["user_id"] == 42
+
+
+async def test_token_without_the_secret_names_the_setting() -> None:
+    assert "NOTIFY_BRIDGE_AUTH_JWT_SECRET" in said_well(await run("token", "--user", "42"), 78)
+
+
+async def test_listen_prints_one_json_line_per_message_and_ends_on_sigint(database: Database, bridge: Bridge) -> None:
+    listener = await Program.start(
+        "listen", "--user", "7", NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET, NOTIFY_BRIDGE_HTTP_PORT=str(bridge.port))
+    await listener.stdout.line(lambda line: "connection_established" in line, "the greeting")
+    ids = [await database.insert(7, data) for data in ('{"text": "two\\nlines"}', '"second"')]
+    await listener.stdout.line(lambda line: '"second"' in line, "the second message")
+    listener.signal(signal.SIGINT)
+    assert await listener.exit(5) == 0
+    messages = [json.loads(line) for line in listener.stdout.lines]
+    assert [message["type"] for message in messages] == ["connection_established", "notification", "notification"]
+    assert [message["id"] for message in messages[1:]] == ids
+    assert listener.stderr.lines == []
+
+
+async def test_listen_goes_on_after_a_restart_of_the_bridge(database: Database, serve: Serve) -> None:
+    first = await serve(database)
+    listener = await Program.start("listen", "--token", token(7), "--url", f"http://127.0.0.1:{first.port}")
+    try:
+        await listener.stdout.line(lambda line: "connection_established" in line, "the greeting")
+        await first.kill()
+        id = await database.insert(7, '"meanwhile"')
+        await serve(database, NOTIFY_BRIDGE_HTTP_PORT=str(first.port))
+        line = await listener.stdout.line(lambda line: "meanwhile" in line, "the row written meanwhile")
+        assert json.loads(line)["id"] == id
+        assert any("reconnecting" in line for line in listener.stderr.lines)
+    finally:
+        await listener.kill()
+
+
+@pytest.mark.parametrize("credential", ["expired", "forged"])
+async def test_listen_fails_where_the_credential_is_refused(bridge: Bridge, credential: str) -> None:
+    given = token(7, ttl=-60) if credential == "expired" else token(7, secret="another secret of thirty-two bytes")
+    done = await run("listen", "--token", given, "--url", f"http://127.0.0.1:{bridge.port}")
+    assert "4001" in said_well(done, 1) and given not in done.stderr
+
+
+# MARK: check, purge
+
+
+def findings(done: Done) -> dict[str, str]:
+    """Severity by subject."""
+    return {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
+
+
+def check(url: str) -> Awaitable[Done]:
+    return run("check", DATABASE_URL=url, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET)
+
+
+async def test_check_finds_nothing_where_all_is_well_and_writes_no_row(database: Database) -> None:
+    done = await check(database.url)
+    assert done.status == 0 and done.stderr == "", done
+    assert {"database", "schema", "rights", "doorbell", "listen", "clock", "logins", "descriptors"} <= findings(done).keys()
+    assert set(findings(done).values()) <= {"ok", "warn"} and findings(done)["listen"] == "ok"
+    assert await database.value("SELECT count(*) FROM notification") == 0
+    assert await database.value("SELECT count(*) FROM notify_bridge.replica") == 0
+
+
+@pytest.mark.parametrize("change", ["DROP TRIGGER notify_bridge_ring ON notification", "ALTER TABLE notification DISABLE TRIGGER notify_bridge_ring"])
+async def test_check_finds_a_missing_doorbell_and_what_it_says_mends_it(database: Database, change: str) -> None:
+    await database.execute(change)
+    done = await check(database.url)
+    assert done.status == 1 and findings(done)["doorbell"] == "fail", done
+    line = next(line for line in done.stdout.splitlines() if line.startswith("fail"))
+    statements = re.findall(r"CREATE TRIGGER .*?\.ring\(\)|ALTER TABLE .*? TRIGGER notify_bridge_ring", line)
+    assert statements
+    for statement in statements:
+        await database.execute(statement)
+    assert (await check(database.url)).status == 0
+
+
+async def test_check_finds_missing_rights_and_what_it_says_mends_them(database: Database) -> None:
+    role = f"weak_{database.name}"
+    await database.execute(f"CREATE ROLE {role} LOGIN")
+    url = database.cluster.url(database.name, role)
+    for grant in ([], ["GRANT USAGE ON SCHEMA notify_bridge TO " + role, f"GRANT SELECT ON notify_bridge.migration, notify_bridge.source TO {role}"]):
+        for statement in grant:
+            await database.execute(statement)
+        done = await check(url)
+        assert done.status == 1 and "fail" in findings(done).values(), done
+        failed = next(line for line in done.stdout.splitlines() if line.startswith("fail"))
+        remedy = re.search(r"SELECT notify_bridge\.grant_to\('\w+'\)", failed)
+        assert remedy and role in remedy[0], done
+    await database.execute(remedy[0])
+    done = await check(url)
+    assert done.status == 0 and findings(done)["rights"] == "ok", done
+
+
+async def test_without_a_server_every_command_fails_soon_and_says_so() -> None:
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/nothing"
+    for command in (["migrate"], ["send", "--user", "1", "--data", "{}"], ["purge"]):
+        done = await run(*command, DATABASE_URL=url)
+        assert "DATABASE_URL" in said_well(done, 1) and done.seconds < 5, command
+    done = await check(url)
+    assert done.status == 1 and findings(done)["database"] == "fail" and done.seconds < 5
+
+
+async def test_a_server_that_never_answers_fails_within_five_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/silent"
+        done = await asyncio.gather(*(run(*command, DATABASE_URL=url) for command in (["migrate"], ["send", "--user", "1", "--data", "{}"], ["purge"])))
+    for each in done:
+        said_well(each, 1)
+        # Five, and what three starts at once take on a busy machine.
+        assert each.seconds < 6.5, each
+
+
+async def test_check_ready_asks_a_running_bridge(own_database: Database, own_cluster: Cluster, serve: Serve) -> None:
+    bridge = await serve(own_database)
+    await bridge.ready()
+    by_url = ["check", "--ready", "--url", f"http://127.0.0.1:{bridge.port}"]
+    for done in (await run(*by_url), await run("check", "--ready", NOTIFY_BRIDGE_HTTP_PORT=str(bridge.port))):
+        assert (done.status, done.stdout, done.stderr) == (0, "ready\n", "")
+    own_cluster.stop()
+    await bridge.ready(503)
+    done = await run(*by_url)
+    assert done.status == 1 and re.match(r"not ready: (database|listening)", done.stdout), done
+    await bridge.kill()
+    said_well(await run(*by_url), 1)
+
+
+async def test_purge_deletes_old_sent_rows_and_no_others(database: Database) -> None:
+    old = "now() - interval '40 days'"
+    for sent, created in (("true", old), ("true", old), ("false", old), ("true", "now()"), ("true", "now() - interval '29 days'")):
+        await database.execute(f"INSERT INTO notification (user_id, data, is_sent, created_at) VALUES (1, '{{}}', {sent}, {created})")
+    ids = [row[0] for row in await database.execute("SELECT id FROM notification ORDER BY id")]
+    dry = await run("purge", "--dry-run", DATABASE_URL=database.url)
+    assert (dry.status, dry.stdout) == (0, "would delete 2 rows older than 30 days\n")
+    assert await database.value("SELECT count(*) FROM notification") == 5
+    nothing = await run("purge", "--retention-days", "0", DATABASE_URL=database.url)
+    assert nothing.status == 0 and await database.value("SELECT count(*) FROM notification") == 5
+    done = await run("purge", DATABASE_URL=database.url)
+    assert (done.status, done.stdout) == (0, "deleted 2 rows older than 30 days\n")
+    assert [row[0] for row in await database.execute("SELECT id FROM notification ORDER BY id")] == ids[2:]
+
+
+# MARK: Settings and options
+
+
+@pytest.mark.parametrize(("given", "nearest"), [
+    ("NOTIFY_BRIDGE_HTTP_PROT", "NOTIFY_BRIDGE_HTTP_PORT"), ("NOTIFY_BRIDGE_JWT_SECRET", "NOTIFY_BRIDGE_AUTH_JWT_SECRET"),
+    ("NOTIFY_BRIDGE_RETENTION", "NOTIFY_BRIDGE_RETENTION_DAYS"), ("NOTIFY_BRIDGE_AUTH_ORIGIN", "NOTIFY_BRIDGE_AUTH_ORIGINS"),
+])
+async def test_an_unknown_variable_is_refused_and_the_nearest_named(given: str, nearest: str) -> None:
+    for command in (["serve"], ["token", "--user", "1"]):
+        error = said_well(await run(*command, DATABASE_URL=NOWHERE, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET, **{given: "a value"}), 78)
+        assert re.search(rf"\b{given}\b", error) and re.search(rf"\b{nearest}\b", error), error
+
+
+async def test_an_unknown_key_in_the_file_is_refused_and_the_nearest_named(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text("http:\n  prot: 8080\n")
+    error = said_well(await run("serve", "--config", str(file), DATABASE_URL=NOWHERE, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET), 78)
+    assert "prot" in error and re.search(r"port\b", error) and str(file) in error
+
+
+@pytest.mark.parametrize(("variable", "value", "allowed"), [
+    ("NOTIFY_BRIDGE_HTTP_PORT", "99999", "65535"), ("NOTIFY_BRIDGE_HTTP_PORT", "http", "whole number"),
+    ("NOTIFY_BRIDGE_LOG_LEVEL", "loud", "warning"), ("NOTIFY_BRIDGE_LOG_FORMAT", "xml", "json"),
+    ("NOTIFY_BRIDGE_AUTH_FIRST_MESSAGE", "maybe", "true"), ("NOTIFY_BRIDGE_HEARTBEAT_SECONDS", "-1", "1"),
+    ("NOTIFY_BRIDGE_RETENTION_DAYS", "ten", "whole number"), ("NOTIFY_BRIDGE_HTTP_TRUSTED_PROXIES", "10.0.0.0/99", "10.0.0.0/8"),
+])
+async def test_a_bad_value_is_named_with_its_setting_and_what_is_allowed(variable: str, value: str, allowed: str) -> None:
+    flag = "--" + variable.removeprefix("NOTIFY_BRIDGE_").lower().replace("_", "-")
+    for arguments, settings, name in (([], {variable: value}, variable), ([f"{flag}={value}"], {}, flag)):
+        # Before any network access: nobody may knock here.
+        with socket.create_server(("127.0.0.1", 0)) as database:
+            url = f"postgresql://postgres@127.0.0.1:{database.getsockname()[1]}/x"
+            error = said_well(await run("serve", *arguments, DATABASE_URL=url, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET, **settings), 78)
+            database.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                database.accept()
+        assert name in error and value in error and allowed in error, error
+
+
+async def test_a_flag_is_stronger_than_a_variable_and_that_than_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text("http:\n  port: 111111\n")
+    settings = {"DATABASE_URL": NOWHERE, "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET}
+    in_file = said_well(await run("serve", "--config", str(file), **settings), 78)
+    assert "111111" in in_file
+    in_variable = said_well(await run("serve", "--config", str(file), NOTIFY_BRIDGE_HTTP_PORT="222222", **settings), 78)
+    assert "222222" in in_variable
+    in_flag = said_well(await run("serve", "--config", str(file), "--http-port", "333333", NOTIFY_BRIDGE_HTTP_PORT="222222", **settings), 78)
+    assert "333333" in in_flag
+
+
+async def test_serve_without_a_login_method_says_which_there_are() -> None:
+    assert "NOTIFY_BRIDGE_AUTH_JWT_SECRET" in said_well(await run("serve", DATABASE_URL=NOWHERE), 78)
+
+
+async def test_serve_without_a_database_names_the_setting() -> None:
+    assert "DATABASE_URL" in said_well(await run("serve", NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET), 78)
+
+
+async def test_a_taken_port_is_named(database: Database) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = await run("serve", DATABASE_URL=database.url, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET, NOTIFY_BRIDGE_HTTP_PORT=port)
+    assert done.status == 1 and "listening on http" not in done.stdout, done
+    error = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert error[0].startswith("error: ") and port in error[0] and "--http-port" in "\n".join(error), done
+
+
+@pytest.mark.parametrize("arguments", [
+    ["serve", "--frob"], ["frob"], ["send", "--user", "1"], ["token"], ["listen"], ["migrate", "--dry-run", "--status"],
+    ["token", "--user", "1", "--ttl", "soon"], ["purge", "surplus"],
+], ids=" ".join)
+async def test_wrong_usage_exits_with_64(arguments: list[str]) -> None:
+    said_well(await run(*arguments, DATABASE_URL=NOWHERE, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET), 64)
+
+
+async def test_every_command_has_help_with_an_example() -> None:
+    overview = await run("--help")
+    listed = re.findall(r"^  (\w+) {2,}", overview.stdout.split("SUBCOMMANDS:")[1], re.MULTILINE)
+    assert overview.status == 0 and listed == COMMANDS
+    for command, done in zip(COMMANDS, await asyncio.gather(*(run(command, "--help") for command in COMMANDS)), strict=True):
+        assert (done.status, done.stderr) == (0, ""), command
+        example = re.search(r"Example:\s+(.*?)\n\n", done.stdout, re.DOTALL)
+        assert example and re.search(rf"notify-bridge\s+{command}", example[1]), done
+    version = await run("--version")
+    assert version.status == 0 and re.fullmatch(r"(notify-bridge )?\d+\.\d+\.\d+\S*\n", version.stdout), version
+
+
+# MARK: Secrets
+
+PASSWORD = "pass-of-the-database"
+HIDDEN = [PASSWORD, "secret-of-the-tokens"]
+
+
+@pytest.mark.parametrize("url", [
+    f"postgresql://postgres:{PASSWORD}@127.0.0.1:1/x", f"postgresql://postgres:{PASSWORD}@127.0.0.1:port/x",
+    f"postgresql://postgres:{PASSWORD}@[::1/x", f"host=127.0.0.1 port=1 password={PASSWORD} nonsense=1", f"postgres:{PASSWORD}@host",
+], ids=["refused", "bad port", "bad address", "unknown word", "no scheme"])
+async def test_a_failing_command_shows_no_secret(url: str) -> None:
+    short = "secret-of-the-tokens"
+    commands = [["migrate"], ["check"], ["purge"], ["send", "--user", "1", "--data", "{}"]]
+    if "127.0.0.1:1/" not in url:
+        commands.append(["serve"])
+    for done in await asyncio.gather(*(
+        run(*command, DATABASE_URL=url, NOTIFY_BRIDGE_AUTH_JWT_SECRET=short, NOTIFY_BRIDGE_HTTP_PORT="0", NOTIFY_BRIDGE_LOG_LEVEL="trace")
+        for command in commands
+    )):
+        assert done.status in (1, 78), done
+        assert not any(secret in done.stdout + done.stderr for secret in HIDDEN), done
+
+
+async def test_a_secret_in_a_wrong_place_is_not_shown_either(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text(f"database:\n  url: [{PASSWORD}]\nauth:\n  jwt_secret:\n    nested: {HIDDEN[1]}\n")
+    for done in (
+        await run("serve", "--config", str(file)),
+        await run("serve", DATABASE_URL=NOWHERE, NOTIFY_BRIDGE_AUTH_JWT_SECRETS=HIDDEN[1]),
+        await run("serve", DATABASE_URL=NOWHERE, NOTIFY_BRIDGE_AUTH_JWT_SECRET_FILE=str(tmp_path / "absent")),
+    ):
+        assert not any(secret in said_well(done, 78) for secret in HIDDEN)
+
+
+async def test_a_running_bridge_logs_no_secret(database: Database, serve: Serve, connect: Connect) -> None:
+    url = database.url.replace("postgres@", f"postgres:{PASSWORD}@")
+    bridge = await serve(url, NOTIFY_BRIDGE_LOG_LEVEL="trace")
+    await bridge.ready()
+    good, bad = token(5), token(5, ttl=-60)
+    device = await connect(bridge, query={"token": good})
+    refused = await connect(bridge, query={"token": bad}, greeted=False)
+    assert (await refused.end()).code == 4001
+    await database.insert(5, '{"note": "private-payload"}')
+    await device.notification()
+    assert await bridge.terminate() == 0
+    log = "\n".join(bridge.stderr.lines + bridge.stdout.lines)
+    assert "4001" in log or "expired" in log  # it does speak of what happened
+    for secret in (PASSWORD, SECRET, good, bad, good.rsplit(".", 1)[1], "private-payload"):
+        assert secret not in log
