@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import re
+import signal
+import struct
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +18,7 @@ from harness.cluster import Cluster, free_port
 from harness.database import Database
 from harness.device import Device
 from harness.tokens import SECRET
+from harness.waiting import eventually, within
 
 Connect = Callable[..., Awaitable[Device]]
 Serve = Callable[..., Awaitable[Bridge]]
@@ -244,6 +249,95 @@ async def test_a_restored_dump_behind_the_same_address_is_a_new_epoch_and_its_un
         restored.remove()
 
 
+async def test_a_stopped_backend_of_the_listener_is_noticed_although_the_server_lives(own_database: Database, serve: Serve, connect: Connect) -> None:
+    bridge = await serve(own_database)
+    await bridge.ready()
+    device = await connect(bridge, 1)
+    pid = await own_database.value("SELECT pid FROM pg_stat_activity WHERE application_name LIKE '% listen'")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert await bridge.ready(503, seconds=8) <= 6
+        id = await own_database.insert(1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await bridge.ready(seconds=5)
+    assert (await device.notification()).id == id
+    assert await device.barrier() == []
+    await own_database.sent(id)
+
+
+async def test_each_reason_for_which_the_database_is_away_is_logged_once(own_cluster: Cluster, own_database: Database, serve: Serve) -> None:
+    """In the server's place something answers that counts the listener's tries and hangs up."""
+    bridge = await serve(own_database)
+    await bridge.ready()
+    tries: asyncio.Queue[None] = asyncio.Queue()
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                length, code = struct.unpack(">ii", await reader.readexactly(8))
+                if code not in (80877103, 80877104):  # not a request for SSL or GSSAPI, but the session's start
+                    if b" listen\0" in await reader.readexactly(length - 8):
+                        tries.put_nowait(None)
+                    return
+                writer.write(b"N")
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            writer.close()
+
+    await stop(own_cluster)
+    impostor = await asyncio.start_server(hang_up, "127.0.0.1", own_cluster.port)
+    for _ in range(4):
+        await within(15, tries.get(), "another try of the listener")
+    impostor.close()
+    await impostor.wait_closed()
+    warnings = [line["message"] for line in bridge.log() if line["level"] in ("warning", "error")]
+    assert warnings and all(one != next for one, next in itertools.pairwise(warnings)), warnings
+    assert len([line for line in warnings if str(own_cluster.port) in line and "closed" in line]) == 1, warnings
+    await start(own_cluster)
+    await bridge.ready(seconds=15)
+    back = [line for line in bridge.log() if line["message"] == "database connection is back"]
+    assert [line["level"] for line in back] == ["info"], back
+
+
+async def test_a_bridge_on_a_standby_waits_and_serves_once_it_is_promoted(serve: Serve, connect: Connect) -> None:
+    from conftest import TEMPLATE, make_template
+
+    primary = Cluster("wal_level = replica\n").start()
+    standby = None
+    try:
+        await make_template(primary)
+        database = await Database.create(primary, TEMPLATE)
+        unsent = await database.insert(1)
+        standby = Cluster(primary=primary).start()
+        replica = Database(standby, database.name)
+        bridge = await serve(replica)
+        line = await bridge.logged(lambda line: line["level"] == "warning", "that it can't serve yet")
+        assert "standby" in line["message"] and "primary" in line["hint"], line
+        assert (await bridge.get("/readyz"))[0] == 503
+        late = await database.insert(1)
+
+        async def replicated() -> list[int]:
+            return await replica.unsent()
+
+        await eventually(replicated, lambda ids: ids == [unsent, late], "the standby has the rows")
+        await database.close()
+        await stop(primary)
+        await asyncio.to_thread(standby.promote)
+        await bridge.ready(seconds=20)
+        device = await connect(bridge, 1)
+        assert [message.id for message in await device.notifications(2)] == [unsent, late]
+        await replica.sent([unsent, late])
+        live = await replica.insert(1)
+        assert (await device.notification()).id == live
+        await replica.close()
+    finally:
+        primary.remove()
+        if standby is not None:
+            standby.remove()
+
+
 # MARK: What can't be waited for
 
 
@@ -281,6 +375,7 @@ async def test_a_wrong_password_ends_the_program_with_one_and_is_not_shown() -> 
             done = await programs.run(command, DATABASE_URL=url, **AUTH)
             assert done.status == 1, done
             assert "password" in done.stderr + done.stdout and "very-wrong-word" not in repr(done), done
+            assert len(done.stderr.splitlines()) <= 8, done
     finally:
         cluster.remove()
 
