@@ -4,23 +4,32 @@
 
 // `l` locks the rows in the order of their ids, so that two bridges never wait for each other crosswise, and leaves out
 // what somebody else holds. The commit's id is looked up after all rows were written: only then there is one.
+//
+// Each row is looked up by its key, whatever the statistics say: where nearly all rows were sent when the table was
+// analyzed last, the planner takes `sent_at IS NULL` for one row and reads the whole table for each pair. A LATERAL
+// with a lock or an OFFSET is not taken apart, so only the primary key is left to it; an array is looked up there too.
 static const char mark_sql[] =
-    "WITH k AS (SELECT k.id, k.txid FROM unnest($1::int8[], $2::xid8[]) AS k (id, txid)), "
-    "l AS (SELECT n.id FROM public.notification n JOIN k ON n.id = k.id AND n.txid = k.txid "
-    "WHERE n.sent_at IS NULL ORDER BY n.id FOR NO KEY UPDATE OF n SKIP LOCKED), "
-    "u AS (UPDATE public.notification n SET is_sent = true, sent_at = now() FROM l WHERE n.id = l.id RETURNING n.id) "
+    "WITH l AS (SELECT n.id FROM "
+    "(SELECT p.id, p.txid FROM unnest($1::int8[], $2::xid8[]) AS p (id, txid) ORDER BY p.id) AS k, "
+    "LATERAL (SELECT m.id FROM public.notification m WHERE m.id = k.id AND m.txid = k.txid AND m.sent_at IS NULL "
+    "FOR NO KEY UPDATE OF m SKIP LOCKED) AS n), "
+    "u AS (UPDATE public.notification n SET is_sent = true, sent_at = now() "
+    "WHERE n.id = ANY (ARRAY(SELECT l.id FROM l)) RETURNING n.id) "
     "SELECT count(*), CASE WHEN count(*) > 0 THEN pg_current_xact_id_if_assigned() END FROM u";
 
 // In a transaction after the marking: what it marked, or somebody else did meanwhile, does not match any more.
 static const char left_sql[] =
-    "SELECT k.place FROM unnest($1::int8[], $2::xid8[]) WITH ORDINALITY AS k (id, txid, place) "
-    "JOIN public.notification n ON n.id = k.id AND n.txid = k.txid WHERE n.sent_at IS NULL";
+    "SELECT k.place FROM unnest($1::int8[], $2::xid8[]) WITH ORDINALITY AS k (id, txid, place), "
+    "LATERAL (SELECT FROM public.notification m WHERE m.id = k.id AND m.txid = k.txid AND m.sent_at IS NULL OFFSET 0) "
+    "n";
 
 static const char read_sql[] =
-    "WITH l AS (SELECT n.id FROM public.notification n "
-    "JOIN unnest($1::int8[], $2::int8[]) AS k (id, user_id) ON n.id = k.id AND n.user_id = k.user_id "
-    "WHERE NOT n.is_read ORDER BY n.id FOR NO KEY UPDATE OF n), "
-    "u AS (UPDATE public.notification n SET is_read = true, read_at = now() FROM l WHERE n.id = l.id RETURNING n.id) "
+    "WITH l AS (SELECT n.id FROM "
+    "(SELECT p.id, p.user_id FROM unnest($1::int8[], $2::int8[]) AS p (id, user_id) ORDER BY p.id) AS k, "
+    "LATERAL (SELECT m.id FROM public.notification m WHERE m.id = k.id AND m.user_id = k.user_id AND NOT m.is_read "
+    "FOR NO KEY UPDATE OF m) AS n), "
+    "u AS (UPDATE public.notification n SET is_read = true, read_at = now() "
+    "WHERE n.id = ANY (ARRAY(SELECT l.id FROM l)) RETURNING n.id) "
     "SELECT count(*) FROM u";
 
 static notify_store_status fail_answer(notify_store *store) {

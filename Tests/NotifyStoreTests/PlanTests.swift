@@ -3,10 +3,10 @@ import Testing
 
 @testable import NotifyStore
 
-@Suite("The delta of a table with a million rows", .timeLimit(.minutes(3)))
-struct DeltaPlanTests {
-  /// The planner looks up the ends of an index.
-  static let planning = 10
+@Suite("In a table with a million rows, nearly all of them sent", .timeLimit(.minutes(3)))
+struct PlanTests {
+  /// The planner looks up the ends of an index, a few entries for each statement.
+  static let planning = 50
 
   let cluster: TestCluster
   let connection: Connection
@@ -50,7 +50,7 @@ struct DeltaPlanTests {
     return (snapshot, rows)
   }
 
-  @Test("reads the index on txid for the new rows and nothing else")
+  @Test("a delta reads the index on txid for the new rows and nothing else")
   func newRows() throws {
     let start = try delta(since: Snapshot(xmax: 1_000_000)).snapshot
     try connection.query("INSERT INTO notification (user_id, data) SELECT i, '1' FROM generate_series(1, 5) AS i")
@@ -62,7 +62,7 @@ struct DeltaPlanTests {
     #expect(after.indexEntries - before.indexEntries <= 5 + Self.planning)
   }
 
-  @Test("does not read the rows of a transaction that is still in progress")
+  @Test("a delta does not read the rows of a transaction that is still in progress")
   func inProgress() throws {
     let writer = try Connection.connect(url: url, applicationName: "writer", timeout: .seconds(10))
     try writer.query("BEGIN")
@@ -78,5 +78,25 @@ struct DeltaPlanTests {
     #expect(after.indexEntries - before.indexEntries <= Self.planning)
     try writer.query("COMMIT")
     #expect(try delta(since: during.snapshot).rows == 20_000)
+  }
+
+  @Test("a marking looks each row up by its key, also those that are left")
+  func marking() throws {
+    let rows = 500
+    let texts = try connection.query(
+      "INSERT INTO notification (user_id, data) SELECT i, '1' FROM generate_series(1, \(rows)) AS i RETURNING txid::text, id"
+    )
+    let keys = texts.compactMap { row in
+      row[0].flatMap { UInt64($0) }.flatMap { txid in row[1].flatMap { Int64($0) }.map { RowKey(txid: txid, id: $0) } }
+    }
+    let holder = try Connection.connect(url: url, applicationName: "holder", timeout: .seconds(10))
+    try holder.query("BEGIN; SELECT FROM notification WHERE id = \(keys[0].id) FOR UPDATE")
+    let before = try reads()
+    let marking = try connection.markSent(keys, timeout: .seconds(30))
+    let after = try reads()
+    #expect(marking.marked == rows - 1 && marking.left == [0])
+    #expect(after.sequential == before.sequential)
+    // Once to lock, once to update, once to see what is left.
+    #expect(after.indexEntries - before.indexEntries <= 3 * rows + Self.planning)
   }
 }
