@@ -144,6 +144,9 @@ async def run(*arguments: str, seconds: float = 30, **settings: str | None) -> D
     program = await Program.start(*arguments, **settings)
     try:
         return Done(program, await program.exit(seconds))
+    except TooLate as late:
+        await program.kill()
+        raise TooLate(f"{late}\n{Done(program, -9)}") from None
     finally:
         if program.running:
             await program.kill()

@@ -65,7 +65,7 @@ class Cluster:
         if primary is None:
             self._run("initdb", "-D", self.data, "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8", "-N", "--auth=trust")
         else:
-            self._run("pg_basebackup", "-D", self.data, "-R", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "-c", "fast")
+            self._run("pg_basebackup", "-D", self.data, "-R", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "-c", "fast", "-N")
         if next_transaction is not None:
             self._run("pg_resetwal", "-x", str(next_transaction), self.data)
         with open(self.data / "postgresql.conf", "a") as conf:
