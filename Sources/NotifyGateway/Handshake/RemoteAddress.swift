@@ -13,7 +13,8 @@ struct RemoteAddress: Sendable {
     for proxy in proxies where proxy != "unix:" {
       guard let network = IPAddress.Network(proxy) else {
         throw .configuration(
-          "trusted proxy \"\(proxy)\" is neither an address nor a network: write for example 10.0.0.1 or 10.0.0.0/8")
+          "\"\(proxy)\" in NOTIFY_BRIDGE_HTTP_TRUSTED_PROXIES is neither an address nor a network: "
+            + "write for example 10.0.0.1 or 10.0.0.0/8")
       }
       networks.append(network)
     }
