@@ -312,7 +312,7 @@ async def test_an_unknown_key_in_the_file_is_refused_and_the_nearest_named(tmp_p
     ("NOTIFY_BRIDGE_HTTP_PORT", "99999", "65535"), ("NOTIFY_BRIDGE_HTTP_PORT", "http", "whole number"),
     ("NOTIFY_BRIDGE_LOG_LEVEL", "loud", "warning"), ("NOTIFY_BRIDGE_LOG_FORMAT", "xml", "json"),
     ("NOTIFY_BRIDGE_AUTH_FIRST_MESSAGE", "maybe", "true"), ("NOTIFY_BRIDGE_HEARTBEAT_SECONDS", "-1", "1"),
-    ("NOTIFY_BRIDGE_RETENTION_DAYS", "ten", "whole number"), ("NOTIFY_BRIDGE_HTTP_TRUSTED_PROXIES", "10.0.0.0/99", "10.0.0.0/8"),
+    ("NOTIFY_BRIDGE_RETENTION_DAYS", "ten", "whole number"),
 ])
 async def test_a_bad_value_is_named_with_its_setting_and_what_is_allowed(variable: str, value: str, allowed: str) -> None:
     flag = "--" + variable.removeprefix("NOTIFY_BRIDGE_").lower().replace("_", "-")
@@ -325,6 +325,20 @@ async def test_a_bad_value_is_named_with_its_setting_and_what_is_allowed(variabl
             with pytest.raises(BlockingIOError):
                 database.accept()
         assert name in error and value in error and allowed in error, error
+
+
+async def test_a_bad_proxy_is_named_before_the_database_is_asked() -> None:
+    for _ in range(4):
+        with socket.create_server(("127.0.0.1", 0)) as database:
+            url = f"postgresql://postgres@127.0.0.1:{database.getsockname()[1]}/x"
+            done = await run("serve", seconds=10, DATABASE_URL=url, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET,
+                NOTIFY_BRIDGE_HTTP_PORT="0", NOTIFY_BRIDGE_HTTP_TRUSTED_PROXIES="10.0.0.0/99")
+            database.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                database.accept()
+        error = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("{"))
+        assert done.status == 78 and done.stdout == "", done
+        assert all(part in error for part in ("NOTIFY_BRIDGE_HTTP_TRUSTED_PROXIES", "10.0.0.0/99", "10.0.0.0/8")), done
 
 
 async def test_a_flag_is_stronger_than_a_variable_and_that_than_the_file(tmp_path: Path) -> None:
