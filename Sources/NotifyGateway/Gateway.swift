@@ -37,7 +37,8 @@ package final class Gateway: Service, Sendable {
     self.registry = registry
     self.routes = routes
     self.onListening = onListening
-    group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+    // One loop per core, never shut down: the store may still hand over rows and answers while the process ends.
+    group = .singleton
     hub = Hub(eventLoops: Array(group.makeIterator()), services: services)
     Gauge(
       label: "notify_bridge_build_info", dimensions: [("version", settings.version)], factory: registry
@@ -58,13 +59,7 @@ package final class Gateway: Service, Sendable {
   ///
   /// - Throws: a `GatewayError` where it can't start.
   package func run() async throws(any Error) {
-    do {
-      try await serve()
-    } catch {
-      try? await group.shutdownGracefully()
-      throw error
-    }
-    try await group.shutdownGracefully()
+    try await serve()
   }
 
   private func serve() async throws {
@@ -102,6 +97,7 @@ package final class Gateway: Service, Sendable {
     hub.onEveryLoop { $0.drain() }
     let time = TimeAmount.seconds(Int64(services.settings.drainSeconds))
     try? await sockets.whenNone(on: group.next(), within: time).get()
+    hub.onEveryLoop { $0.abandon() }
   }
 
   private func site(_ handshake: Handshake, isAdmin: Bool, isSecure: Bool) -> HTTPSite {

@@ -108,6 +108,11 @@ final class LoopHub {
     for handler in httpHandlers.values { handler.drain() }
   }
 
+  /// Gives up the sockets whose peers did not close in time.
+  func abandon() {
+    for connection in connections { connection.context?.close(promise: nil) }
+  }
+
   // MARK: Connections
 
   /// A connection begins.
