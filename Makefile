@@ -13,7 +13,7 @@ build:
 test: install-test
 	Tests/Support/run_all.sh
 
-lint:
+lint: install-test
 	Tests/Support/lint.sh
 
 install-run:

@@ -20,7 +20,7 @@ Serve = Callable[..., Awaitable[Bridge]]
 LIMITS = {"NOTIFY_BRIDGE_LIMITS_REPLAY_ROWS": "1000000", "NOTIFY_BRIDGE_LIMITS_CONNECTIONS_PER_USER": "1000"}
 SEED = int(os.environ.get("NOTIFY_BRIDGE_TEST_SEED", "7"))
 # Transactions of each writer; a larger number makes a longer run.
-TRANSACTIONS = int(os.environ.get("NOTIFY_BRIDGE_TEST_TRANSACTIONS", "400"))
+TRANSACTIONS = int(os.environ.get("NOTIFY_BRIDGE_TEST_TRANSACTIONS", "250"))
 
 
 def verdict(accounting: Accounting, traffic: Traffic) -> None:

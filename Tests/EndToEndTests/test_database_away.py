@@ -126,7 +126,8 @@ async def test_ids_that_a_crash_hands_out_again_hide_no_row(own_cluster: Cluster
     first = await own_database.insert(1)
     await device.notification()
     await own_database.sent(first)
-    for _ in range(3):
+    used_again = 0
+    for _ in range(8):
         writer = await own_database.connect(autocommit=False)
         highest = 0
         for _ in range(60):
@@ -140,10 +141,14 @@ async def test_ids_that_a_crash_hands_out_again_hide_no_row(own_cluster: Cluster
         await start(own_cluster)
         rows = await own_database.execute(
             "INSERT INTO notification (user_id, data) VALUES (1, '{}') RETURNING id, txid::text::bigint")
-        assert rows[0][1] <= highest, "the ids were not used again: this test tried nothing"
+        # Not where a commit came in between and took them to the disk, such as the bridge's own every other second.
+        used_again += rows[0][1] <= highest
         assert (await device.notification(30)).id == rows[0][0]
         assert await device.barrier() == []
         await own_database.sent(rows[0][0])
+        if used_again == 2:
+            break
+    assert used_again > 0, "no id was used again: this test tried nothing"
 
 
 async def test_a_cursor_from_before_a_crash_claims_nothing_that_came_after(own_cluster: Cluster, own_database: Database, serve: Serve, connect: Connect) -> None:

@@ -25,6 +25,7 @@ check() {
 
 swift_form() { swift format lint --strict --configuration .swift-format --recursive "$@"; }
 c_form() { clang-format-14 --style=file:.clang-format --dry-run -Werror "$@"; }
+image_form() { Tests/EndToEndTests/.venv/bin/hadolint "$@"; }
 no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
 no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
 one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
@@ -39,12 +40,14 @@ short() {
 printf 'let x = 1;\n\tlet  y=2\n' >"$bad/form.swift"
 printf 'int  f ( void ){return 0 ;}\n' >"$bad/form.c"
 printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .seconds(1))\n' TODO '!' Store sleep >"$bad/text.swift"
+printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
 yes '//' | head -n 401 >"$bad/long.swift"
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
 check 'Swift format' "$bad/form.swift" swift_form Sources Tests Package.swift
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"
+check 'image' "$bad/Dockerfile" image_form Dockerfile
 check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src
 check 'no traps' "$bad/text.swift" no_traps Sources
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
