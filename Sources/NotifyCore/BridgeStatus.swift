@@ -51,9 +51,6 @@ package final class BridgeStatus: Sendable {
     state.withLock { $0.isDraining = true }
   }
 
-  /// Whether the database answers, so that a replay can be expected soon.
-  package var isConnected: Bool { state.withLock { $0.isListening } }
-
   /// What isn't ready; empty where all is.
   ///
   /// A database that says nothing for `Limits.silence` is away, whatever the socket looks like.

@@ -10,8 +10,6 @@ package enum LogKey {
   package static let durationSeconds = "duration_s"
   package static let messages = "messages"
   package static let origin = "origin"
-  package static let sqlstate = "sqlstate"
   package static let rows = "rows"
   package static let epoch = "epoch"
-  package static let retrySeconds = "retry_s"
 }

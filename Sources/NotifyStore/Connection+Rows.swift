@@ -11,7 +11,7 @@ extension Connection {
     /// The answer to a replay's request begins.
     case request(index: Int, isTruncated: Bool, hasMore: Bool)
     /// A row; `user` is nil for SQL NULL or an id that is none, `data` empty for SQL NULL.
-    case row(request: Int, key: RowKey, user: UserID?, createdAt: Int64?, isSent: Bool, data: UnsafeRawBufferPointer)
+    case row(request: Int, key: RowKey, user: UserID?, createdAt: Int64?, data: UnsafeRawBufferPointer)
     /// A user has unsent rows.
     case unsent(user: UserID?, oldest: UInt64, rows: Int)
   }
@@ -49,7 +49,7 @@ extension Connection {
     default:
       return .row(
         request: Int(row.request), key: RowKey(txid: row.txid, id: row.id), user: user(of: row),
-        createdAt: row.has_created_at ? row.created_at_us : nil, isSent: row.is_sent, data: data)
+        createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
     }
   }
 

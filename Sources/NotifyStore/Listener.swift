@@ -170,7 +170,7 @@ package actor Listener: Service {
     var builder = BatchBuilder()
     var total = 0
     while let item = try connection.next(timeout: Limits.statementTimeout) {
-      guard case .row(_, let key, let user, let createdAt, _, let data) = item else { continue }
+      guard case .row(_, let key, let user, let createdAt, let data) = item else { continue }
       guard reader.accepts(key) else { continue }
       guard let user else {
         context.metrics.rowsWithoutUser.increment()

@@ -94,7 +94,7 @@ package actor ReplayReader: Service, ReplaySource {
       case .request(let index, let isTruncated, let hasMore):
         if let current { answer(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }
         current = (places[index], isTruncated, hasMore)
-      case .row(_, let key, _, let createdAt, _, let data):
+      case .row(_, let key, _, let createdAt, let data):
         if let current {
           rows.add(user: batch[current.place].request.user, key: key, createdAt: createdAt, data: data)
         }
