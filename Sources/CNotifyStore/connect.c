@@ -3,12 +3,12 @@
 #include "internal.h"
 
 // What the bridge's statements rely on. A delta is exact only where each statement has a snapshot of its own; a marking
-// counts as durable when it is committed; a plan is good only for the snapshot it was made for; the first item of a
-// stream comes first only where no worker processes take part.
+// counts as durable when it is committed; source.c says why plans are generic and read no table from end to end.
 static const char session[] =
     "SET default_transaction_isolation = 'read committed';"
     "SET synchronous_commit = on;"
-    "SET plan_cache_mode = force_custom_plan;"
+    "SET plan_cache_mode = force_generic_plan;"
+    "SET enable_seqscan = off;"
     "SET max_parallel_workers_per_gather = 0;"
     "SET jit = off;"
     "SET client_min_messages = warning;"
@@ -102,6 +102,24 @@ static notify_store_status establish(notify_store *store, int64_t deadline, cons
   return NOTIFY_STORE_OK;
 }
 
+// A pooler can't give the key data of a server process that it has not chosen yet, so it makes up its own.
+static notify_store_status detect_pooler(notify_store *store, int64_t deadline) {
+  const ns_statement statement = {.sql = "SELECT pg_backend_pid()", .binary = true};
+  PGresult *result = NULL;
+  int32_t pid = 0;
+  store->pooled = store->pooler == NOTIFY_STORE_POOLER_ALWAYS;
+  if (store->pooler != NOTIFY_STORE_POOLER_DETECT) {
+    return NOTIFY_STORE_OK;
+  }
+  notify_store_status status = ns_run(store, &statement, deadline, &result);
+  if (status == NOTIFY_STORE_OK) {
+    const ns_answer answer = {.pq = store->pq, .result = result};
+    store->pooled = ns_int4(answer, 0, &pid) && pid != store->pq->backend_pid(store->connection);
+  }
+  store->pq->clear(result);
+  return status;
+}
+
 static notify_store_status prepare(notify_store *store, int64_t deadline) {
   const notify_store_libpq *pq = store->pq;
   const ns_statement statement = {.sql = session};
@@ -110,7 +128,10 @@ static notify_store_status prepare(notify_store *store, int64_t deadline) {
   if (pq->set_nonblocking(store->connection, 1) != 0) {
     return ns_fail_lost(store);
   }
-  notify_store_status status = ns_run(store, &statement, deadline, &result);
+  notify_store_status status = detect_pooler(store, deadline);
+  if (status == NOTIFY_STORE_OK && !store->pooled) {
+    status = ns_run(store, &statement, deadline, &result);
+  }
   pq->clear(result);
   return status;
 }

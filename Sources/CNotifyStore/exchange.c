@@ -145,6 +145,8 @@ void ns_discard_buffered(notify_store *store) {
   }
 }
 
+static notify_store_status run_plain(notify_store *store, const char *sql, int64_t deadline);
+
 notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadline) {
   ns_forget_error(store);
   ns_stream_end(store);
@@ -163,15 +165,63 @@ notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadl
       return status;
     }
   }
+  if (store->in_transaction) {
+    // Of a statement that failed, or was not read to its end.
+    store->in_transaction = false;
+    return run_plain(store, "ROLLBACK", *deadline);
+  }
   return NOTIFY_STORE_OK;
+}
+
+// Runs statements whose answers say nothing but that they succeeded.
+static notify_store_status run_plain(notify_store *store, const char *sql, int64_t deadline) {
+  const ns_statement statement = {.sql = sql};
+  PGresult *result = NULL;
+  notify_store_status status = ns_run(store, &statement, deadline, &result);
+  store->pq->clear(result);
+  return status;
+}
+
+static notify_store_status begin_transaction(notify_store *store, const char *settings, int64_t deadline) {
+  ns_text sql;
+  ns_text_begin(&sql, store->pq);
+  ns_text_add(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED; ");
+  ns_text_add(&sql, settings);
+  notify_store_status status = sql.failed ? ns_fail_memory(store) : NOTIFY_STORE_OK;
+  if (status == NOTIFY_STORE_OK) {
+    // Also where it fails: nobody knows how far it came.
+    store->in_transaction = true;
+    status = run_plain(store, sql.bytes, deadline);
+  }
+  ns_text_free(&sql);
+  return status;
+}
+
+notify_store_status ns_commit(notify_store *store, int64_t deadline) {
+  if (!store->in_transaction) {
+    return NOTIFY_STORE_OK;
+  }
+  store->in_transaction = false;
+  return run_plain(store, "COMMIT", deadline);
 }
 
 notify_store_status ns_send(notify_store *store, const ns_statement *statement, int64_t deadline) {
   const notify_store_libpq *pq = store->pq;
   int sent = 0;
+  if (store->pooled && statement->settings != NULL) {
+    notify_store_status status = begin_transaction(store, statement->settings, deadline);
+    if (status != NOTIFY_STORE_OK) {
+      return status;
+    }
+  }
   // Only the simple protocol takes several statements at once, and it has no parameters.
-  if (statement->count == 0 && !statement->binary) {
+  if (statement->prepare) {
+    sent = pq->send_prepare(store->connection, statement->name, statement->sql, 0, NULL);
+  } else if (statement->name == NULL && statement->count == 0 && !statement->binary) {
     sent = pq->send_query(store->connection, statement->sql);
+  } else if (statement->name != NULL) {
+    sent = pq->send_query_prepared(store->connection, statement->name, statement->count, statement->parameters, NULL,
+                                   NULL, statement->binary ? 1 : 0);
   } else {
     sent = pq->send_query_params(store->connection, statement->sql, statement->count, NULL, statement->parameters, NULL,
                                  NULL, statement->binary ? 1 : 0);
@@ -214,6 +264,9 @@ notify_store_status ns_run(notify_store *store, const ns_statement *statement, i
   }
   if (status == NOTIFY_STORE_OK && last == NULL) {
     status = ns_fail(store, NOTIFY_STORE_BAD_ANSWER, NULL, "the server gave no answer");
+  }
+  if (status == NOTIFY_STORE_OK && statement->settings != NULL) {
+    status = ns_commit(store, deadline);
   }
   if (status != NOTIFY_STORE_OK) {
     pq->clear(last);

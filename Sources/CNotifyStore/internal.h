@@ -43,8 +43,29 @@ typedef struct ns_stream {
   // The last row's place, to see that the next one comes after it.
   bool has_place;
   uint64_t place_txid;
+  int32_t place_source;
   int64_t place_id;
 } ns_stream;
+
+// A served table: what its markings need.
+typedef struct ns_source {
+  int32_t number;
+  notify_store_kind id_kind;
+  // Complete statements, given back by `ns_sources_free`. NULL: the table has no column for it.
+  char *mark_sql;
+  char *left_sql;
+  char *read_sql;
+  char *insert_sql;
+} ns_source;
+
+// The served tables and the statements that read them.
+typedef struct ns_sources {
+  ns_source *list;
+  size_t count;
+  char *delta_sql;
+  char *unsent_sql;
+  char *replay_sql;
+} ns_sources;
 
 struct notify_store {
   const notify_store_libpq *pq;
@@ -56,6 +77,14 @@ struct notify_store {
   unsigned doorbells;
   // A statement was sent, and its last result has not been read.
   bool in_flight;
+  notify_store_pooler pooler;
+  // What `pooler` came to for this connection.
+  bool pooled;
+  // Pooled: a transaction of ours is open.
+  bool in_transaction;
+  // The delta's statement was prepared on this connection.
+  bool delta_prepared;
+  ns_sources sources;
   ns_stream stream;
   notify_store_error error;
   char message[NS_MESSAGE_SIZE];
@@ -113,6 +142,12 @@ notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadl
 
 typedef struct ns_statement {
   const char *sql;
+  // Settings to make first where the session has none: behind a pooler the statement runs in a transaction of its own.
+  // NULL where it needs none.
+  const char *settings;
+  // Of a prepared statement; NULL for one that isn't. `prepare` prepares `sql` under that name, without it it is run.
+  const char *name;
+  bool prepare;
   int count;
   const char *const *parameters;
   // Without this the answer is text, and several statements without parameters are allowed.
@@ -123,6 +158,8 @@ typedef struct ns_statement {
 notify_store_status ns_send(notify_store *store, const ns_statement *statement, int64_t deadline);
 // NULL in `out` when the statement is over; else the caller clears the result.
 notify_store_status ns_result(notify_store *store, int64_t deadline, PGresult **out);
+// Ends the transaction that `ns_send` has begun, if any.
+notify_store_status ns_commit(notify_store *store, int64_t deadline);
 // The last result, whose status is success; the caller clears it.
 notify_store_status ns_run(notify_store *store, const ns_statement *statement, int64_t deadline, PGresult **out);
 // Counts the notifications that libpq holds.
@@ -164,6 +201,8 @@ typedef struct ns_text {
 
 void ns_text_begin(ns_text *text, const notify_store_libpq *pq);
 void ns_text_add(ns_text *text, const char *more);
+// An SQL identifier, quoted.
+void ns_text_add_identifier(ns_text *text, const char *name);
 void ns_text_free(ns_text *text);
 
 // Elements of an SQL array literal: `ns_array_begin` opens it, `ns_array_end` closes it.
@@ -172,11 +211,26 @@ void ns_array_begin(ns_text *array, const notify_store_libpq *pq);
 void ns_array_add(ns_text *array, const char *element);
 void ns_array_add_int64(ns_text *array, int64_t value);
 void ns_array_add_uint64(ns_text *array, uint64_t value);
+// Quotes the element; NULL is SQL NULL.
+void ns_array_add_text(ns_text *array, const char *element);
 void ns_array_end(ns_text *array);
+
+// ----------------------------------------------------------------------------------------------------------- source.c
+
+// What `notify_store_connect` sets for the session, and behind a pooler each transaction for itself.
+extern const char ns_row_settings[];
+// The same for a statement that reads whole tables.
+extern const char ns_scan_settings[];
+
+// Makes sure that there are statements: those of `public.notification` where nothing else is served.
+notify_store_status ns_sources_need(notify_store *store);
+// NULL where no served table has this number.
+const ns_source *ns_source_find(const notify_store *store, int32_t number);
+void ns_sources_free(notify_store *store);
 
 // ---------------------------------------------------------------------------------------------------------- stream.c
 
-// Starts a stream of the ten columns that row.c reads.
+// Starts a stream of the twelve columns that row.c reads.
 notify_store_status ns_stream_start(notify_store *store, ns_stream_kind kind, const ns_statement *statement,
                                     int64_t deadline);
 // Frees what the stream holds; what the server still sends is thrown away later.

@@ -36,6 +36,8 @@ static const notify_store_libpq real = {
 
     .send_query = PQsendQuery,
     .send_query_params = PQsendQueryParams,
+    .send_prepare = PQsendPrepare,
+    .send_query_prepared = PQsendQueryPrepared,
     .set_single_row_mode = PQsetSingleRowMode,
     .flush = PQflush,
     .consume_input = PQconsumeInput,

@@ -2,36 +2,6 @@
 
 #include "internal.h"
 
-// `l` locks the rows in the order of their ids, so that two bridges never wait for each other crosswise, and leaves out
-// what somebody else holds. The commit's id is looked up after all rows were written: only then there is one.
-//
-// Each row is looked up by its key, whatever the statistics say: where nearly all rows were sent when the table was
-// analyzed last, the planner takes `sent_at IS NULL` for one row and reads the whole table for each pair. A LATERAL
-// with a lock or an OFFSET is not taken apart, so only the primary key is left to it; an array is looked up there too.
-static const char mark_sql[] =
-    "WITH l AS (SELECT n.id FROM "
-    "(SELECT p.id, p.txid FROM unnest($1::int8[], $2::xid8[]) AS p (id, txid) ORDER BY p.id) AS k, "
-    "LATERAL (SELECT m.id FROM public.notification m WHERE m.id = k.id AND m.txid = k.txid AND m.sent_at IS NULL "
-    "FOR NO KEY UPDATE OF m SKIP LOCKED) AS n), "
-    "u AS (UPDATE public.notification n SET is_sent = true, sent_at = now() "
-    "WHERE n.id = ANY (ARRAY(SELECT l.id FROM l)) RETURNING n.id) "
-    "SELECT count(*), CASE WHEN count(*) > 0 THEN pg_current_xact_id_if_assigned() END FROM u";
-
-// In a transaction after the marking: what it marked, or somebody else did meanwhile, does not match any more.
-static const char left_sql[] =
-    "SELECT k.place FROM unnest($1::int8[], $2::xid8[]) WITH ORDINALITY AS k (id, txid, place), "
-    "LATERAL (SELECT FROM public.notification m WHERE m.id = k.id AND m.txid = k.txid AND m.sent_at IS NULL OFFSET 0) "
-    "n";
-
-static const char read_sql[] =
-    "WITH l AS (SELECT n.id FROM "
-    "(SELECT p.id, p.user_id FROM unnest($1::int8[], $2::int8[]) AS p (id, user_id) ORDER BY p.id) AS k, "
-    "LATERAL (SELECT m.id FROM public.notification m WHERE m.id = k.id AND m.user_id = k.user_id AND NOT m.is_read "
-    "FOR NO KEY UPDATE OF m) AS n), "
-    "u AS (UPDATE public.notification n SET is_read = true, read_at = now() "
-    "WHERE n.id = ANY (ARRAY(SELECT l.id FROM l)) RETURNING n.id) "
-    "SELECT count(*) FROM u";
-
 static notify_store_status fail_answer(notify_store *store) {
   return ns_fail(store, NOTIFY_STORE_BAD_ANSWER, NULL,
                  "the server's answer to a marking has not the columns asked for");
@@ -42,9 +12,28 @@ static bool has_shape(ns_answer answer, int columns) {
   return answer.pq->rows(answer.result) == 1 && answer.pq->columns(answer.result) == columns;
 }
 
-static notify_store_status mark(notify_store *store, const char *const pairs[2], size_t count, int64_t deadline,
-                                size_t *marked, uint64_t *xid) {
-  const ns_statement statement = {.sql = mark_sql, .count = 2, .parameters = pairs, .binary = true};
+static notify_store_status find_source(notify_store *store, int32_t number, const ns_source **out) {
+  notify_store_status status = ns_sources_need(store);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
+  *out = ns_source_find(store, number);
+  return *out == NULL ? ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "no served table has this number")
+                      : NOTIFY_STORE_OK;
+}
+
+static void add_id(ns_text *array, const ns_source *source, const notify_store_id *id) {
+  if (source->id_kind == NOTIFY_STORE_KIND_INTEGER) {
+    ns_array_add_int64(array, id->number);
+  } else {
+    ns_array_add_text(array, id->text);
+  }
+}
+
+static notify_store_status mark(notify_store *store, const char *sql, const char *const pairs[2], size_t count,
+                                int64_t deadline, size_t *marked, uint64_t *xid) {
+  const ns_statement statement = {
+      .sql = sql, .settings = ns_row_settings, .count = 2, .parameters = pairs, .binary = true};
   PGresult *result = NULL;
   int64_t rows = 0;
   notify_store_status status = ns_run(store, &statement, deadline, &result);
@@ -62,10 +51,11 @@ static notify_store_status mark(notify_store *store, const char *const pairs[2],
   return status;
 }
 
-static notify_store_status find_left(notify_store *store, const char *const pairs[2], size_t count, int64_t deadline,
-                                     bool *left) {
+static notify_store_status find_left(notify_store *store, const char *sql, const char *const pairs[2], size_t count,
+                                     int64_t deadline, bool *left) {
   const notify_store_libpq *pq = store->pq;
-  const ns_statement statement = {.sql = left_sql, .count = 2, .parameters = pairs, .binary = true};
+  const ns_statement statement = {
+      .sql = sql, .settings = ns_row_settings, .count = 2, .parameters = pairs, .binary = true};
   PGresult *result = NULL;
   notify_store_status status = ns_run(store, &statement, deadline, &result);
   if (status != NOTIFY_STORE_OK) {
@@ -84,11 +74,13 @@ static notify_store_status find_left(notify_store *store, const char *const pair
   return status;
 }
 
-notify_store_status notify_store_mark_sent(notify_store *store, const int64_t *ids, const uint64_t *txids, size_t count,
-                                           int timeout_ms, size_t *marked, bool *left, uint64_t *xid) {
+notify_store_status notify_store_mark_sent(notify_store *store, int32_t source, const notify_store_id *ids,
+                                           const uint64_t *txids, size_t count, int timeout_ms, size_t *marked,
+                                           bool *left, uint64_t *xid) {
   int64_t deadline = 0;
   ns_text id_array;
   ns_text txid_array;
+  const ns_source *found = NULL;
   notify_store_status status = ns_begin(store, timeout_ms, &deadline);
   if (status != NOTIFY_STORE_OK) {
     return status;
@@ -102,10 +94,14 @@ notify_store_status notify_store_mark_sent(notify_store *store, const int64_t *i
     return NOTIFY_STORE_OK;
   }
   memset(left, 0, count * sizeof *left);
+  status = find_source(store, source, &found);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
   ns_array_begin(&id_array, store->pq);
   ns_array_begin(&txid_array, store->pq);
   for (size_t i = 0; i < count; i++) {
-    ns_array_add_int64(&id_array, ids[i]);
+    add_id(&id_array, found, &ids[i]);
     ns_array_add_uint64(&txid_array, txids[i]);
   }
   ns_array_end(&id_array);
@@ -115,9 +111,9 @@ notify_store_status notify_store_mark_sent(notify_store *store, const int64_t *i
     goto cleanup;
   }
   const char *const pairs[2] = {id_array.bytes, txid_array.bytes};
-  status = mark(store, pairs, count, deadline, marked, xid);
+  status = mark(store, found->mark_sql, pairs, count, deadline, marked, xid);
   if (status == NOTIFY_STORE_OK && *marked < count) {
-    status = find_left(store, pairs, count, deadline, left);
+    status = find_left(store, found->left_sql, pairs, count, deadline, left);
   }
 cleanup:
   ns_text_free(&id_array);
@@ -125,13 +121,14 @@ cleanup:
   return status;
 }
 
-notify_store_status notify_store_mark_read(notify_store *store, const int64_t *ids, const int64_t *users, size_t count,
-                                           int timeout_ms, size_t *updated) {
+notify_store_status notify_store_mark_read(notify_store *store, int32_t source, const notify_store_id *ids,
+                                           const char *const *users, size_t count, int timeout_ms, size_t *updated) {
   int64_t deadline = 0;
   int64_t rows = 0;
   PGresult *result = NULL;
   ns_text id_array;
   ns_text user_array;
+  const ns_source *found = NULL;
   notify_store_status status = ns_begin(store, timeout_ms, &deadline);
   if (status != NOTIFY_STORE_OK) {
     return status;
@@ -143,11 +140,15 @@ notify_store_status notify_store_mark_read(notify_store *store, const int64_t *i
   if (count == 0) {
     return NOTIFY_STORE_OK;
   }
+  status = find_source(store, source, &found);
+  if (status != NOTIFY_STORE_OK || found->read_sql == NULL) {
+    return status;
+  }
   ns_array_begin(&id_array, store->pq);
   ns_array_begin(&user_array, store->pq);
   for (size_t i = 0; i < count; i++) {
-    ns_array_add_int64(&id_array, ids[i]);
-    ns_array_add_int64(&user_array, users[i]);
+    add_id(&id_array, found, &ids[i]);
+    ns_array_add_text(&user_array, users[i]);
   }
   ns_array_end(&id_array);
   ns_array_end(&user_array);
@@ -156,13 +157,15 @@ notify_store_status notify_store_mark_read(notify_store *store, const int64_t *i
     goto cleanup;
   }
   const char *const pairs[2] = {id_array.bytes, user_array.bytes};
-  const ns_statement statement = {.sql = read_sql, .count = 2, .parameters = pairs, .binary = true};
+  const ns_statement statement = {
+      .sql = found->read_sql, .settings = ns_row_settings, .count = 2, .parameters = pairs, .binary = true};
   status = ns_run(store, &statement, deadline, &result);
   if (status != NOTIFY_STORE_OK) {
     goto cleanup;
   }
   const ns_answer answer = {.pq = store->pq, .result = result};
-  if (has_shape(answer, 1) && ns_int8(answer, 0, &rows) && rows >= 0 && (uint64_t)rows <= count) {
+  // More than were asked for where ids are not unique.
+  if (has_shape(answer, 1) && ns_int8(answer, 0, &rows) && rows >= 0) {
     *updated = (size_t)rows;
   } else {
     status = fail_answer(store);

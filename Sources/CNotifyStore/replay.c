@@ -3,67 +3,25 @@
 
 #include "internal.h"
 
+// In the order of the statement's parameters (source_sql.h).
 enum {
-  PARAMETER_USER,
+  PARAMETER_USER_INTEGER,
+  PARAMETER_USER_UUID,
+  PARAMETER_USER_TEXT,
   PARAMETER_LOWEST,
   PARAMETER_UNSENT,
   PARAMETER_SINCE,
   PARAMETER_SENT_LIMIT,
   PARAMETER_SNAPSHOT,
   PARAMETER_AFTER_TXID,
-  PARAMETER_AFTER_ID,
+  PARAMETER_AFTER_SOURCE,
+  PARAMETER_AFTER_NUMBER,
+  PARAMETER_AFTER_TEXT,
   PARAMETER_ARRAYS,
   PARAMETER_PAGE_ROWS = PARAMETER_ARRAYS,
   PARAMETER_PAGE_BYTES,
   PARAMETER_COUNT,
 };
-
-// From the inside out:
-//   u  the requests, one row each.
-//   t  whether too many rows after `since` were sent already. It starts at the xmin of `since`, below which everything
-//   is
-//      visible in it, and stops at the limit: a user with a long history costs no more than one with a short one.
-//   r  the request with what depends on nothing but it; OFFSET 0 keeps that from being computed for each row.
-//   s  the rows that are wanted, one more than fit into a page, by the index on (user_id, txid).
-//   w  which of them fit: `data` is only measured as it is stored, not read.
-//   p  whether one did not fit, which is told in every row.
-//   q  the order: by request, then as in a delta. A request without rows has one row with nothing but the request.
-// Only the outermost SELECT makes `data` a text, for the rows that are sent. row.c makes the REQUEST items.
-static const char replay_sql[] =
-    "SELECT 0::int4 AS kind, NULL::int4 AS request, NULL::int8 AS id, NULL::xid8 AS row_txid, NULL::timestamptz, "
-    "NULL::bool, NULL::bool, NULL::bool, NULL::text, pg_current_snapshot()::text "
-    "UNION ALL "
-    "(SELECT 1, q.request, q.id, q.txid, q.created_at, q.sent, q.truncated, q.more, q.user_id::text, q.data::text FROM "
-    "("
-    "SELECT (r.ordinal - 1)::int4 AS request, p.id, p.txid, p.created_at, p.sent, r.truncated, "
-    "coalesce(p.more, false) AS more, p.user_id, p.data FROM ("
-    "SELECT u.*, t.truncated, coalesce(u.page, pg_current_snapshot()) AS visible, "
-    "greatest(u.lowest, u.after_txid, CASE WHEN NOT u.unsent THEN pg_snapshot_xmin(u.since) END) AS bound "
-    "FROM unnest($1::int8[], $2::xid8[], $3::bool[], $4::pg_snapshot[], $5::int8[], $6::pg_snapshot[], $7::xid8[], "
-    "$8::int8[]) WITH ORDINALITY "
-    "AS u (user_id, lowest, unsent, since, sent_limit, page, after_txid, after_id, ordinal) "
-    "CROSS JOIN LATERAL ("
-    "SELECT u.sent_limit > 0 AND count(*) > u.sent_limit AS truncated FROM ("
-    "SELECT FROM public.notification n "
-    "WHERE u.sent_limit > 0 AND n.user_id = u.user_id AND n.txid >= greatest(u.lowest, pg_snapshot_xmin(u.since)) "
-    "AND n.sent_at IS NOT NULL AND NOT pg_visible_in_snapshot(n.txid, u.since) "
-    "AND (u.page IS NULL OR pg_visible_in_snapshot(n.txid, u.page)) "
-    "LIMIT u.sent_limit + 1) c) t "
-    "OFFSET 0) r "
-    "LEFT JOIN LATERAL ("
-    "SELECT w.*, bool_or(NOT w.chosen) OVER () AS more FROM ("
-    "SELECT s.*, row_number() OVER o <= $9::int8 AND sum(s.size) OVER o - s.size < $10::numeric AS chosen FROM ("
-    "SELECT n.id, n.txid, n.created_at, n.sent_at IS NOT NULL AS sent, n.user_id, n.data, "
-    "coalesce(pg_column_size(n.data), 0) AS size "
-    "FROM public.notification n "
-    "WHERE n.user_id = r.user_id AND n.txid >= r.bound "
-    "AND (n.txid > r.after_txid OR n.txid = r.after_txid AND n.id > r.after_id) "
-    "AND pg_visible_in_snapshot(n.txid, r.visible) AND NOT (n.is_sent AND n.sent_at IS NULL) "
-    "AND (r.unsent AND NOT n.is_sent AND n.sent_at IS NULL "
-    "OR r.since IS NOT NULL AND NOT r.truncated AND NOT pg_visible_in_snapshot(n.txid, r.since)) "
-    "ORDER BY n.txid, n.id LIMIT $9::int8 + 1) s "
-    "WINDOW o AS (ORDER BY s.txid, s.id ROWS UNBOUNDED PRECEDING)) w) p ON p.chosen "
-    "ORDER BY r.ordinal, p.txid, p.id) q)";
 
 // Whether a text can be a pg_snapshot: digits, colons and commas. Nothing else may come between an array's quotes.
 static bool is_snapshot(const char *text) {
@@ -82,14 +40,22 @@ static void add_snapshot(ns_text *array, const char *snapshot) {
 }
 
 static void add_request(ns_text arrays[PARAMETER_ARRAYS], const notify_store_replay_request *request) {
-  ns_array_add_int64(&arrays[PARAMETER_USER], request->user);
+  if (request->is_integer) {
+    ns_array_add_int64(&arrays[PARAMETER_USER_INTEGER], request->integer);
+  } else {
+    ns_array_add(&arrays[PARAMETER_USER_INTEGER], "NULL");
+  }
+  ns_array_add_text(&arrays[PARAMETER_USER_UUID], request->is_uuid ? request->user : NULL);
+  ns_array_add_text(&arrays[PARAMETER_USER_TEXT], request->user);
   ns_array_add_uint64(&arrays[PARAMETER_LOWEST], request->lowest_txid);
   ns_array_add(&arrays[PARAMETER_UNSENT], request->unsent ? "t" : "f");
   add_snapshot(&arrays[PARAMETER_SINCE], request->since);
   ns_array_add_uint64(&arrays[PARAMETER_SENT_LIMIT], request->since == NULL ? 0 : request->sent_limit);
   add_snapshot(&arrays[PARAMETER_SNAPSHOT], request->snapshot);
   ns_array_add_uint64(&arrays[PARAMETER_AFTER_TXID], request->after_txid);
-  ns_array_add_int64(&arrays[PARAMETER_AFTER_ID], request->after_id);
+  ns_array_add_int64(&arrays[PARAMETER_AFTER_SOURCE], request->after_source);
+  ns_array_add_int64(&arrays[PARAMETER_AFTER_NUMBER], request->after_id.number);
+  ns_array_add_text(&arrays[PARAMETER_AFTER_TEXT], request->after_id.text);
 }
 
 static bool are_valid(const notify_store_replay_request *requests, size_t count) {
@@ -98,7 +64,7 @@ static bool are_valid(const notify_store_replay_request *requests, size_t count)
     return false;
   }
   for (size_t i = 0; i < count; i++) {
-    if (!is_snapshot(requests[i].since) || !is_snapshot(requests[i].snapshot)) {
+    if (requests[i].user == NULL || !is_snapshot(requests[i].since) || !is_snapshot(requests[i].snapshot)) {
       return false;
     }
   }
@@ -118,9 +84,12 @@ notify_store_status notify_store_replay(notify_store *store, const notify_store_
     return status;
   }
   if (page_rows == 0 || page_bytes == 0 || !are_valid(requests, count)) {
-    return ns_fail(
-        store, NOTIFY_STORE_BAD_ARGUMENT, NULL,
-        "a replay needs requests, pages of at least one row and byte, and snapshots as PostgreSQL writes them");
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL,
+                   "a replay needs users, pages of at least one row and byte, and snapshots as PostgreSQL writes them");
+  }
+  status = ns_sources_need(store);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
   }
   for (int i = 0; i < PARAMETER_ARRAYS; i++) {
     ns_array_begin(&arrays[i], store->pq);
@@ -141,8 +110,12 @@ notify_store_status notify_store_replay(notify_store *store, const notify_store_
   (void)snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)page_bytes);
   parameters[PARAMETER_PAGE_ROWS] = rows;
   parameters[PARAMETER_PAGE_BYTES] = bytes;
-  const ns_statement statement = {
-      .sql = replay_sql, .count = PARAMETER_COUNT, .parameters = parameters, .binary = true, .stream = true};
+  const ns_statement statement = {.sql = store->sources.replay_sql,
+                                  .settings = ns_row_settings,
+                                  .count = PARAMETER_COUNT,
+                                  .parameters = parameters,
+                                  .binary = true,
+                                  .stream = true};
   status = ns_stream_start(store, NS_STREAM_REPLAY, &statement, deadline);
   if (status == NOTIFY_STORE_OK) {
     store->stream.request_count = (uint32_t)count;

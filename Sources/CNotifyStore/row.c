@@ -5,7 +5,9 @@
 enum {
   COLUMN_KIND,
   COLUMN_REQUEST,
+  COLUMN_SOURCE,
   COLUMN_ID,
+  COLUMN_ID_TEXT,
   COLUMN_TXID,
   COLUMN_CREATED_AT,
   COLUMN_SENT,
@@ -20,6 +22,7 @@ enum {
 enum {
   KIND_SNAPSHOT = 0,
   KIND_ROW = 1,
+  KIND_REVOCATION = 2,
 };
 
 static bool read_snapshot(ns_answer answer, ns_stream *stream, notify_store_row *out) {
@@ -32,19 +35,29 @@ static bool read_snapshot(ns_answer answer, ns_stream *stream, notify_store_row 
 }
 
 // Whether the row comes after the last one. The statements order their rows; a server that did not would make the
-// caller lose rows, so it is looked at.
+// caller lose rows, so it is looked at (but for ids that are texts: those would have to be kept).
 static bool advance(ns_stream *stream, const notify_store_row *row) {
-  bool after = !stream->has_place || row->txid > stream->place_txid ||
-               (row->txid == stream->place_txid && row->id > stream->place_id);
+  bool after = !stream->has_place || row->txid > stream->place_txid;
+  if (!after && row->txid == stream->place_txid) {
+    after = row->source > stream->place_source ||
+            (row->source == stream->place_source && (row->id_text != NULL || row->id > stream->place_id));
+  }
   stream->has_place = true;
   stream->place_txid = row->txid;
+  stream->place_source = row->source;
   stream->place_id = row->id;
   return after;
 }
 
+static bool read_id(ns_answer answer, notify_store_row *out) {
+  return ns_int4(answer, COLUMN_SOURCE, &out->source) &&
+         ns_string(answer, COLUMN_ID_TEXT, &out->id_text, &out->id_length) &&
+         (out->id_text != NULL || ns_int8(answer, COLUMN_ID, &out->id));
+}
+
 static bool read_notification(ns_answer answer, ns_stream *stream, notify_store_row *out) {
   out->kind = NOTIFY_STORE_ROW_NOTIFICATION;
-  return ns_int8(answer, COLUMN_ID, &out->id) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
+  return read_id(answer, out) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
          ns_timestamp(answer, COLUMN_CREATED_AT, &out->has_created_at, &out->created_at_us) &&
          ns_bool(answer, COLUMN_SENT, &out->is_sent) && ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
          ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) && advance(stream, out);
@@ -52,8 +65,17 @@ static bool read_notification(ns_answer answer, ns_stream *stream, notify_store_
 
 static bool read_unsent(ns_answer answer, notify_store_row *out) {
   out->kind = NOTIFY_STORE_ROW_UNSENT;
-  return ns_int8(answer, COLUMN_ID, &out->id) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
-         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) && out->user != NULL;
+  return ns_int4(answer, COLUMN_SOURCE, &out->source) && ns_int8(answer, COLUMN_ID, &out->id) &&
+         ns_xid8(answer, COLUMN_TXID, &out->txid) && ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
+         out->user != NULL;
+}
+
+static bool read_revocation(ns_answer answer, notify_store_row *out) {
+  out->kind = NOTIFY_STORE_ROW_REVOCATION;
+  return ns_xid8(answer, COLUMN_TXID, &out->txid) &&
+         ns_string(answer, COLUMN_ID_TEXT, &out->id_text, &out->id_length) &&
+         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) && out->user != NULL &&
+         ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) && out->data != NULL;
 }
 
 static bool read_replay(ns_answer answer, ns_stream *stream, notify_store_row *out) {
@@ -76,7 +98,7 @@ static bool read_replay(ns_answer answer, ns_stream *stream, notify_store_row *o
   out->kind = NOTIFY_STORE_ROW_REQUEST;
   stream->requests_seen++;
   stream->has_place = false;
-  stream->row_pending = !ns_is_null(answer, COLUMN_ID);
+  stream->row_pending = !ns_is_null(answer, COLUMN_SOURCE);
   return ns_bool(answer, COLUMN_TRUNCATED, &out->truncated) && ns_bool(answer, COLUMN_MORE, &out->more);
 }
 
@@ -90,6 +112,9 @@ bool ns_row_read(const notify_store_libpq *pq, ns_stream *stream, notify_store_r
   }
   if (kind == KIND_SNAPSHOT) {
     return read_snapshot(answer, stream, out);
+  }
+  if (kind == KIND_REVOCATION && stream->kind == NS_STREAM_DELTA && stream->has_snapshot && !stream->has_place) {
+    return read_revocation(answer, out);
   }
   if (kind != KIND_ROW || !stream->has_snapshot) {
     return false;

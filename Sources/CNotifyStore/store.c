@@ -29,6 +29,7 @@ void notify_store_destroy(notify_store *store) {
     return;
   }
   notify_store_close(store);
+  ns_sources_free(store);
   // Nothing can be done about a failing close, and the descriptor is gone all the same.
   (void)store->pq->event_close(store->wake_descriptor);
   store->pq->deallocate(store);
@@ -41,6 +42,9 @@ void notify_store_close(notify_store *store) {
     store->connection = NULL;
   }
   store->in_flight = false;
+  store->in_transaction = false;
+  store->pooled = false;
+  store->delta_prepared = false;
   store->farewell_sqlstate[0] = '\0';
   store->farewell[0] = '\0';
 }
@@ -59,6 +63,14 @@ int notify_store_server_version(const notify_store *store) {
 
 int notify_store_backend_pid(const notify_store *store) {
   return store->connection == NULL ? 0 : store->pq->backend_pid(store->connection);
+}
+
+void notify_store_set_pooler(notify_store *store, notify_store_pooler pooler) {
+  store->pooler = pooler;
+}
+
+bool notify_store_is_pooled(const notify_store *store) {
+  return store->pooled;
 }
 
 void notify_store_wake(notify_store *store) {

@@ -22,14 +22,15 @@ static notify_store_status fail_answer(notify_store *store) {
                  "the server's answer has not the columns, values or order asked for");
 }
 
-static notify_store_status end(notify_store *store) {
+static notify_store_status end(notify_store *store, int64_t deadline) {
   const ns_stream *stream = &store->stream;
   bool whole = stream->complete && stream->has_snapshot && stream->requests_seen == stream->request_count;
   if (!whole) {
     return fail_answer(store);
   }
   ns_stream_end(store);
-  return NOTIFY_STORE_END;
+  notify_store_status status = ns_commit(store, deadline);
+  return status == NOTIFY_STORE_OK ? NOTIFY_STORE_END : status;
 }
 
 notify_store_status notify_store_next(notify_store *store, int timeout_ms, notify_store_row *out) {
@@ -52,7 +53,7 @@ notify_store_status notify_store_next(notify_store *store, int timeout_ms, notif
       return status;
     }
     if (stream->result == NULL) {
-      return end(store);
+      return end(store, deadline);
     }
     switch (pq->result_status(stream->result)) {
       case PGRES_SINGLE_TUPLE:

@@ -44,6 +44,24 @@ void ns_text_add(ns_text *text, const char *more) {
   }
 }
 
+static void add_byte(ns_text *text, char byte) {
+  if (reserve(text, 1)) {
+    text->bytes[text->length++] = byte;
+    text->bytes[text->length] = '\0';
+  }
+}
+
+void ns_text_add_identifier(ns_text *text, const char *name) {
+  add_byte(text, '"');
+  for (; *name != '\0'; name++) {
+    if (*name == '"') {
+      add_byte(text, '"');
+    }
+    add_byte(text, *name);
+  }
+  add_byte(text, '"');
+}
+
 void ns_text_free(ns_text *text) {
   text->pq->deallocate(text->bytes);
   text->bytes = NULL;
@@ -71,6 +89,21 @@ void ns_array_add_uint64(ns_text *array, uint64_t value) {
   char digits[24];
   (void)snprintf(digits, sizeof digits, "%" PRIu64, value);
   ns_array_add(array, digits);
+}
+
+void ns_array_add_text(ns_text *array, const char *element) {
+  if (element == NULL) {
+    ns_array_add(array, "NULL");
+    return;
+  }
+  ns_array_add(array, "\"");
+  for (; *element != '\0'; element++) {
+    if (*element == '"' || *element == '\\') {
+      add_byte(array, '\\');
+    }
+    add_byte(array, *element);
+  }
+  add_byte(array, '"');
 }
 
 void ns_array_end(ns_text *array) {

@@ -1,4 +1,6 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -18,24 +20,43 @@ static notify_store_status run_number(notify_store *store, const ns_statement *s
   return status;
 }
 
-notify_store_status notify_store_insert(notify_store *store, const char *user, const char *data, int timeout_ms,
-                                        int64_t *id) {
+notify_store_status notify_store_insert(notify_store *store, int32_t source, const char *user, const char *data,
+                                        int timeout_ms, char **id) {
+  const notify_store_libpq *pq = store->pq;
   int64_t deadline = 0;
+  PGresult *result = NULL;
   notify_store_status status = ns_begin(store, timeout_ms, &deadline);
+  if (status == NOTIFY_STORE_OK) {
+    status = ns_sources_need(store);
+  }
   if (status != NOTIFY_STORE_OK) {
     return status;
   }
-  if (user == NULL || id == NULL) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a row needs a recipient and a place for its id");
+  const ns_source *found = ns_source_find(store, source);
+  if (user == NULL || id == NULL || found == NULL || found->insert_sql == NULL) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL,
+                   "a row needs a recipient, a place for its id, and a served table with a column for payloads");
   }
-  *id = 0;
+  *id = NULL;
   const char *const parameters[] = {user, data};
-  const ns_statement statement = {
-      .sql = "INSERT INTO public.notification (user_id, data) VALUES ($1::int8, $2::jsonb) RETURNING id",
-      .count = 2,
-      .parameters = parameters,
-      .binary = true};
-  return run_number(store, &statement, deadline, id);
+  const ns_statement statement = {.sql = found->insert_sql, .count = 2, .parameters = parameters};
+  status = ns_run(store, &statement, deadline, &result);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
+  if (pq->rows(result) != 1 || pq->columns(result) != 1 || pq->is_null(result, 0, 0) != 0) {
+    status = ns_fail(store, NOTIFY_STORE_BAD_ANSWER, NULL, "the server's answer is not one id");
+  } else {
+    size_t size = (size_t)pq->length(result, 0, 0) + 1;
+    *id = malloc(size);
+    if (*id == NULL) {
+      status = ns_fail_memory(store);
+    } else {
+      memcpy(*id, pq->value(result, 0, 0), size);
+    }
+  }
+  pq->clear(result);
+  return status;
 }
 
 notify_store_status notify_store_purge(notify_store *store, int days, int batch, bool dry_run, int timeout_ms,

@@ -4,7 +4,7 @@ import Synchronization
 package final class BridgeStatus: Sendable {
   /// A part of the bridge that isn't ready, and why.
   package struct Failing: Sendable, Equatable {
-    /// `database`, `listening` or `draining`.
+    /// `database`, `listening`, `table` or `draining`.
     package let part: String
     /// One line for a person; no secret.
     package let reason: String
@@ -13,11 +13,15 @@ package final class BridgeStatus: Sendable {
   private struct State {
     var database: String? = "not connected yet"
     var isListening = false
+    /// What keeps tables from being served.
+    var tables: [String] = []
     var isDraining = false
     var lastContact: ContinuousClock.Instant?
   }
 
   private let state = Mutex(State())
+  /// The tables whose rows are delivered.
+  package let served = ServedSources()
 
   /// Starts as not connected.
   package init() {}
@@ -39,6 +43,11 @@ package final class BridgeStatus: Sendable {
       $0.isListening = true
       $0.lastContact = now
     }
+  }
+
+  /// What keeps tables from being served: one line for each such table, no secret.
+  package func tablesFailing(_ reasons: [String]) {
+    state.withLock { $0.tables = reasons }
   }
 
   /// The database has just answered.
@@ -63,6 +72,7 @@ package final class BridgeStatus: Sendable {
         failing.append(Failing(part: "database", reason: "no answer for \((now - last).components.seconds) s"))
       }
       if !state.isListening { failing.append(Failing(part: "listening", reason: "LISTEN is not active")) }
+      failing += state.tables.map { Failing(part: "table", reason: $0) }
       if state.isDraining { failing.append(Failing(part: "draining", reason: "the bridge is stopping")) }
       return failing
     }

@@ -14,7 +14,10 @@ package protocol DeliverySink: Sendable {
   /// - Parameter generation: counts these losses; replays read under an earlier one are lowered when they arrive.
   func reconnected(generation: UInt64, durable: UInt64)
 
-  /// The database is another one: every socket is closed with 1012, and the next ones learn the new epoch.
+  /// Access has ended. Called before the batches of the delta that brought it; without access no later row is sent.
+  func revoke(_ revocations: [Revocation])
+
+  /// The database is another one, or other tables are served: every socket is closed with 1012, and the next ones learn the new epoch.
   func epochChanged(to epoch: Epoch, generation: UInt64)
 }
 
@@ -23,7 +26,7 @@ package protocol ConfirmationSink: Sendable {
   /// Rows were written to a socket (or acknowledged): they are to be marked sent.
   func written(_ rows: [WrittenRow])
   /// A user has read rows.
-  func read(user: UserID, ids: [Int64])
+  func read(user: UserID, rows: [RowName])
 }
 
 /// A row that reached a device of its user.

@@ -14,6 +14,8 @@ extension Connection {
     case row(request: Int, key: RowKey, user: UserID?, createdAt: Int64?, data: UnsafeRawBufferPointer)
     /// A user has unsent rows.
     case unsent(user: UserID?, oldest: UInt64, rows: Int)
+    /// Access has ended: before the rows of a delta. Nil where the row says nothing that this program knows.
+    case revocation(Revocation?)
   }
 
   /// Starts to read what is visible now and was not in `previous`; read it with `next`.
@@ -45,22 +47,29 @@ extension Connection {
     case NOTIFY_STORE_ROW_REQUEST:
       return .request(index: Int(row.request), isTruncated: row.truncated, hasMore: row.more)
     case NOTIFY_STORE_ROW_UNSENT:
-      return .unsent(user: user(of: row), oldest: row.txid, rows: Int(row.id))
+      return .unsent(user: text(row.user, row.user_length).flatMap { UserID($0) }, oldest: row.txid, rows: Int(row.id))
+    case NOTIFY_STORE_ROW_REVOCATION:
+      let words = String(decoding: data, as: UTF8.self).split(separator: " ").map(String.init)
+      return .revocation(
+        Revocation(
+          user: text(row.user, row.user_length) ?? "", kind: words.first ?? "",
+          credential: text(row.id_text, row.id_length), reason: words.last ?? ""))
     default:
+      let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
       return .row(
-        request: Int(row.request), key: RowKey(txid: row.txid, id: row.id), user: user(of: row),
+        request: Int(row.request), key: RowKey(txid: row.txid, row: RowName(source: row.source, id: id)),
+        user: text(row.user, row.user_length).flatMap { UserID($0) },
         createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
     }
   }
 
-  private func user(of row: notify_store_row) -> UserID? {
-    guard let start = row.user else { return nil }
-    return UserID(String(decoding: UnsafeRawBufferPointer(start: start, count: row.user_length), as: UTF8.self))
+  private func text(_ start: UnsafePointer<CChar>?, _ length: Int) -> String? {
+    start.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: length), as: UTF8.self) }
   }
 
   /// What to read for one user.
   struct ReplayQuery {
-    var user: Int64
+    var user: UserID
     var lowest: UInt64
     var wantsUnsent: Bool
     var since: Snapshot?
@@ -71,15 +80,20 @@ extension Connection {
 
   /// Starts to read one page for each query, all under one snapshot; read them with `next`.
   func replay(_ queries: [ReplayQuery], timeout: Duration) throws(StoreError) {
-    let since = queries.map { $0.since.flatMap { strdup($0.description) } }
-    let pages = queries.map { $0.page.flatMap { strdup($0.description) } }
-    defer { (since + pages).forEach { free($0) } }
-    let requests = queries.indices.map { index in
-      let query = queries[index]
-      return notify_store_replay_request(
-        user: query.user, lowest_txid: query.lowest, unsent: query.wantsUnsent, since: UnsafePointer(since[index]),
-        sent_limit: UInt32(query.sentLimit), snapshot: UnsafePointer(pages[index]),
-        after_txid: query.after?.txid ?? 0, after_id: query.after?.id ?? 0)
+    var strings = CStrings()
+    defer { strings.free() }
+    var requests: [notify_store_replay_request] = []
+    requests.reserveCapacity(queries.count)
+    for query in queries {
+      let integer = query.user.integer
+      requests.append(
+        notify_store_replay_request(
+          user: strings.copy(query.user.text), integer: integer ?? 0, is_integer: integer != nil,
+          is_uuid: query.user.isUUID, lowest_txid: query.lowest, unsent: query.wantsUnsent,
+          since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
+          snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
+          after_source: query.after?.row.source ?? 0,
+          after_id: query.after.map { strings.id($0.row.id) } ?? notify_store_id(number: 0, text: nil)))
     }
     try check(
       notify_store_replay(
@@ -96,26 +110,41 @@ extension Connection {
     let transaction: UInt64?
   }
 
-  /// Marks rows sent, in one statement and one synchronous commit.
-  func markSent(_ keys: [RowKey], timeout: Duration) throws(StoreError) -> Marking {
+  /// Marks rows of one table sent, in one statement and one synchronous commit.
+  func markSent(_ keys: [RowKey], in source: Int32, timeout: Duration) throws(StoreError) -> Marking {
+    var strings = CStrings()
+    defer { strings.free() }
+    var ids: [notify_store_id] = []
+    ids.reserveCapacity(keys.count)
+    for key in keys { ids.append(strings.id(key.row.id)) }
     var marked = 0
     var transaction: UInt64 = 0
     var left = Array(repeating: false, count: keys.count)
     try check(
       notify_store_mark_sent(
-        pointer, keys.map(\.id), keys.map(\.txid), keys.count, timeout.milliseconds, &marked, &left, &transaction))
+        pointer, source, ids, keys.map(\.txid), keys.count, timeout.milliseconds, &marked, &left, &transaction))
     return Marking(
       marked: marked, left: left.indices.filter { left[$0] }, transaction: transaction == 0 ? nil : transaction)
   }
 
-  /// Sets is_read and read_at of rows of these users.
+  /// Notes that users have read rows of one table.
   ///
+  /// - Parameter receipts: users that the table's recipient column can hold.
   /// - Returns: how many rows changed.
-  func markRead(_ receipts: [(user: Int64, id: Int64)], timeout: Duration) throws(StoreError) -> Int {
+  func markRead(
+    _ receipts: [(user: UserID, id: RowID)], in source: Int32, timeout: Duration
+  ) throws(StoreError) -> Int {
+    var strings = CStrings()
+    defer { strings.free() }
+    var ids: [notify_store_id] = []
+    var users: [UnsafePointer<CChar>?] = []
+    for receipt in receipts {
+      ids.append(strings.id(receipt.id))
+      users.append(strings.copy(receipt.user.text))
+    }
     var updated = 0
     try check(
-      notify_store_mark_read(
-        pointer, receipts.map(\.id), receipts.map(\.user), receipts.count, timeout.milliseconds, &updated))
+      notify_store_mark_read(pointer, source, ids, users, receipts.count, timeout.milliseconds, &updated))
     return updated
   }
 }

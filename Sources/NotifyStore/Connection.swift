@@ -32,8 +32,20 @@ package final class Connection {
   var pointer: OpaquePointer { handle.pointer }
 
   /// Makes a connection that is not connected yet.
-  package init() throws(StoreError) {
+  ///
+  /// - Parameter pooler: what stands between this program and the server.
+  package init(pooler: Pooler = .detected) throws(StoreError) {
     handle = try Handle()
+    notify_store_set_pooler(handle.pointer, pooler.c)
+  }
+
+  /// Says which tables are read and marked from now on; without it, `public.notification`.
+  package func serve(_ sources: [StoreSource]) throws(StoreError) {
+    var strings = CStrings()
+    defer { strings.free() }
+    var list: [notify_store_source] = []
+    for source in sources { list.append(strings.source(source)) }
+    try check(notify_store_serve(pointer, list, list.count))
   }
 
   /// Connects a new connection.
@@ -69,6 +81,8 @@ package final class Connection {
   package var serverVersion: Int { Int(notify_store_server_version(pointer)) }
   /// The process id in the connection's key data; differs from `pg_backend_pid()` behind a pooler.
   package var backendPID: Int { Int(notify_store_backend_pid(pointer)) }
+  /// Whether a pooler stands in between: then each statement stands for itself.
+  package var isPooled: Bool { notify_store_is_pooled(pointer) }
   /// Wakes `wait` from any thread.
   package var waker: Waker { Waker(handle: handle) }
 
@@ -114,15 +128,19 @@ package final class Connection {
     return Event(doorbells: Int(doorbells), isWoken: events & NOTIFY_STORE_EVENT_WAKE != 0)
   }
 
-  /// INSERTs a row into `public.notification`.
+  /// INSERTs a row.
   ///
   /// - Parameters:
+  ///   - source: the table's number; 1 is `public.notification` where `serve` was not called.
   ///   - data: JSON text, or nil for SQL NULL.
-  /// - Returns: the row's id.
-  package func insert(user: String, data: String?, timeout: Duration = .seconds(5)) throws(StoreError) -> Int64 {
-    var id: Int64 = 0
-    try check(notify_store_insert(pointer, user, data, timeout.milliseconds, &id))
-    return id
+  /// - Returns: the row's id, as text.
+  package func insert(
+    into source: Int32 = 1, user: String, data: String?, timeout: Duration = .seconds(5)
+  ) throws(StoreError) -> String {
+    var id: UnsafeMutablePointer<CChar>?
+    defer { free(id) }
+    try check(notify_store_insert(pointer, source, user, data, timeout.milliseconds, &id))
+    return id.map { String(cString: $0) } ?? ""
   }
 
   /// Deletes sent rows older than `days`, at most `batch`; with `dryRun` counts all that are due instead.
@@ -134,6 +152,23 @@ package final class Connection {
 
   func check(_ status: notify_store_status) throws(StoreError) {
     guard status == NOTIFY_STORE_OK else { throw StoreError(status, notify_store_last_error(pointer)) }
+  }
+}
+
+/// What stands between this program and the server.
+package enum Pooler: Sendable, Equatable {
+  /// Found out at each connect.
+  case detected
+  /// A pooler that gives each transaction another session.
+  case always
+  case never
+
+  fileprivate var c: notify_store_pooler {
+    switch self {
+    case .detected: NOTIFY_STORE_POOLER_DETECT
+    case .always: NOTIFY_STORE_POOLER_ALWAYS
+    case .never: NOTIFY_STORE_POOLER_NEVER
+    }
   }
 }
 

@@ -12,7 +12,7 @@ package actor Housekeeper: Service {
   private let context: StoreContext
   private let worker: Worker
   private nonisolated let signal: Worker.Signal
-  private var scanned: Epoch?
+  private var scanned: (Epoch, [StoreSource])?
   private var purged: ContinuousClock.Instant?
 
   package init(_ context: StoreContext) throws {
@@ -34,9 +34,10 @@ package actor Housekeeper: Service {
     while !signal.isStopped {
       do {
         _ = try await worker.connectConfirmed()
-        if let moment = context.lineage.moment, moment.epoch != scanned {
+        try worker.serve()
+        if let moment = context.lineage.moment, scanned.map({ $0 != (moment.epoch, worker.served) }) ?? true {
           try scan()
-          scanned = moment.epoch
+          scanned = (moment.epoch, worker.served)
         }
         if purged.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
           try purge()
@@ -55,6 +56,8 @@ package actor Housekeeper: Service {
   /// Fills the index of unsent rows; until then look-ups have no lower bound.
   private func scan() throws(StoreError) {
     let connection = worker.connection
+    // The only statement that reads a table from end to end.
+    if !connection.isPooled { try connection.query("SET enable_seqscan = on") }
     try connection.scanUnsent(timeout: Limits.scanTimeout)
     var users = 0
     while let item = try connection.next(timeout: Limits.scanTimeout), !signal.isStopped {
@@ -63,6 +66,7 @@ package actor Housekeeper: Service {
       context.unsent.withLock { $0.add(user, oldest: oldest, rows: rows) }
     }
     context.unsent.withLock { $0.scanEnded() }
+    if !connection.isPooled { try connection.query("SET enable_seqscan = off") }
     context.logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
   }
 
@@ -82,8 +86,8 @@ package actor Housekeeper: Service {
 
   /// Learns how far the retention has come, whoever applied it.
   private func readPurged() throws(StoreError) {
-    let rows = try worker.connection.query(
-      "SELECT purged_txid::text FROM notify_bridge.source WHERE is_own AND purged_txid IS NOT NULL")
-    context.purged.store(rows.first?[0].flatMap { UInt64($0) } ?? 0, ordering: .relaxed)
+    let rows = try worker.connection.query("SELECT purged_txid::text FROM notify_bridge.source")
+    let newest = rows.compactMap { $0[0].flatMap { UInt64($0) } }.max()
+    context.purged.store(newest ?? 0, ordering: .relaxed)
   }
 }

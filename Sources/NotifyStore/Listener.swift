@@ -22,6 +22,7 @@ package actor Listener: Service {
   private var generation: UInt64 = 0
   private var replica: String?
   private var hasServed = false
+  private var listing: StoreSource.Listing?
 
   /// - Parameter sink: where rows go.
   package init(_ context: StoreContext, sink: any DeliverySink) throws {
@@ -66,12 +67,13 @@ package actor Listener: Service {
     let durable = context.lineage.moment?.durable ?? 0
     let newEpoch = try identify()
     try Migrator(connection).verify()
-    try findTable()
+    let isChanged = try readSources()
     try connection.listen("notify_bridge")
+    if connection.isPooled { try hearItself() }
     let replica = try register()
     self.replica = replica
 
-    if let known = epoch, known == newEpoch, reader != nil {
+    if let known = epoch, known == newEpoch, reader != nil, !isChanged {
       generation += 1
       context.metrics.reconnects.increment()
       sink.reconnected(generation: generation, durable: durable)
@@ -99,9 +101,11 @@ package actor Listener: Service {
     }
     context.forgetRows()
     reader = DeltaReader(start: start)
-    if let epoch, epoch != newEpoch {
+    if let epoch {
       generation += 1
-      context.logger.warning("the database is another one", metadata: [LogKey.epoch: "\(newEpoch)"])
+      if epoch != newEpoch {
+        context.logger.warning("the database is another one", metadata: [LogKey.epoch: "\(newEpoch)"])
+      }
       sink.epochChanged(to: newEpoch, generation: generation)
     }
     epoch = newEpoch
@@ -140,6 +144,7 @@ package actor Listener: Service {
       if now - touched > Limits.safetyInterval {
         context.lineage.committed(try touch(replica), generation: generation)
         touched = now
+        if try readSources(), let epoch { try await adopt(epoch, replica) }
       }
       let event = try worker.connection.wait(doorbell.patience)
       if event.doorbells > 0 {
@@ -167,10 +172,16 @@ package actor Listener: Service {
       throw StoreError(.badAnswer, message: "a delta without a snapshot")
     }
     reader.begin(snapshot)
-    var builder = BatchBuilder()
+    var builder = BatchBuilder(sources: context.status.served.current)
+    var revocations: [Revocation] = []
     var total = 0
     while let item = try connection.next(timeout: Limits.statementTimeout) {
+      if case .revocation(let revocation) = item {
+        if let revocation { revocations.append(revocation) }
+        continue
+      }
       guard case .row(_, let key, let user, let createdAt, let data) = item else { continue }
+      revoke(&revocations)
       guard reader.accepts(key) else { continue }
       guard let user else {
         context.metrics.rowsWithoutUser.increment()
@@ -182,12 +193,20 @@ package actor Listener: Service {
       total += 1
       builder.add(user: user, key: key, createdAt: createdAt, data: data)
     }
+    revoke(&revocations)
     let cursor = Cursor(epoch: epoch, snapshot: snapshot, durable: durable).text
     await handOver(&builder, &reader, base: base, snapshot: snapshot, cursor: cursor, rang: rang, durable: durable)
     reader.finish()
     context.unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
     context.metrics.rowsFetched.increment(by: total)
     return (snapshot, total)
+  }
+
+  /// All revocations of a delta come before its rows: nothing is sent to whom they concern.
+  private func revoke(_ revocations: inout [Revocation]) {
+    if revocations.isEmpty { return }
+    sink.revoke(revocations)
+    revocations = []
   }
 
   private func handOver(
@@ -227,15 +246,43 @@ package actor Listener: Service {
     return Epoch(systemIdentifier: UInt64(bitPattern: identifier), timeline: timeline)
   }
 
-  /// That there is a table to serve.
-  private func findTable() throws(StoreError) {
-    let rows = try worker.connection.query(
-      "SELECT FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation WHERE s.is_own")
-    guard rows.isEmpty else { return }
+  /// Reads which tables are served.
+  ///
+  /// - Returns: whether they are others than before.
+  /// - Throws: `schema` where there is none, and a server's error where this role may read none of them.
+  private func readSources() throws(StoreError) -> Bool {
+    let listing = try StoreSource.read(worker.connection)
+    if listing.isEmpty {
+      throw StoreError(
+        .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
+        hint: "To serve a table that is there: notify-bridge attach TABLE --recipient COLUMN")
+    }
+    if listing.served.isEmpty, !hasServed, let problem = listing.problems.first(where: { $0.contains("42501") }) {
+      throw StoreError(
+        .server, sqlstate: "42501", message: problem,
+        hint: "As the tables' owner: SELECT notify_bridge.grant_to('this role')")
+    }
+    context.status.tablesFailing(listing.problems)
+    guard listing != self.listing else { return false }
+    for problem in listing.problems where self.listing?.problems.contains(problem) != true {
+      context.logger.error("a table is not served", metadata: [LogKey.reason: "\(problem)"])
+    }
+    defer { self.listing = listing }
+    guard listing.served != self.listing?.served || listing.list != self.listing?.list else { return false }
+    context.serve(listing)
+    try worker.serve()
+    return true
+  }
+
+  /// That a pooler hands notifications on: in transaction mode it takes LISTEN and delivers nothing.
+  private func hearItself() throws(StoreError) {
+    let connection = worker.connection
+    try connection.query("SELECT pg_notify('notify_bridge', '')")
+    let event = try connection.wait(.seconds(2))
+    guard event.doorbells == 0 else { return }
     throw StoreError(
-      .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
-      hint: "Rename the table that has this name, then run notify-bridge migrate on a database without the schema "
-        + "notify_bridge; this version serves its own table only.")
+      .pooler, message: "LISTEN works through no pooler in transaction mode: no notification came back",
+      hint: "Set NOTIFY_BRIDGE_DATABASE_LISTEN_URL to the server itself (DATABASE_URL may stay the pooler's).")
   }
 
   private func register() throws(StoreError) -> String {

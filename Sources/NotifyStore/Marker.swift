@@ -12,8 +12,8 @@ package actor Marker: Service, ConfirmationSink {
   private nonisolated let thread = DedicatedThread(name: "nb-mark")
 
   private struct Receipt: Sendable {
-    let user: Int64
-    let id: Int64
+    let user: UserID
+    let row: RowName
     let epoch: Epoch?
   }
 
@@ -51,13 +51,13 @@ package actor Marker: Service, ConfirmationSink {
     if before == 0 || (before < Limits.markEagerly && now >= Limits.markEagerly) { signal.wake() }
   }
 
-  package nonisolated func read(user: UserID, ids: [Int64]) {
-    guard let number = user.integer, receipts.count + ids.count <= Limits.pendingReceipts else {
-      metrics.idsIgnored.increment(by: ids.count)
+  package nonisolated func read(user: UserID, rows: [RowName]) {
+    guard receipts.count + rows.count <= Limits.pendingReceipts else {
+      metrics.idsIgnored.increment(by: rows.count)
       return
     }
     let epoch = context.lineage.moment?.epoch
-    let (before, _) = receipts.append(ids.map { Receipt(user: number, id: $0, epoch: epoch) })
+    let (before, _) = receipts.append(rows.map { Receipt(user: user, row: $0, epoch: epoch) })
     if before == 0 { signal.wake() }
   }
 
@@ -138,6 +138,7 @@ package actor Marker: Service, ConfirmationSink {
         }
         moment = confirmed
       }
+      try worker.serve()
       while !pending.isEmpty { try mark() }
       while !unreported.isEmpty { try report() }
       worker.succeeded()
@@ -147,9 +148,15 @@ package actor Marker: Service, ConfirmationSink {
   }
 
   private func mark() throws(StoreError) {
-    let reports = Array(pending.values.prefix(Limits.markRows))
+    guard let source = pending.values.first?.row.key.row.source else { return }
+    let reports = Array(pending.values.lazy.filter { $0.row.key.row.source == source }.prefix(Limits.markRows))
     let keys = reports.map(\.row.key)
-    let marking = try worker.connection.markSent(keys, timeout: Limits.statementTimeout)
+    guard worker.served.contains(where: { $0.number == source }) else {
+      // Its table is not served any more.
+      for key in keys { pending[key] = nil }
+      return
+    }
+    let marking = try worker.connection.markSent(keys, in: source, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let moment {
       context.lineage.committed(transaction, generation: moment.generation)
     }
@@ -165,8 +172,16 @@ package actor Marker: Service, ConfirmationSink {
 
   private func report() throws(StoreError) {
     let batch = unreported.prefix(Limits.markRows)
-    let updated = try worker.connection.markRead(
-      batch.map { (user: $0.user, id: $0.id) }, timeout: Limits.statementTimeout)
+    var updated = 0
+    for source in worker.served {
+      // What the table's columns can't hold names no row of it.
+      let own = batch.filter { receipt in
+        receipt.row.source == source.number && receipt.user.fits(source.recipientKind)
+          && receipt.row.id.fits(source.idKind)
+      }
+      updated += try worker.connection.markRead(
+        own.map { (user: $0.user, id: $0.row.id) }, in: source.number, timeout: Limits.statementTimeout)
+    }
     metrics.idsIgnored.increment(by: batch.count - updated)
     unreported.removeFirst(batch.count)
   }

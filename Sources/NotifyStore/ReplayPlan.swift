@@ -3,8 +3,7 @@ internal import NotifyCore
 /// How one request for a replay is put to the database, and its page made from the answer.
 struct ReplayPlan {
   let request: ReplayRequest
-  /// Nil where the recipient column can't hold the user: it has no rows.
-  let query: Connection.ReplayQuery?
+  let query: Connection.ReplayQuery
   /// A later page: the first page's snapshot.
   private let firstSnapshot: Snapshot?
   private let since: Snapshot?
@@ -57,11 +56,9 @@ struct ReplayPlan {
     self.wantsUnsent = wantsUnsent
     self.isForeign = isForeign
     self.promisesAll = promisesAll
-    query = request.user.integer.map {
-      Connection.ReplayQuery(
-        user: $0, lowest: from, wantsUnsent: wantsUnsent, since: since, sentLimit: sentLimit, page: firstSnapshot,
-        after: after)
-    }
+    query = Connection.ReplayQuery(
+      user: request.user, lowest: from, wantsUnsent: wantsUnsent, since: since, sentLimit: sentLimit,
+      page: firstSnapshot, after: after)
   }
 
   /// The page that the rows make.

@@ -46,6 +46,7 @@ package actor ReplayReader: Service, ReplaySource {
       do {
         // Also without requests, so that the first one finds a connection.
         _ = try await worker.connectConfirmed()
+        try worker.serve()
         worker.succeeded()
         if waiting.isEmpty {
           _ = try worker.connection.wait(Limits.safetyInterval)
@@ -73,32 +74,29 @@ package actor ReplayReader: Service, ReplaySource {
         lowest: context.unsent.withLock { $0.lowest(asked.request.user) },
         purged: context.purged.load(ordering: .relaxed))
     }
-    // The place of a query among all queries → the place of its request in the batch.
-    let places = plans.indices.filter { plans[$0].query != nil }
-    try worker.connection.replay(places.compactMap { plans[$0].query }, timeout: Limits.statementTimeout)
+    try worker.connection.replay(plans.map(\.query), timeout: Limits.statementTimeout)
     guard case .snapshot(let snapshot) = try worker.connection.next(timeout: Limits.statementTimeout) else {
       throw StoreError(.badAnswer, message: "a replay without a snapshot")
     }
 
-    func answer(_ place: Int, _ rows: inout BatchBuilder, isTruncated: Bool = false, hasMore: Bool = false) {
+    func answer(_ place: Int, _ rows: inout BatchBuilder, isTruncated: Bool, hasMore: Bool) {
       isAnswered[place] = true
       batch[place].answer(
         plans[place].page(&rows, snapshot: snapshot, isTruncated: isTruncated, hasMore: hasMore, moment: moment))
     }
 
-    var rows = BatchBuilder()
-    for place in plans.indices where plans[place].query == nil { answer(place, &rows) }
+    var rows = BatchBuilder(sources: context.status.served.current)
     var current: (place: Int, isTruncated: Bool, hasMore: Bool)?
     while let item = try worker.connection.next(timeout: Limits.statementTimeout) {
       switch item {
       case .request(let index, let isTruncated, let hasMore):
         if let current { answer(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }
-        current = (places[index], isTruncated, hasMore)
+        current = (index, isTruncated, hasMore)
       case .row(_, let key, _, let createdAt, let data):
         if let current {
           rows.add(user: batch[current.place].request.user, key: key, createdAt: createdAt, data: data)
         }
-      case .snapshot, .unsent:
+      case .snapshot, .unsent, .revocation:
         throw StoreError(.badAnswer, message: "a replay with an item of another stream")
       }
     }

@@ -11,6 +11,7 @@ package final class StoreContext: Sendable {
   let logger: Logger
   let lineage = Lineage()
   let unsent: Mutex<UnsentIndex>
+  private let sources = Mutex<(version: UInt64, list: [StoreSource])>((0, []))
   /// The newest transaction of which the retention has deleted a row; 0 for none.
   let purged = Atomic<UInt64>(0)
 
@@ -25,7 +26,18 @@ package final class StoreContext: Sendable {
     self.unsent = Mutex(UnsentIndex(limit: limits.rememberedUsers))
   }
 
-  /// The database is another one: nothing that was known of its rows holds.
+  /// Other tables are served from now on.
+  func serve(_ listing: StoreSource.Listing) {
+    sources.withLock { $0 = ($0.version + 1, listing.served) }
+    status.served.current = listing.list
+  }
+
+  /// The tables that are served, where they are others than at `version`.
+  func sources(since version: UInt64) -> (version: UInt64, list: [StoreSource])? {
+    sources.withLock { $0.version == version ? nil : $0 }
+  }
+
+  /// The database is another one, or other tables are served: nothing that was known of its rows holds.
   func forgetRows() {
     unsent.withLock { $0 = UnsentIndex(limit: limits.rememberedUsers) }
     purged.store(0, ordering: .relaxed)

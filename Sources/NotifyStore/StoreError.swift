@@ -21,6 +21,8 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
     package static let badAnswer = Code(description: "unexpected answer")
     /// The server is a standby: LISTEN and marking need a primary.
     package static let standby = Code(description: "standby")
+    /// A pooler stands where a session of our own is needed.
+    package static let pooler = Code(description: "pooler")
     /// The bridge's schema is missing, older or newer than this program needs.
     package static let schema = Code(description: "schema")
   }

@@ -6,6 +6,8 @@ package struct StoreSettings: Sendable {
   package var url: Secret
   /// For LISTEN, where `url` is a pooler; nil for the same.
   package var listenURL: Secret?
+  /// What stands between `url` and the server.
+  package var pooler: Pooler
   /// Shown in pg_stat_activity.
   package var applicationName: String
   /// This program's version, shown in `notify_bridge.replica`.
@@ -14,11 +16,12 @@ package struct StoreSettings: Sendable {
   package var retentionDays: Int
 
   package init(
-    url: Secret, listenURL: Secret? = nil, applicationName: String = "notify-bridge", version: String,
+    url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge", version: String,
     retentionDays: Int
   ) {
     self.url = url
     self.listenURL = listenURL
+    self.pooler = pooler
     self.applicationName = applicationName
     self.version = version
     self.retentionDays = retentionDays

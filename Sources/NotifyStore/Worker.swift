@@ -27,6 +27,9 @@ final class Worker {
   let signal: Signal
   private let context: StoreContext
   private let name: String
+  /// The tables that the connection serves.
+  private(set) var served: [StoreSource] = []
+  private var servedVersion: UInt64 = 0
   private var backoff = Backoff()
   private var lastReason: String?
   /// Of the four connections the listener's speaks for all when the database goes and comes.
@@ -36,7 +39,7 @@ final class Worker {
   init(_ name: String, _ context: StoreContext) throws(StoreError) {
     self.name = name
     self.context = context
-    connection = try Connection()
+    connection = try Connection(pooler: context.settings.pooler)
     signal = Signal(connection.waker)
   }
 
@@ -57,6 +60,14 @@ final class Worker {
       throw StoreError(.notConnected, message: "waiting for the listening connection", isRetriable: true)
     }
     return moment
+  }
+
+  /// Reads and marks the tables that the listener says are served.
+  func serve() throws(StoreError) {
+    guard let (version, list) = context.sources(since: servedVersion) else { return }
+    try connection.serve(list)
+    servedVersion = version
+    served = list
   }
 
   /// Something worked: the next failure is tried again at once, and logged.

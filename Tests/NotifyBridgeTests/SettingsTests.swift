@@ -106,7 +106,7 @@ struct SettingsTests {
   @Test(
     "of a later version are named as such",
     arguments: [
-      "DATABASE_POOLED", "AUTH_SERVICE_KEY", "AUTH_SERVICE_KEY_FILE", "AUTH_DJANGO_SECRET_KEY", "DOORBELL_BUSY",
+      "DATABASE_TWO_PHASE_WRITERS", "AUTH_SERVICE_KEY", "AUTH_SERVICE_KEY_FILE", "AUTH_DJANGO_SECRET_KEY", "DOORBELL_BUSY",
     ])
   func later(name: String) {
     #expect(

@@ -9,7 +9,7 @@ enum Sample {
     _ keys: [RowKey], base: Snapshot = Snapshot(xmax: 1), snapshot: Snapshot = Snapshot(xmax: 1_000), bytes: Int = 2,
     cursor: String? = nil
   ) -> DeliveryBatch {
-    var builder = BatchBuilder()
+    var builder = BatchBuilder(sources: SourceList())
     let data = Array(repeating: UInt8(ascii: "1"), count: bytes)
     for key in keys {
       data.withUnsafeBytes { builder.add(user: user, key: key, createdAt: nil, data: $0) }
@@ -286,7 +286,7 @@ struct SessionTests {
 struct BatchBuilderTests {
   @Test("has each user's frames side by side in order of delivery, the cursor in each user's last")
   func grouping() throws {
-    var builder = BatchBuilder()
+    var builder = BatchBuilder(sources: SourceList())
     let rows: [(Int64, UInt64)] = [(1, 10), (2, 10), (1, 11), (3, 12), (2, 13), (1, 14)]
     for (index, row) in rows.enumerated() {
       Array("\"p\(index)\"".utf8).withUnsafeBytes {
@@ -312,7 +312,7 @@ struct BatchBuilderTests {
 
   @Test("ends at its limit of rows or bytes")
   func limits() {
-    var builder = BatchBuilder()
+    var builder = BatchBuilder(sources: SourceList())
     let data = Array(repeating: UInt8(ascii: "1"), count: Limits.batchBytes)
     data.withUnsafeBytes { builder.add(user: UserID(1), key: RowKey(txid: 1, id: 1), createdAt: nil, data: $0) }
     #expect(builder.isFull)

@@ -32,12 +32,12 @@ struct WireTests {
     let epoch = Epoch(systemIdentifier: 1, timeline: 1)
     let user = UserID(42)
     #expect(
-      ServerMessage.connectionEstablished(user: user, timestamp: 0, epoch: epoch, cursor: "c.1").json
+      ServerMessage.connectionEstablished(user: user, isNumber: true, timestamp: 0, epoch: epoch, cursor: "c.1").json
         == #"{"type":"connection_established","user_id":42,"timestamp":"1970-01-01T00:00:00.000000+00:00","group":"#
         + #""user_42_notifications","epoch":"\#(epoch)","cursor":"c.1"}"#)
     let named = try #require(UserID("a\"b"))
     #expect(
-      ServerMessage.connectionEstablished(user: named, timestamp: 0, epoch: epoch, cursor: nil).json
+      ServerMessage.connectionEstablished(user: named, isNumber: true, timestamp: 0, epoch: epoch, cursor: nil).json
         == #"{"type":"connection_established","user_id":"a\"b","timestamp":"1970-01-01T00:00:00.000000+00:00","#
         + #""group":"user_a\"b_notifications","epoch":"\#(epoch)"}"#)
     #expect(
@@ -68,7 +68,7 @@ struct WireTests {
     let data = Array(#"{"a": "\u0007 \\ 😀"}"#.utf8)
     var bytes: [UInt8] = []
     data.withUnsafeBytes {
-      FrameEncoder.appendNotification(id: 7, createdAt: 0, cursor: "e.1", data: $0, to: &bytes)
+      FrameEncoder.appendNotification(id: 7, source: nil, createdAt: 0, cursor: "e.1", data: $0, to: &bytes)
     }
     let text = String(decoding: bytes.dropFirst(bytes[1] == 126 ? 4 : 2), as: UTF8.self)
     #expect(
@@ -76,15 +76,24 @@ struct WireTests {
         + String(decoding: data, as: UTF8.self) + "}")
     bytes = []
     FrameEncoder.appendNotification(
-      id: -1, createdAt: nil, cursor: nil, data: UnsafeRawBufferPointer(start: nil, count: 0), to: &bytes)
+      id: -1, source: nil, createdAt: nil, cursor: nil, data: UnsafeRawBufferPointer(start: nil, count: 0), to: &bytes)
     #expect(String(decoding: bytes.dropFirst(2), as: UTF8.self) == #"{"type":"notification","id":-1,"data":null}"#)
+    bytes = []
+    FrameEncoder.appendNotification(
+      id: .text("a\"b"), source: #""public.order""#, createdAt: nil, cursor: nil,
+      data: UnsafeRawBufferPointer(start: nil, count: 0), to: &bytes)
+    #expect(
+      String(decoding: bytes.dropFirst(2), as: UTF8.self)
+        == #"{"type":"notification","id":"a\"b","source":"public.order","data":null}"#)
   }
 
   @Test(
     "reads the messages of a client",
     arguments: [
       (#"{"type":"ping"}"#, .ping), (#"{ "type" : "ping", "extra": [1] }"#, .ping),
-      (#"{"type":"ack","ids":[7,8]}"#, .acknowledge([7, 8])), (#"{"ids":[],"type":"read"}"#, .read([])),
+      (#"{"type":"ack","ids":[7,8]}"#, .acknowledge([7, 8], source: nil)), 
+      (#"{"ids":[],"type":"read"}"#, .read([], source: nil)),
+      (#"{"type":"ack","ids":["a",-7],"source":"s.t"}"#, .acknowledge([.text("a"), -7], source: "s.t")),
       (#"{"type":"authenticate","token":"t"}"#, .authenticate(token: "t")),
     ] as [(String, ClientMessage)])
   func clientMessages(text: String, message: ClientMessage) {
@@ -94,7 +103,8 @@ struct WireTests {
   @Test(
     "answers anything else with what is expected, without quoting it",
     arguments: [
-      "", "secret", "[]", "null", "7", #"{"type":7}"#, #"{"type":"ack"}"#, #"{"type":"ack","ids":["7"]}"#,
+      "", "secret", "[]", "null", "7", #"{"type":7}"#, #"{"type":"ack"}"#, #"{"type":"ack","ids":[null]}"#,
+      #"{"type":"ack","ids":[7],"source":7}"#,
       #"{"type":"read","ids":[1.5]}"#, #"{"type":"ack","ids":[99999999999999999999]}"#, #"{"type":"secret"}"#,
       #"{"type":"authenticate"}"#, #"{"type":"ping""#, String(repeating: "[", count: 10_000),
       #"{"type":"ack","ids":["# + Array(repeating: "1", count: 1_001).joined(separator: ",") + "]}",

@@ -44,7 +44,7 @@ struct PlanTests {
       switch item {
       case .snapshot(let now): snapshot = now
       case .row: rows += 1
-      case .request, .unsent: Issue.record("an item of another stream")
+      case .request, .unsent, .revocation: Issue.record("an item of another stream")
       }
     }
     return (snapshot, rows)
@@ -92,7 +92,7 @@ struct PlanTests {
     let holder = try Connection.connect(url: url, applicationName: "holder", timeout: .seconds(10))
     try holder.query("BEGIN; SELECT FROM notification WHERE id = \(keys[0].id) FOR UPDATE")
     let before = try reads()
-    let marking = try connection.markSent(keys, timeout: .seconds(30))
+    let marking = try connection.markSent(keys, in: 1, timeout: .seconds(30))
     let after = try reads()
     #expect(marking.marked == rows - 1 && marking.left == [0])
     #expect(after.sequential == before.sequential)

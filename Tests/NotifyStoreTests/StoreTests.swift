@@ -12,6 +12,7 @@ final class RecordingSink: DeliverySink {
     case batch(DeliveryBatch)
     case reconnected(UInt64, durable: UInt64)
     case epoch(Epoch)
+    case revoked([Revocation])
   }
 
   let news: AsyncStream<News>
@@ -23,6 +24,7 @@ final class RecordingSink: DeliverySink {
   func reconnected(generation: UInt64, durable: UInt64) {
     continuation.yield(.reconnected(generation, durable: durable))
   }
+  func revoke(_ revocations: [Revocation]) { continuation.yield(.revoked(revocations)) }
   func epochChanged(to epoch: Epoch, generation: UInt64) { continuation.yield(.epoch(epoch)) }
 
   /// The keys of the next `count` rows.
@@ -84,7 +86,7 @@ struct StoreTests {
   func path() async throws {
     try await run { replays, marker, connection in
       _ = await page(replays, 1)  // listening by now
-      let id = try connection.insert(user: "1", data: #"{"n": 1}"#)
+      let id = Int64(try connection.insert(user: "1", data: #"{"n": 1}"#))
       let rows = await sink.rows(1)
       #expect(rows.map(\.id) == [id])
       let unsent = await page(replays, 1)
@@ -159,7 +161,7 @@ struct StoreTests {
       _ = await page(replays, 1)
       try connection.query(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
-      let id = try connection.insert(user: "1", data: "1")
+      let id = Int64(try connection.insert(user: "1", data: "1"))
       #expect(await sink.rows(1).map(\.id) == [id])
       #expect(await page(replays, 1).batch.frames.map(\.key.id) == [id])
     }

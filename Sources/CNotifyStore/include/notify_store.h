@@ -101,8 +101,79 @@ int notify_store_server_version(const notify_store *store);
 /// The process id in the connection's key data; differs from `pg_backend_pid()` behind a pooler.
 int notify_store_backend_pid(const notify_store *store);
 
-// ------------------------------------------------------------------------------------------------- doorbells and
-// waiting
+/// Whether a pooler stands between this store and the server.
+typedef enum notify_store_pooler {
+  /// Found out at each connect: a pooler's key data names a process that is not the server's.
+  NOTIFY_STORE_POOLER_DETECT = 0,
+  NOTIFY_STORE_POOLER_ALWAYS = 1,
+  NOTIFY_STORE_POOLER_NEVER = 2,
+} notify_store_pooler;
+
+/// Says what to expect of later connects (until then: detect). Behind a pooler nothing is kept in the session: reading
+/// and marking rows run in transactions that make their settings themselves, and nothing is prepared.
+void notify_store_set_pooler(notify_store *store, notify_store_pooler pooler);
+
+/// Whether the connection is treated as a pooler's.
+bool notify_store_is_pooled(const notify_store *store);
+
+// ------------------------------------------------------------------------------------------------------------- sources
+
+/// What a column that names a row or a user holds.
+typedef enum notify_store_kind {
+  /// smallint, integer or bigint.
+  NOTIFY_STORE_KIND_INTEGER = 0,
+  NOTIFY_STORE_KIND_UUID = 1,
+  /// text or varchar.
+  NOTIFY_STORE_KIND_TEXT = 2,
+} notify_store_kind;
+
+/// A table whose rows are kept. Columns are plain names (quoted by the store); NULL where the table has none.
+typedef struct notify_store_source {
+  /// Names the table in rows and markings; unique in a list.
+  int32_t number;
+  /// Schema and table as SQL has it, with quotes where they need some.
+  const char *relation;
+  const char *id;
+  const char *recipient;
+  const char *txid;
+  const char *sent_at;
+  /// A boolean that is set together with `sent_at`, or NULL.
+  const char *sent;
+  /// When the row was made, or NULL.
+  const char *created;
+  /// A boolean, a timestamp, or NULL: what is set when the user has read the row.
+  const char *read;
+  const char *read_at;
+  /// An SQL expression over the row's columns, of type jsonb, or of type json where `is_json`.
+  const char *payload;
+  bool is_json;
+  /// The column to insert a payload into, or NULL.
+  const char *payload_column;
+  notify_store_kind id_kind;
+  notify_store_kind recipient_kind;
+  /// `id` alone names a row; else only together with `txid`.
+  bool has_unique_id;
+} notify_store_source;
+
+/// Says which tables are read and marked from now on. Until the first call: `public.notification`. What is given is
+/// copied. Ends an unfinished stream. Where it fails, the tables stay those of before.
+///
+/// @param sources NULL where the count is 0: then there are no rows.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_serve(notify_store *store, const notify_store_source *sources,
+                                                            size_t count);
+
+/// Reads and marks no row of a source, in all the ways in which rows are read and marked sent: what is wrong with it (a
+/// column that is gone, a right that is missing, an expression that fails) is the server's error.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source,
+                                                            int timeout_ms);
+
+/// Names a row of a source: `number` where its id is an integer, else `text`.
+typedef struct notify_store_id {
+  int64_t number;
+  const char *text;
+} notify_store_id;
+
+// ---------------------------------------------------------------------------------------------- doorbells and waiting
 
 #define NOTIFY_STORE_EVENT_DOORBELL 1u
 #define NOTIFY_STORE_EVENT_WAKE 2u
@@ -124,8 +195,7 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_wait(notify_store *store, 
 /// `notify_store_destroy`.
 void notify_store_wake(notify_store *store);
 
-// ----------------------------------------------------------------------------------------------------- plain
-// statements
+// --------------------------------------------------------------------------------------------------- plain statements
 
 /// Runs one statement (or, without parameters, several in one implicit transaction) and keeps its whole answer as text.
 ///
@@ -153,7 +223,13 @@ typedef struct notify_store_row {
   int kind;
   /// Replay: index of the request that this row answers. Else 0.
   uint32_t request;
+  /// The table's number.
+  int32_t source;
+  /// The row's id where it is an integer, else 0 and the id is `id_text`.
   int64_t id;
+  /// Not NUL-terminated; NULL where the id is an integer.
+  const char *id_text;
+  size_t id_length;
   uint64_t txid;
   /// Microseconds since 1970-01-01 UTC; INT64_MIN and INT64_MAX are -infinity and infinity. See `has_created_at`.
   int64_t created_at_us;
@@ -178,20 +254,29 @@ typedef struct notify_store_row {
 #define NOTIFY_STORE_ROW_NOTIFICATION 1
 /// Replay: comes once for each request, before its rows; `truncated` and `more` are set.
 #define NOTIFY_STORE_ROW_REQUEST 2
-/// Unsent scan: `user` has `id` unsent rows, the oldest written by `txid`.
+/// Unsent scan: `user` has `id` unsent rows in a table, the oldest written by `txid`.
 #define NOTIFY_STORE_ROW_UNSENT 3
+/// Delta: access has ended, before its rows. `user` is whose (empty where not known), `id_text` the credential's hash
+/// or NULL, `data` the kind and the reason, apart by a blank.
+#define NOTIFY_STORE_ROW_REVOCATION 4
 
 /// Starts to read the rows that are visible now and were not in the previous snapshot: `txid >= xmax OR txid = ANY
-/// (xip)`, ordered by (txid, id). Rows inserted as sent (is_sent and no sent_at) are not among them; rows without
-/// recipient are (user is NULL). Read them with `notify_store_next`.
+/// (xip)`, ordered by (txid, source, id), and before them the revocations of `notify_bridge.revocation`. Rows inserted
+/// as sent (is_sent and no sent_at) are not among them; rows without recipient are (user is NULL). Read them with
+/// `notify_store_next`.
 ///
 /// @param xmax, xip, xip_count the previous snapshot; xip may be NULL where the count is 0.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const uint64_t *xip,
                                                             size_t xip_count, int timeout_ms);
 
-/// What one connection wants to be told again. Rows come ordered by (txid, id).
+/// What one connection wants to be told again. Rows come ordered by (txid, source, id).
 typedef struct notify_store_replay_request {
-  int64_t user;
+  /// The user as text. A source whose recipients are of a kind that can't hold it has no rows.
+  const char *user;
+  /// The user as an integer, where `is_integer`; and whether its text is a uuid.
+  int64_t integer;
+  bool is_integer;
+  bool is_uuid;
   /// Look only at rows with a txid from here on (xmin of `since`, oldest unsent; 0 for all).
   uint64_t lowest_txid;
   /// Rows still unsent are wanted.
@@ -202,17 +287,17 @@ typedef struct notify_store_replay_request {
   uint32_t sent_limit;
   /// Later pages: the first page's snapshot as text (only rows visible in it come); NULL on the first page.
   const char *snapshot;
-  /// Later pages: the last row had this (txid, id); both 0 on the first page.
+  /// Later pages: the last row's place; all 0 on the first page.
   uint64_t after_txid;
-  int64_t after_id;
+  int32_t after_source;
+  notify_store_id after_id;
 } notify_store_replay_request;
 
 /// Starts to read one page for each request, all under one snapshot. Read them with `notify_store_next`: the snapshot,
 /// then for each request, in ascending order of request index, a REQUEST item and its rows.
 ///
 /// @param page_rows, page_bytes a request's page ends at this many rows, or with the row that reaches this many bytes
-/// as
-///   stored (`pg_column_size`); a page has at least one row if there is any.
+///   as stored (`pg_column_size`); a page has at least one row if there is any.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_replay(notify_store *store,
                                                              const notify_store_replay_request *requests, size_t count,
                                                              uint32_t page_rows, uint64_t page_bytes, int timeout_ms);
@@ -232,31 +317,35 @@ bool notify_store_has_buffered(notify_store *store);
 
 // -------------------------------------------------------------------------------------------------------- writing rows
 
-/// INSERTs a row into public.notification and tells its id.
+/// INSERTs a row and tells its id.
 ///
-/// @param user recipient as text; @param data JSON text or NULL.
-NOTIFY_STORE_CHECKED notify_store_status notify_store_insert(notify_store *store, const char *user, const char *data,
-                                                             int timeout_ms, int64_t *id);
+/// @param user recipient as text; @param data JSON text or NULL; @param id receives the id as text, freed by the caller
+///   with `free`.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_insert(notify_store *store, int32_t source, const char *user,
+                                                             const char *data, int timeout_ms, char **id);
 
-/// Marks rows sent (is_sent, sent_at) in one statement and one synchronous commit, in a fixed order, leaving out rows
-/// that somebody holds locked. May be repeated at any time.
+/// Marks rows of one table sent in one statement and one synchronous commit, in a fixed order, leaving out rows that
+/// somebody holds locked. May be repeated at any time.
 ///
 /// @param ids, txids `count` pairs; a row is marked only where both match, and only once.
 /// @param marked receives how many rows this call marked.
 /// @param left `count` flags: set to true for a row that matches, is still unsent and was left out (try again later).
 /// @param xid receives the id of the committed transaction where anything was marked, else 0.
 /// Which rows were left is looked up in a second statement; where only that fails, `marked` and `xid` are set all the
-/// same.
-NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_sent(notify_store *store, const int64_t *ids,
-                                                                const uint64_t *txids, size_t count, int timeout_ms,
-                                                                size_t *marked, bool *left, uint64_t *xid);
+/// same. A number that names no served table is a bad argument.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_sent(notify_store *store, int32_t source,
+                                                                const notify_store_id *ids, const uint64_t *txids,
+                                                                size_t count, int timeout_ms, size_t *marked,
+                                                                bool *left, uint64_t *xid);
 
-/// Sets is_read and read_at of rows of these users; pairs that match no row are ignored.
+/// Notes that these users have read rows of one table; pairs that match no row are ignored, as are all where the table
+/// has no column for it.
 ///
+/// @param users recipients as text, each of the kind that the table's recipients have.
 /// @param updated receives how many rows changed.
-NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_read(notify_store *store, const int64_t *ids,
-                                                                const int64_t *users, size_t count, int timeout_ms,
-                                                                size_t *updated);
+NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_read(notify_store *store, int32_t source,
+                                                                const notify_store_id *ids, const char *const *users,
+                                                                size_t count, int timeout_ms, size_t *updated);
 
 /// Deletes sent rows whose created_at is older than `days` days, at most `batch` of them (SECURITY DEFINER function
 /// `notify_bridge.purge`).

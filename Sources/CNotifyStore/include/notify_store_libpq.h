@@ -48,6 +48,9 @@ struct notify_store_libpq {
   int (*send_query)(PGconn *connection, const char *sql);
   int (*send_query_params)(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
                            const int *lengths, const int *formats, int result_format);
+  int (*send_prepare)(PGconn *connection, const char *name, const char *sql, int count, const Oid *types);
+  int (*send_query_prepared)(PGconn *connection, const char *name, int count, const char *const *values,
+                             const int *lengths, const int *formats, int result_format);
   int (*set_single_row_mode)(PGconn *connection);
   int (*flush)(PGconn *connection);
   int (*consume_input)(PGconn *connection);

@@ -30,9 +30,9 @@ package struct TokenIssuer: Sendable {
   ///   - id: the token's `jti`.
   package func token(for user: UserID, seconds: Int, now: Double, id: String = UUID().uuidString) -> Secret {
     let issued = Int64(now)
-    var claims = [("token_type", JSONText.string("access")), ("user_id", JSONText.user(user))]
+    var claims = [("token_type", JSONText.string("access")), ("user_id", JSONText.user(user, integerColumn: true))]
     if let claim = settings.userClaim, claim != "user_id", claim != "sub" {
-      claims.append((claim, JSONText.user(user)))
+      claims.append((claim, JSONText.user(user, integerColumn: true)))
     }
     claims.append(("sub", JSONText.string(user.text)))
     if let issuer = settings.issuer { claims.append(("iss", JSONText.string(issuer))) }

@@ -12,8 +12,12 @@ package struct BatchBuilder: Sendable {
   private var users: [UserID] = []
   private var indices: [UserID: Int] = [:]
   private var rowsOfUser: [Int] = []
+  private let sources: SourceList
 
-  package init() {}
+  /// - Parameter sources: the served tables, named in the frames where they are several.
+  package init(sources: SourceList) {
+    self.sources = sources
+  }
 
   /// Whether the chunk has reached `Limits.batchRows` or `Limits.batchBytes`.
   package var isFull: Bool { rows.count >= Limits.batchRows || payload.count >= Limits.batchBytes }
@@ -74,6 +78,10 @@ package struct BatchBuilder: Sendable {
     bytes.reserveCapacity(payload.count + rows.count * 160)
     var frames: [DeliveryBatch.Frame] = []
     frames.reserveCapacity(rows.count)
+    let names = Dictionary(
+      uniqueKeysWithValues: sources.sources.compactMap { source in
+        sources.jsonName(of: source.number).map { (source.number, $0) }
+      })
     payload.withUnsafeBytes { payload in
       for group in groups {
         for position in group.frames {
@@ -81,14 +89,15 @@ package struct BatchBuilder: Sendable {
           let row = rows[index]
           let start = index == 0 ? 0 : rows[index - 1].payloadEnd
           FrameEncoder.appendNotification(
-            id: row.key.id, createdAt: row.createdAt, cursor: position == group.frames.upperBound - 1 ? cursor : nil,
+            id: row.key.row.id, source: names.isEmpty ? nil : names[row.key.row.source], createdAt: row.createdAt,
+            cursor: position == group.frames.upperBound - 1 ? cursor : nil,
             data: UnsafeRawBufferPointer(rebasing: payload[start..<row.payloadEnd]), to: &bytes)
           let finite = row.createdAt.flatMap { $0 == .max || $0 == .min ? nil : $0 }
           frames.append(DeliveryBatch.Frame(key: row.key, end: bytes.count, createdAt: finite))
         }
       }
     }
-    self = BatchBuilder()
+    self = BatchBuilder(sources: sources)
     return DeliveryBatch(
       bytes: bytes, frames: frames, groups: groups, base: base, snapshot: snapshot, cursor: cursor, doorbell: doorbell)
   }

@@ -1,17 +1,76 @@
-/// Identifies a row in the table and, by the transaction that wrote it, across crashes that hand ids out again.
-package struct RowKey: Hashable, Sendable, Comparable {
-  /// The id of the transaction that wrote the row (`xid8`).
-  package let txid: UInt64
-  /// The row's primary key.
-  package let id: Int64
+/// The id of a row in its table, as the database has it.
+package enum RowID: Hashable, Sendable, Comparable {
+  /// Of a smallint, integer or bigint column.
+  case integer(Int64)
+  /// Of a uuid or text column.
+  case text(String)
 
-  package init(txid: UInt64, id: Int64) {
-    self.txid = txid
+  /// Byte by byte, as PostgreSQL compares: Swift's own equality takes different spellings of a character as the same.
+  package static func == (left: RowID, right: RowID) -> Bool {
+    switch (left, right) {
+    case (.integer(let left), .integer(let right)): left == right
+    case (.text(let left), .text(let right)): left.utf8.elementsEqual(right.utf8)
+    default: false
+    }
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    switch self {
+    case .integer(let number): hasher.combine(number)
+    case .text(let text): hasher.combine(text)
+    }
+  }
+
+  /// Whether a column of this kind can hold the id.
+  package func fits(_ kind: ColumnKind) -> Bool {
+    switch (self, kind) {
+    case (.integer, .integer), (.text, .text): true
+    case (.text(let text), .uuid): ColumnKind.isUUID(text)
+    default: false
+    }
+  }
+
+  /// Numbers by value, texts byte by byte (`COLLATE "C"`); numbers before texts, which never meet in one table.
+  package static func < (left: RowID, right: RowID) -> Bool {
+    switch (left, right) {
+    case (.integer(let left), .integer(let right)): left < right
+    case (.text(let left), .text(let right)): left.utf8.lexicographicallyPrecedes(right.utf8)
+    case (.integer, .text): true
+    case (.text, .integer): false
+    }
+  }
+}
+
+/// Identifies a row among the served tables.
+package struct RowName: Hashable, Sendable, Comparable {
+  /// The table's number in `notify_bridge.source`.
+  package let source: Int32
+  /// The row's primary key.
+  package let id: RowID
+
+  package init(source: Int32, id: RowID) {
+    self.source = source
     self.id = id
   }
 
-  /// The order of delivery: by transaction id as a number, then by row id.
+  package static func < (left: RowName, right: RowName) -> Bool {
+    left.source != right.source ? left.source < right.source : left.id < right.id
+  }
+}
+
+/// Identifies a row and, by the transaction that wrote it, across crashes that hand ids out again.
+package struct RowKey: Hashable, Sendable, Comparable {
+  /// The id of the transaction that wrote the row (`xid8`).
+  package let txid: UInt64
+  package let row: RowName
+
+  package init(txid: UInt64, row: RowName) {
+    self.txid = txid
+    self.row = row
+  }
+
+  /// The order of delivery: by transaction id as a number, then by table, then by row id.
   package static func < (left: RowKey, right: RowKey) -> Bool {
-    left.txid != right.txid ? left.txid < right.txid : left.id < right.id
+    left.txid != right.txid ? left.txid < right.txid : left.row < right.row
   }
 }

@@ -28,6 +28,18 @@ package struct UserID: Hashable, Sendable, CustomStringConvertible {
     return number
   }
 
+  /// Whether the text is a uuid as PostgreSQL writes it: lower case, with hyphens.
+  package var isUUID: Bool { ColumnKind.isUUID(text) }
+
+  /// Whether a column of this kind can hold the user.
+  package func fits(_ kind: ColumnKind) -> Bool {
+    switch kind {
+    case .integer: integer != nil
+    case .uuid: isUUID
+    case .text: true
+    }
+  }
+
   /// The name of the user's group, as in Django Channels.
   package var group: String { "user_\(text)_notifications" }
 

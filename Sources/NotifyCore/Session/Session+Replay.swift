@@ -91,8 +91,8 @@ extension Session {
   /// The client acknowledges rows.
   ///
   /// - Returns: the keys of those that were sent on this connection, and what follows.
-  package mutating func acknowledged(_ ids: [Int64], limits: Limits) -> (keys: [RowKey], next: Next) {
-    let keys = ids.compactMap { id in unacknowledged.removeValue(forKey: id).map { RowKey(txid: $0, id: id) } }
+  package mutating func acknowledged(_ rows: [RowName], limits: Limits) -> (keys: [RowKey], next: Next) {
+    let keys = rows.compactMap { row in unacknowledged.removeValue(forKey: row).map { RowKey(txid: $0, row: row) } }
     guard awaitsAcknowledgements, unacknowledged.count <= Limits.unacknowledgedRows / 2 else { return (keys, .nothing) }
     awaitsAcknowledgements = false
     return (keys, pageWritten(limits: limits))

@@ -51,7 +51,7 @@ package struct Session: Sendable {
   /// A page was written, but its client is to acknowledge some rows before more come.
   var awaitsAcknowledgements = false
   var held = HeldRows()
-  var unacknowledged: [Int64: UInt64] = [:]
+  var unacknowledged: [RowName: UInt64] = [:]
   private var pendingBytes = 0
 
   /// Makes the session of a connection that has just joined its group; ask for its replay now.
@@ -127,7 +127,7 @@ package struct Session: Sendable {
   /// Remembers rows that the client is to acknowledge; false where it has too many of them.
   mutating func note(_ selection: FrameSelection) -> Bool {
     guard acknowledges else { return true }
-    for key in selection.keys { unacknowledged[key.id] = key.txid }
+    for key in selection.keys { unacknowledged[key.row] = key.txid }
     return unacknowledged.count <= Limits.unacknowledgedRows
   }
 

@@ -4,10 +4,10 @@ package import Foundation
 package enum ClientMessage: Equatable, Sendable {
   /// Asks for a heartbeat.
   case ping
-  /// Rows that arrived (connections with `ack=1`).
-  case acknowledge([Int64])
-  /// Rows that the user has read.
-  case read([Int64])
+  /// Rows of a table that arrived (connections with `ack=1`); without `source` of the only table.
+  case acknowledge([RowID], source: String?)
+  /// Rows of a table that the user has read.
+  case read([RowID], source: String?)
   /// A credential, as the first message or to replace one that expires.
   case authenticate(token: String)
   /// Anything else; says what is wrong, without quoting it.
@@ -16,17 +16,21 @@ package enum ClientMessage: Equatable, Sendable {
   /// Reads one text message. Never fails; what can't be read is `.invalid`.
   package static func read(_ bytes: Data) -> ClientMessage {
     guard let fields = try? JSONDecoder().decode(Fields.self, from: bytes) else {
-      return .invalid("a message is a JSON object with a string \"type\"; \"ids\" are integers, \"token\" is a string")
+      return .invalid(
+        "a message is a JSON object with a string \"type\"; \"ids\" are integers or strings, \"source\" and \"token\" strings"
+      )
     }
     switch fields.type {
     case "ping":
       return .ping
     case "ack", "read":
-      guard let ids = fields.ids else { return .invalid("\"\(fields.type)\" needs \"ids\", a list of integers") }
+      guard let ids = fields.ids else { return .invalid("\"\(fields.type)\" needs \"ids\", a list of integers or strings") }
       guard ids.count <= Limits.idsPerMessage else {
         return .invalid("more than \(Limits.idsPerMessage) ids in a message")
       }
-      return fields.type == "ack" ? .acknowledge(ids) : .read(ids)
+      let rows = ids.map(\.value)
+      return fields.type == "ack"
+        ? .acknowledge(rows, source: fields.source) : .read(rows, source: fields.source)
     case "authenticate":
       guard let token = fields.token else { return .invalid("\"authenticate\" needs \"token\", a string") }
       return .authenticate(token: token)
@@ -37,7 +41,22 @@ package enum ClientMessage: Equatable, Sendable {
 
   private struct Fields: Decodable {
     let type: String
-    let ids: [Int64]?
+    let ids: [ID]?
+    let source: String?
     let token: String?
+  }
+
+  /// A row's id: a number or a string.
+  private struct ID: Decodable {
+    let value: RowID
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let text = try? container.decode(String.self) {
+        value = .text(text)
+      } else {
+        value = .integer(try container.decode(Int64.self))
+      }
+    }
   }
 }

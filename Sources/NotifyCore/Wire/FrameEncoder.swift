@@ -12,14 +12,20 @@ package enum FrameEncoder {
   /// Appends one frame with a row.
   ///
   /// - Parameters:
+  ///   - source: the table's name as a JSON string, where messages name it.
   ///   - createdAt: microseconds since 1970 UTC, nil where the row has none.
   ///   - cursor: where this row vouches for all before it.
   ///   - data: the row's payload as PostgreSQL wrote it, copied byte for byte; empty for SQL NULL.
   package static func appendNotification(
-    id: Int64, createdAt: Int64?, cursor: String?, data: UnsafeRawBufferPointer, to bytes: inout [UInt8]
+    id: RowID, source: String?, createdAt: Int64?, cursor: String?, data: UnsafeRawBufferPointer,
+    to bytes: inout [UInt8]
   ) {
     var head = #"{"type":"notification","id":"#
-    head += String(id)
+    head += JSONText.id(id)
+    if let source {
+      head += #","source":"#
+      head += source
+    }
     if let createdAt {
       head += #","created_at":""#
       head += Timestamp.text(microseconds: createdAt)

@@ -23,7 +23,15 @@ package enum JSONText {
   /// A user's id: a JSON number where its text is a canonical integer, else a string.
   ///
   /// - Parameter integerColumn: whether some served table's recipient column is an integer.
-  package static func user(_ user: UserID, integerColumn: Bool = true) -> String {
+  package static func user(_ user: UserID, integerColumn: Bool) -> String {
     integerColumn && user.integer != nil ? user.text : string(user.text)
+  }
+
+  /// A row's id: a JSON number where its column is an integer, else a string.
+  package static func id(_ id: RowID) -> String {
+    switch id {
+    case .integer(let number): String(number)
+    case .text(let text): string(text)
+    }
   }
 }

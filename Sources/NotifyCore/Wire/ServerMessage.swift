@@ -1,7 +1,9 @@
 /// The messages of the bridge to a client, but for rows, which `FrameEncoder` writes.
 package enum ServerMessage: Equatable, Sendable {
   /// Always the first message of a connection.
-  case connectionEstablished(user: UserID, timestamp: Int64, epoch: Epoch, cursor: String?)
+  ///
+  /// `isNumber`: the user's id is a JSON number where it reads as one.
+  case connectionEstablished(user: UserID, isNumber: Bool, timestamp: Int64, epoch: Epoch, cursor: String?)
   /// The answer to a ping, and regularly.
   case heartbeat(timestamp: Int64, cursor: String?)
   /// Too many rows after `since`, or a cursor from elsewhere: the client refetches.
@@ -12,9 +14,9 @@ package enum ServerMessage: Equatable, Sendable {
   /// The message as one JSON object, its keys in the order of `protocol.md`. Timestamps are microseconds since 1970 UTC.
   package var json: String {
     switch self {
-    case .connectionEstablished(let user, let timestamp, let epoch, let cursor):
-      return #"{"type":"connection_established","user_id":\#(JSONText.user(user)),"timestamp":"#
-        + #""\#(Timestamp.text(microseconds: timestamp))","group":\#(JSONText.string(user.group)),"epoch":"\#(epoch)""#
+    case .connectionEstablished(let user, let isNumber, let timestamp, let epoch, let cursor):
+      return #"{"type":"connection_established","user_id":\#(JSONText.user(user, integerColumn: isNumber))"#
+        + #","timestamp":"\#(Timestamp.text(microseconds: timestamp))","group":\#(JSONText.string(user.group)),"epoch":"\#(epoch)""#
         + Self.cursorField(cursor) + "}"
     case .heartbeat(let timestamp, let cursor):
       return #"{"type":"heartbeat","timestamp":"\#(Timestamp.text(microseconds: timestamp))""#

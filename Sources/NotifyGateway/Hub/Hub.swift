@@ -84,6 +84,10 @@ final class Hub: DeliverySink {
     onEveryLoop { $0.reconnected(generation: generation, durable: durable) }
   }
 
+  func revoke(_ revocations: [Revocation]) {
+    onEveryLoop { $0.revoke(revocations) }
+  }
+
   func epochChanged(to epoch: Epoch, generation: UInt64) {
     onEveryLoop { $0.epochChanged(to: epoch, generation: generation) }
   }

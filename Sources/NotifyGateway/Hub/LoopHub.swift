@@ -94,6 +94,14 @@ final class LoopHub {
     closeAll()
   }
 
+  /// Closes the sockets whose access has ended.
+  func revoke(_ revocations: [Revocation]) {
+    for revocation in revocations {
+      guard case .user = revocation.scope, let user = revocation.user else { continue }
+      for connection in groups[user] { connection.close(.unauthorized(revocation.reason)) }
+    }
+  }
+
   /// Closes every socket for a restart: with a random delay, or all would come back at once.
   private func closeAll() {
     for connection in connections {

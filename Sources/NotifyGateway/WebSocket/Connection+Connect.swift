@@ -130,7 +130,8 @@ extension Connection {
     var head: [UInt8] = []
     if case .with(let cursor) = opening.established {
       let message = ServerMessage.connectionEstablished(
-        user: user, timestamp: WallClock.microseconds(), epoch: epoch, cursor: cursor)
+        user: user, isNumber: services.status.served.current.hasIntegerRecipients,
+        timestamp: WallClock.microseconds(), epoch: epoch, cursor: cursor)
       head += FrameEncoder.text(message.json)
       messages += 1
     }

@@ -86,10 +86,10 @@ extension Connection {
     case .ping:
       let cursor = session?.takesCursor == true ? hub.cursor : nil
       send(.heartbeat(timestamp: WallClock.microseconds(), cursor: cursor))
-    case .acknowledge(let ids):
-      acknowledge(ids, user)
-    case .read(let ids):
-      services.confirmations.read(user: user, ids: ids)
+    case .acknowledge(let ids, let source):
+      if let rows = rows(ids, of: source) { acknowledge(rows, user) }
+    case .read(let ids, let source):
+      if let rows = rows(ids, of: source) { services.confirmations.read(user: user, rows: rows) }
     case .authenticate(let token):
       if credential != nil {
         send(.error(code: "invalid_message", message: "the credential before this one is still being verified"))
@@ -103,10 +103,22 @@ extension Connection {
     }
   }
 
-  private func acknowledge(_ ids: [Int64], _ user: UserID) {
-    guard let (keys, next) = session?.acknowledged(ids, limits: services.limits) else { return }
+  /// The rows that a client means; nil where it was told that their table is missing.
+  private func rows(_ ids: [RowID], of source: String?) -> [RowName]? {
+    let served = services.status.served.current
+    if let number = served.number(named: source) { return ids.map { RowName(source: number, id: $0) } }
+    if source == nil, served.isNamed {
+      send(.error(code: "invalid_message", message: "\"source\" is missing: more than one table is served"))
+      return nil
+    }
+    services.metrics.idsIgnored.increment(by: ids.count)
+    return nil
+  }
+
+  private func acknowledge(_ rows: [RowName], _ user: UserID) {
+    guard let (keys, next) = session?.acknowledged(rows, limits: services.limits) else { return }
     for key in keys { hub.confirm(WrittenRow(key: key, user: user)) }
-    if keys.count < ids.count { services.metrics.idsIgnored.increment(by: ids.count - keys.count) }
+    if keys.count < rows.count { services.metrics.idsIgnored.increment(by: rows.count - keys.count) }
     perform(next)
   }
 }

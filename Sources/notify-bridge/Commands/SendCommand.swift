@@ -18,7 +18,7 @@ struct SendCommand: ParsableCommand {
   @ArgumentParser.Option(help: ArgumentHelp("The payload; - reads it from standard input.", valueName: "json"))
   var data: String
 
-  @ArgumentParser.Option(help: "The table to insert into.")
+  @ArgumentParser.Option(help: "The served table to insert into, where there are several.")
   var table: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -43,15 +43,44 @@ struct SendCommand: ParsableCommand {
   }
 
   private func insert(_ payload: String, _ connection: Connection) throws -> String {
-    guard let table else { return String(try connection.insert(user: user, data: payload)) }
-    let quoted = try connection.query("SELECT to_regclass($1)::text", [table]).first?.first ?? nil
-    guard let quoted else {
-      throw Failure("there is no table \(Line.shortened(table, to: 80))", remedy: "Served is: public.notification")
+    let served = try StoreSource.read(connection).served
+    let source = try source(among: served, connection)
+    guard let user = UserID(user), user.fits(source.recipientKind) else {
+      throw Failure(
+        "--user is \"\(Line.shortened(user, to: 60))\", and \(source.relation).\(source.recipient) is "
+          + "\(source.recipientKind.rawValue)")
+    }
+    guard source.payloadColumn != nil else {
+      throw Failure(
+        "\(source.relation) makes its payloads of several columns, so there is none to insert --data into",
+        remedy: "INSERT the row by SQL, as your backend does.")
+    }
+    try connection.serve([source])
+    return try connection.insert(into: source.number, user: user.text, data: payload)
+  }
+
+  /// The table that is meant: `--table`, or the only one, or our own.
+  private func source(among served: [StoreSource], _ connection: Connection) throws -> StoreSource {
+    let names = served.map(\.relation).joined(separator: ", ")
+    let remedy = served.isEmpty ? "Run: notify-bridge migrate" : "Served is: \(names)"
+    guard let table else {
+      if let only = served.count == 1 ? served[0] : served.first(where: { $0.relation == "public.notification" }) {
+        return only
+      }
+      throw Failure("--table is missing: it names the table to insert into", remedy: remedy)
     }
     let rows = try connection.query(
-      "INSERT INTO \(quoted) (user_id, data) VALUES ($1, $2) RETURNING id", [user, payload])
-    guard let id = rows.first?.first ?? nil else { throw Failure("the table's own trigger left the row out") }
-    return id
+      """
+      SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.oid = to_regclass($1)
+      """, [table])
+    guard let name = rows.first?.first ?? nil else {
+      throw Failure("there is no table \(Line.shortened(table, to: 80))", remedy: remedy)
+    }
+    guard let source = served.first(where: { $0.relation == name }) else {
+      throw Failure("\(name) is not served", remedy: remedy)
+    }
+    return source
   }
 
   private static func isJSON(_ bytes: Data) -> Bool {

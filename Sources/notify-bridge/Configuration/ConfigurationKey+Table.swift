@@ -10,6 +10,9 @@ extension ConfigurationKey {
     ["database", "listen_url"], .databaseURL,
     summary: "A direct connection for LISTEN, where database.url leads to a pooler")
   static let databaseListenURLFile = secretFile(of: databaseListenURL)
+  static let databasePooled = ConfigurationKey(
+    ["database", "pooled"], .boolean,
+    summary: "Whether database.url leads to a pooler in transaction mode; without it that is found out")
 
   // MARK: HTTP
 
@@ -119,7 +122,7 @@ extension ConfigurationKey {
 
   /// Every setting of this version.
   static let all: [ConfigurationKey] = [
-    databaseURL, databaseURLFile, databaseListenURL, databaseListenURLFile,
+    databaseURL, databaseURLFile, databaseListenURL, databaseListenURLFile, databasePooled,
     httpHost, httpPort, httpPath, httpAdminPort, httpTrustedProxies,
     authJWTSecret, authJWTSecretFile, authJWTPublicKeyFile, authJWTJWKSFile, authJWTJWKSURL,
     authJWTJWKSRefreshSeconds, authJWTUserClaim, authJWTAudience, authJWTIssuer, authJWTLeewaySeconds,
@@ -133,7 +136,7 @@ extension ConfigurationKey {
 
   /// Names of settings that a later version adds; those that end in `_` stand for all that begin so.
   static let later = [
-    "DATABASE_POOLED", "DATABASE_TWO_PHASE_WRITERS", "AUTH_DJANGO_", "AUTH_DRF_TOKENS", "AUTH_SERVICE_KEY", "DOORBELL_",
+    "DATABASE_TWO_PHASE_WRITERS", "AUTH_DJANGO_", "AUTH_DRF_TOKENS", "AUTH_SERVICE_KEY", "DOORBELL_",
   ]
 
   private static func secretFile(of secret: ConfigurationKey) -> ConfigurationKey {

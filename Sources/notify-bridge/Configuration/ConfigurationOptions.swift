@@ -10,6 +10,7 @@ struct ConfigurationOptions: ParsableArguments {
   @ArgumentParser.Option(.databaseURLFile) var databaseURLFile: String?
   @ArgumentParser.Option(.databaseListenURL) var databaseListenURL: String?
   @ArgumentParser.Option(.databaseListenURLFile) var databaseListenURLFile: String?
+  @ArgumentParser.Option(.databasePooled) var databasePooled: String?
   @ArgumentParser.Option(.httpHost) var httpHost: String?
   @ArgumentParser.Option(.httpPort) var httpPort: String?
   @ArgumentParser.Option(.httpPath) var httpPath: String?

@@ -24,8 +24,10 @@ final class DemoDatabase: Sendable {
 
   /// Inserts a row.
   ///
+  /// Returns its id, which is an integer.
+  ///
   /// - Parameter data: JSON text.
-  func insert(user: String, data: String) async throws -> Int64 {
+  func insert(user: String, data: String) async throws -> String {
     try await perform { connection throws(StoreError) in
       try connection.insert(user: user, data: data, timeout: Self.statement)
     }

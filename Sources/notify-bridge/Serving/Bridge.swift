@@ -39,8 +39,8 @@ struct Bridge {
     let status = BridgeStatus()
     let context = StoreContext(
       settings: StoreSettings(
-        url: url, listenURL: settings.secret(.databaseListenURL), applicationName: NotifyBridge.applicationName,
-        version: NotifyBridge.version, retentionDays: settings.number(.retentionDays)),
+        url: url, listenURL: settings.secret(.databaseListenURL), pooler: settings.pooler,
+        applicationName: NotifyBridge.applicationName, version: NotifyBridge.version, retentionDays: settings.number(.retentionDays)),
       limits: limits, status: status, metrics: metrics, logger: logger)
     let marker = try Marker(context)
     let replays = try ReplayReader(context)

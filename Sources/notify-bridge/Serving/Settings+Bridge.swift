@@ -2,6 +2,7 @@ import Foundation
 import NotifyAuth
 import NotifyCore
 import NotifyGateway
+import NotifyStore
 
 /// What the parts of the bridge are told of the settings.
 extension Settings {
@@ -32,6 +33,11 @@ extension Settings {
     jwt.issuer = text(.authJWTIssuer)
     jwt.leewaySeconds = number(.authJWTLeewaySeconds)
     return jwt
+  }
+
+  /// What stands between the bridge and its database.
+  var pooler: Pooler {
+    self[.databasePooled] == nil ? .detected : flag(.databasePooled) ? .always : .never
   }
 
   /// That somebody could log in at all.

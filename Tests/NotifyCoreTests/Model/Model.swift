@@ -149,7 +149,7 @@ struct Model {
   private func batch(
     _ rows: [ModelDatabase.Row], base: Snapshot, snapshot: Snapshot, cursor: String?
   ) -> DeliveryBatch {
-    var builder = BatchBuilder()
+    var builder = BatchBuilder(sources: SourceList())
     for row in rows {
       builder.add(user: row.user, key: row.key, createdAt: nil, data: UnsafeRawBufferPointer(start: nil, count: 0))
     }

@@ -26,6 +26,9 @@ struct RunningGateway: Sendable {
     settings.drainSeconds = 1
     let confirmations = TestConfirmations()
     let status = BridgeStatus()
+    status.served.current = SourceList([
+      .init(number: 1, name: "public.notification", recipientKind: .integer)
+    ])
     let registry = PrometheusRegistry()
     let (urls, continuation) = AsyncStream<String>.makeStream()
     let gateway = Gateway(

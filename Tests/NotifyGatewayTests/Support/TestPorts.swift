@@ -49,9 +49,9 @@ final class TestReplays: ReplaySource {
 /// Passes on what was confirmed, one report at a time.
 final class TestConfirmations: ConfirmationSink {
   let reports: AsyncStream<[WrittenRow]>
-  let reads: AsyncStream<[Int64]>
+  let reads: AsyncStream<[RowName]>
   private let reportContinuation: AsyncStream<[WrittenRow]>.Continuation
-  private let readContinuation: AsyncStream<[Int64]>.Continuation
+  private let readContinuation: AsyncStream<[RowName]>.Continuation
 
   init() {
     (reports, reportContinuation) = AsyncStream.makeStream()
@@ -59,7 +59,7 @@ final class TestConfirmations: ConfirmationSink {
   }
 
   func written(_ rows: [WrittenRow]) { reportContinuation.yield(rows) }
-  func read(user: UserID, ids: [Int64]) { readContinuation.yield(ids) }
+  func read(user: UserID, rows: [RowName]) { readContinuation.yield(rows) }
 
   /// The next `count` rows, in the order of their reports.
   func rows(_ count: Int) async -> [WrittenRow] {
@@ -99,7 +99,8 @@ enum Rows {
         var data = data
         data.withUTF8 {
           FrameEncoder.appendNotification(
-            id: id, createdAt: nil, cursor: id == ids.last ? cursor : nil, data: UnsafeRawBufferPointer($0), to: &bytes)
+            id: .integer(id), source: nil, createdAt: nil, cursor: id == ids.last ? cursor : nil,
+            data: UnsafeRawBufferPointer($0), to: &bytes)
         }
         frames.append(.init(key: RowKey(txid: txid, id: id), end: bytes.count, createdAt: nil))
       }

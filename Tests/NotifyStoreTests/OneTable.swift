@@ -1,0 +1,20 @@
+import NotifyCore
+
+// Most tests have one table, number 1, whose ids are integers.
+
+extension RowID: ExpressibleByIntegerLiteral {
+  public init(integerLiteral value: Int64) { self = .integer(value) }
+}
+
+extension RowName: ExpressibleByIntegerLiteral {
+  public init(integerLiteral value: Int64) { self.init(source: 1, id: .integer(value)) }
+}
+
+extension RowKey {
+  init(txid: UInt64, id: Int64) { self.init(txid: txid, row: RowName(source: 1, id: .integer(id))) }
+
+  /// The row's id; 0 where it is a text.
+  var id: Int64 {
+    if case .integer(let number) = row.id { number } else { 0 }
+  }
+}
