@@ -13,7 +13,7 @@ static void need(notify_store *store, notify_store_status status) {
 
 // Prints the rows that `snapshot` did not show, marks them, and moves `snapshot` on. Returns how many they were.
 static size_t deliver(notify_store *store, char *snapshot, size_t size) {
-  int64_t ids[1000];
+  notify_store_id ids[1000];
   uint64_t txids[1000], xip[1000], xmax = 0, xid = 0;
   size_t count = 0, xips = 0, marked = 0;
   bool left[1000];
@@ -27,15 +27,15 @@ static size_t deliver(notify_store *store, char *snapshot, size_t size) {
   while ((status = notify_store_next(store, 5000, &row)) == NOTIFY_STORE_OK && count < 1000) {
     if (row.kind == NOTIFY_STORE_ROW_SNAPSHOT) {
       snprintf(snapshot, size, "%.*s", (int)row.data_length, row.data);
-    } else {
+    } else if (row.kind == NOTIFY_STORE_ROW_NOTIFICATION) {
       printf("%lld user=%.*s data=%.*s\n", (long long)row.id, (int)row.user_length, row.user ? row.user : "",
              (int)row.data_length, row.data ? row.data : "");
-      ids[count] = row.id;
+      ids[count] = (notify_store_id){.number = row.id};
       txids[count++] = row.txid;
     }
   }
   need(store, status == NOTIFY_STORE_END ? NOTIFY_STORE_OK : status);
-  need(store, notify_store_mark_sent(store, ids, txids, count, 5000, &marked, left, &xid));
+  need(store, notify_store_mark_sent(store, 1, ids, txids, count, 5000, &marked, left, &xid));
   fflush(stdout);
   return count;
 }

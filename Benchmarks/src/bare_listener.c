@@ -102,10 +102,9 @@ static void fetch(PGconn *connection, delta_position *position, ledger *ledger) 
   const int64_t now = clock_now();
   for (int i = 1; i < PQntuples(rows); i++) {
     payload payload;
-    if (!payload_read(PQgetvalue(rows, i, 3), (size_t)PQgetlength(rows, i, 3), &payload)) {
-      fail("a row's data is not the inserter's: %s", PQgetvalue(rows, i, 3));
+    if (delta_payload(rows, i, &payload)) {
+      ledger_receive(ledger, 0, 0, 0, &payload, now);
     }
-    ledger_receive(ledger, 0, 0, 0, &payload, now);
   }
   PQclear(rows);
 }

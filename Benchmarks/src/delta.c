@@ -5,22 +5,52 @@
 
 #include "fail.h"
 
-// As in Sources/CNotifyStore/delta.c, less the columns for replays.
+enum { COLUMN_KIND = 0, COLUMN_DATA = 11 };
+
+// As the bridge's for public.notification (Sources/CNotifyStore/source_sql.h), in the session that it has.
+static const char session_sql[] =
+    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off; "
+    "SET max_parallel_workers_per_gather = 0";
+
+#define ROW_COLUMNS                                                                                        \
+  "1::int4 AS source, n.id::int8 AS id_number, NULL::text COLLATE \"C\" AS id_text, n.txid AS txid, "      \
+  "n.created_at::timestamptz AS created_at, n.sent_at IS NOT NULL AS sent, n.user_id::text AS recipient, " \
+  "n.data AS document, NULL::text AS text_form FROM public.notification n "
+
 static const char delta_sql[] =
-    "SELECT 0::int8 AS id, NULL::xid8 AS row_txid, NULL::timestamptz, pg_current_snapshot()::text, NULL::text "
+    "SELECT 0::int4 AS kind, NULL::int4 AS request, NULL::int4 AS source, NULL::int8 AS id_number, "
+    "NULL::text AS id_text, NULL::xid8 AS row_txid, NULL::timestamptz, NULL::bool, NULL::bool, NULL::bool, "
+    "NULL::text, pg_current_snapshot()::text "
     "UNION ALL "
-    "(SELECT s.id, s.txid, s.created_at, s.data::text, s.user_id::text FROM ("
-    "SELECT n.id, n.txid, n.created_at, n.user_id, n.data FROM public.notification n "
-    "WHERE (n.txid >= $1::xid8 OR n.txid = ANY ($2::xid8[])) AND NOT (n.is_sent AND n.sent_at IS NULL) "
-    "ORDER BY n.txid, n.id) s)";
+    "SELECT 2, NULL, NULL, NULL, v.credential, v.txid, NULL, NULL, NULL, NULL, v.user_id, v.kind || ' ' || v.reason "
+    "FROM notify_bridge.revocation v WHERE v.txid >= $1::xid8 OR v.txid = ANY ($2::xid8[]) "
+    "UNION ALL "
+    "(SELECT 1, NULL, s.source, s.id_number, s.id_text, s.txid, s.created_at, s.sent, NULL, NULL, s.recipient, "
+    "coalesce(s.text_form, s.document::text) FROM ("
+    "SELECT " ROW_COLUMNS
+    "WHERE n.txid >= $1::xid8 AND NOT (n.is_sent IS TRUE AND n.sent_at IS NULL) "
+    "UNION ALL "
+    "SELECT y.* FROM unnest($2::xid8[]) AS x (id), LATERAL (SELECT " ROW_COLUMNS
+    "WHERE n.txid >= x.id AND n.txid <= x.id AND NOT (n.is_sent IS TRUE AND n.sent_at IS NULL) OFFSET 0) y "
+    "WHERE pg_visible_in_snapshot(x.id, pg_current_snapshot()) "
+    "ORDER BY txid, source, id_number, id_text) s)";
 
 void delta_prepare(PGconn *connection) {
-  PQclear(database_query(connection,
-                         "SET plan_cache_mode = force_custom_plan; SET jit = off; "
-                         "SET max_parallel_workers_per_gather = 0"));
+  PQclear(database_query(connection, session_sql));
   PGresult *result = PQprepare(connection, "delta", delta_sql, 0, NULL);
   database_check(connection, result, "preparing the delta");
   PQclear(result);
+}
+
+bool delta_payload(const PGresult *rows, int row, payload *out) {
+  if (strcmp(PQgetvalue(rows, row, COLUMN_KIND), "1") != 0) {
+    return false;
+  }
+  const char *data = PQgetvalue(rows, row, COLUMN_DATA);
+  if (!payload_read(data, (size_t)PQgetlength(rows, row, COLUMN_DATA), out)) {
+    fail("a row's data is not the inserter's: %s", data);
+  }
+  return true;
 }
 
 void delta_position_read(delta_position *position, const char *snapshot) {
@@ -39,9 +69,9 @@ PGresult *delta_fetch(PGconn *connection, delta_position *position) {
   const char *const values[] = {position->xmax, position->in_progress};
   PGresult *result = PQexecPrepared(connection, "delta", 2, values, NULL, NULL, 0);
   database_check(connection, result, "delta");
-  if (PQntuples(result) == 0 || strcmp(PQgetvalue(result, 0, 0), "0") != 0) {
+  if (PQntuples(result) == 0 || strcmp(PQgetvalue(result, 0, COLUMN_KIND), "0") != 0) {
     fail("the delta's answer begins with no snapshot");
   }
-  delta_position_read(position, PQgetvalue(result, 0, 3));
+  delta_position_read(position, PQgetvalue(result, 0, COLUMN_DATA));
   return result;
 }

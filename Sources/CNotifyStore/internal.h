@@ -215,6 +215,11 @@ void ns_array_add_uint64(ns_text *array, uint64_t value);
 void ns_array_add_text(ns_text *array, const char *element);
 void ns_array_end(ns_text *array);
 
+// -------------------------------------------------------------------------------------------------------- template.c
+
+// Adds a template of source_sql.h, its fields filled in for this table.
+void ns_text_add_template(ns_text *text, const char *template, const notify_store_source *source);
+
 // ----------------------------------------------------------------------------------------------------------- source.c
 
 // What `notify_store_connect` sets for the session, and behind a pooler each transaction for itself.

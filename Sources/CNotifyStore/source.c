@@ -1,7 +1,3 @@
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "internal.h"
 #include "source_sql.h"
 
@@ -31,194 +27,6 @@ static const notify_store_source own_table = {
     .has_unique_id = true,
 };
 
-static const char *type_of(notify_store_kind kind) {
-  return kind == NOTIFY_STORE_KIND_UUID ? "uuid" : kind == NOTIFY_STORE_KIND_TEXT ? "text" : "int8";
-}
-
-static void add_column(ns_text *text, const char *alias, const char *name) {
-  ns_text_add(text, alias);
-  ns_text_add_identifier(text, name);
-}
-
-// What of the table's rows is never delivered: see `delta` in notify_store.h.
-static void add_deliverable(ns_text *text, const notify_store_source *source) {
-  if (source->sent == NULL) {
-    ns_text_add(text, "true");
-    return;
-  }
-  add_column(text, "NOT (n.", source->sent);
-  add_column(text, " IS TRUE AND n.", source->sent_at);
-  ns_text_add(text, " IS NULL)");
-}
-
-static void add_unsent(ns_text *text, const notify_store_source *source) {
-  add_column(text, "n.", source->sent_at);
-  ns_text_add(text, " IS NULL");
-  if (source->sent != NULL) {
-    add_column(text, " AND n.", source->sent);
-    ns_text_add(text, " IS NOT TRUE");
-  }
-}
-
-static void add_payload(ns_text *text, const notify_store_source *source) {
-  // The line's end closes a comment.
-  ns_text_add(text, "(");
-  ns_text_add(text, source->payload);
-  ns_text_add(text, "\n)");
-}
-
-// What comes after the last row of a page, in the order of ids.
-static void add_after(ns_text *text, const notify_store_source *source) {
-  add_column(text, "n.", source->id);
-  // Uuids come in the order of their texts.
-  ns_text_add(
-      text, source->id_kind == NOTIFY_STORE_KIND_INTEGER ? " > r.after_number" : "::text COLLATE \"C\" > r.after_text");
-}
-
-static void add_id_order(ns_text *text, const notify_store_source *source) {
-  add_column(text, "n.", source->id);
-  if (source->id_kind == NOTIFY_STORE_KIND_TEXT) {
-    ns_text_add(text, " COLLATE \"C\"");
-  }
-}
-
-static void add_read(ns_text *text, const notify_store_source *source) {
-  if (source->read != NULL) {
-    ns_text_add_identifier(text, source->read);
-    ns_text_add(text, source->read_at == NULL ? " = true" : " = true, ");
-  }
-  if (source->read_at != NULL) {
-    ns_text_add_identifier(text, source->read_at);
-    ns_text_add(text, " = now()");
-  }
-}
-
-// Narrows rows found by their ids, which are not unique, to those that `l` holds.
-static void add_pair(ns_text *text, const notify_store_source *source, const char *column, const char *name) {
-  add_column(text, " AND (n.", source->id);
-  add_column(text, ", n.", column);
-  ns_text_add(text, ") IN (SELECT l.id, l.");
-  ns_text_add(text, name);
-  ns_text_add(text, " FROM l)");
-}
-
-static void add_number(ns_text *text, int32_t number) {
-  char digits[16];
-  (void)snprintf(digits, sizeof digits, "%ld", (long)number);
-  ns_text_add(text, digits);
-}
-
-static void add_field(ns_text *text, const notify_store_source *source, char field) {
-  bool is_integer = source->id_kind == NOTIFY_STORE_KIND_INTEGER;
-  switch (field) {
-    case 'N':
-      add_number(text, source->number);
-      break;
-    case 'R':
-      ns_text_add(text, source->relation);
-      break;
-    case 'I':
-      ns_text_add_identifier(text, source->id);
-      break;
-    case 'U':
-      ns_text_add_identifier(text, source->recipient);
-      break;
-    case 'X':
-      ns_text_add_identifier(text, source->txid);
-      break;
-    case 'S':
-      ns_text_add_identifier(text, source->sent_at);
-      break;
-    case 'T':
-      ns_text_add(text, type_of(source->id_kind));
-      break;
-    case 'K':
-      ns_text_add(text, type_of(source->recipient_kind));
-      break;
-    case 'i':
-      add_column(text, is_integer ? "n." : "NULL::int8 AS id_number, n.", source->id);
-      ns_text_add(text, is_integer ? "::int8 AS id_number, NULL::text COLLATE \"C\" AS id_text"
-                                   : "::text COLLATE \"C\" AS id_text");
-      break;
-    case 'C':
-      if (source->created == NULL) {
-        ns_text_add(text, "NULL");
-      } else {
-        add_column(text, "n.", source->created);
-      }
-      ns_text_add(text, "::timestamptz");
-      break;
-    case 'P':
-      add_payload(text, source);
-      break;
-    case 'p':
-      if (source->is_json) {
-        ns_text_add(text, "NULL::jsonb AS document, ");
-        add_payload(text, source);
-        ns_text_add(text, "::text AS text_form");
-      } else {
-        add_payload(text, source);
-        ns_text_add(text, " AS document, NULL::text AS text_form");
-      }
-      break;
-    case 'D':
-      add_deliverable(text, source);
-      break;
-    case 'V':
-      add_unsent(text, source);
-      break;
-    case 'A':
-      add_after(text, source);
-      break;
-    case 'O':
-      add_id_order(text, source);
-      break;
-    case 'F':
-      if (source->sent != NULL) {
-        ns_text_add_identifier(text, source->sent);
-        ns_text_add(text, " = true, ");
-      }
-      break;
-    case 'G':
-      if (!source->has_unique_id) {
-        add_pair(text, source, source->txid, "txid");
-      }
-      break;
-    case 'H':
-      if (!source->has_unique_id) {
-        add_pair(text, source, source->recipient, "recipient");
-      }
-      break;
-    case 'Q':
-      add_column(text, "m.", source->read != NULL ? source->read : source->read_at);
-      ns_text_add(text, source->read != NULL ? " IS NOT TRUE" : " IS NULL");
-      break;
-    case 'W':
-      add_read(text, source);
-      break;
-    case 'd':
-      ns_text_add_identifier(text, source->payload_column);
-      break;
-    default:
-      ns_text_add(text, "@");
-      break;
-  }
-}
-
-// Adds a template of source_sql.h, its fields filled in.
-static void add_template(ns_text *text, const char *template, const notify_store_source *source) {
-  char piece[2] = {0};
-  for (; *template != '\0'; template ++) {
-    if (*template == '@' && template[1] != '\0') {
-      template ++;
-      add_field(text, source, *template);
-    } else {
-      piece[0] = *template;
-      ns_text_add(text, piece);
-    }
-  }
-}
-
 // A statement that joins a part for each source by UNION ALL.
 typedef struct joined {
   const char *head;
@@ -229,7 +37,7 @@ typedef struct joined {
 static void add_parts(ns_text *text, const char *part, const notify_store_source *sources, size_t count) {
   for (size_t i = 0; i < count; i++) {
     ns_text_add(text, i == 0 ? "" : " UNION ALL ");
-    add_template(text, part, &sources[i]);
+    ns_text_add_template(text, part, &sources[i]);
   }
 }
 
@@ -246,7 +54,7 @@ static bool keep(ns_text *text, char **out) {
 static bool make(const notify_store_libpq *pq, const char *template, const notify_store_source *source, char **out) {
   ns_text text;
   ns_text_begin(&text, pq);
-  add_template(&text, template, source);
+  ns_text_add_template(&text, template, source);
   return keep(&text, out);
 }
 
@@ -368,27 +176,30 @@ notify_store_status notify_store_serve(notify_store *store, const notify_store_s
   return status == NOTIFY_STORE_OK ? replace(store, sources, count) : status;
 }
 
-notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source, int timeout_ms) {
-  int64_t deadline = 0;
+// Runs a statement made of a template, for its failures only.
+static notify_store_status try_template(notify_store *store, const char *template, const notify_store_source *source,
+                                        int64_t deadline) {
   char *sql = NULL;
   PGresult *result = NULL;
-  notify_store_status status = ns_begin(store, timeout_ms, &deadline);
-  if (status == NOTIFY_STORE_OK) {
-    status = check(store, source, source == NULL ? 0 : 1);
-  }
-  if (status != NOTIFY_STORE_OK) {
-    return status;
-  }
-  if (source == NULL) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "there is no source to probe");
-  }
-  if (!make(store->pq, probe_sql, source, &sql)) {
+  if (!make(store->pq, template, source, &sql)) {
     return ns_fail_memory(store);
   }
-  // Two statements, so by the simple protocol.
-  const ns_statement statement = {.sql = sql};
-  status = ns_run(store, &statement, deadline, &result);
+  // In this form a text can hold no second statement.
+  const ns_statement statement = {.sql = sql, .binary = true};
+  notify_store_status status = ns_run(store, &statement, deadline, &result);
   store->pq->clear(result);
   store->pq->deallocate(sql);
   return status;
+}
+
+notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source, int timeout_ms) {
+  int64_t deadline = 0;
+  notify_store_status status = ns_begin(store, timeout_ms, &deadline);
+  if (status == NOTIFY_STORE_OK) {
+    status = check(store, source, 1);
+  }
+  if (status == NOTIFY_STORE_OK) {
+    status = try_template(store, probe_read_sql, source, deadline);
+  }
+  return status == NOTIFY_STORE_OK ? try_template(store, probe_mark_sql, source, deadline) : status;
 }

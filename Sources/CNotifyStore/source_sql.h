@@ -1,4 +1,4 @@
-// The statements that read and mark rows, as templates: @ and a letter stand for what source.c fills in for a table.
+// The statements that read and mark rows, as templates: @ and a letter stand for what template.c fills in for a table.
 //
 //   @R relation  @N number  @I id  @U recipient  @X txid  @S sent_at: names, quoted
 //   @T type of the id  @K type of the recipient
@@ -156,10 +156,11 @@ static const char read_sql[] =
 
 static const char insert_sql[] = "INSERT INTO @R (@U, @d) VALUES ($1::@K, $2::jsonb) RETURNING @I::text";
 
-// The first statement fails for what a delta, a replay and a marking read; the second for what a marking writes.
-// EXPLAIN looks at rights and runs nothing, no trigger either.
-static const char probe_sql[] = "SELECT " ROW_COLUMNS
-                                ", pg_column_size(@P) FROM @R n WHERE n.@X >= '3'::xid8 AND @D AND @V LIMIT 0; "
-                                "EXPLAIN UPDATE @R n SET @F@S = now() WHERE false";
+// Fails for what a delta, a replay and a marking read.
+static const char probe_read_sql[] =
+    "SELECT " ROW_COLUMNS ", pg_column_size(@P) FROM @R n WHERE n.@X >= '3'::xid8 AND @D AND @V LIMIT 0";
+
+// Fails for what a marking writes. EXPLAIN looks at rights and runs nothing, no trigger either.
+static const char probe_mark_sql[] = "EXPLAIN UPDATE @R n SET @F@S = now() WHERE false";
 
 #endif

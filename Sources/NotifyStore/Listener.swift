@@ -62,14 +62,15 @@ package actor Listener: Service {
 
   /// One connection, from LISTEN to its loss.
   private func serve() async throws {
-    try worker.connect(context.settings.listenURL ?? context.settings.url)
+    let url = context.settings.listenURL ?? context.settings.url
+    try worker.connect(url)
     let connection = worker.connection
     let durable = context.lineage.moment?.durable ?? 0
     let newEpoch = try identify()
     try Migrator(connection).verify()
     let isChanged = try readSources()
+    if connection.isPooled { try hearThroughPooler(url) }
     try connection.listen("notify_bridge")
-    if connection.isPooled { try hearItself() }
     let replica = try register()
     self.replica = replica
 
@@ -275,14 +276,11 @@ package actor Listener: Service {
   }
 
   /// That a pooler hands notifications on: in transaction mode it takes LISTEN and delivers nothing.
-  private func hearItself() throws(StoreError) {
-    let connection = worker.connection
-    try connection.query("SELECT pg_notify('notify_bridge', '')")
-    let event = try connection.wait(.seconds(2))
-    guard event.doorbells == 0 else { return }
+  private func hearThroughPooler(_ url: Secret) throws(StoreError) {
+    guard try !ListenProbe.hears(worker.connection, at: url) else { return }
     throw StoreError(
-      .pooler, message: "LISTEN works through no pooler in transaction mode: no notification came back",
-      hint: "Set NOTIFY_BRIDGE_DATABASE_LISTEN_URL to the server itself (DATABASE_URL may stay the pooler's).")
+      .pooler, message: "LISTEN works through no pooler in transaction mode: no notification arrived",
+      hint: "Set NOTIFY_BRIDGE_DATABASE_LISTEN_URL to the server itself; DATABASE_URL may stay the pooler's.")
   }
 
   private func register() throws(StoreError) -> String {

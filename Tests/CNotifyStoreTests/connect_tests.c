@@ -26,9 +26,9 @@ static void connects(void) {
   CHECK_EQUAL(fake.verbosity, PQERRORS_DEFAULT);
   CHECK_EQUAL(fake.nonblocking, 1);
   CHECK(strstr(fake.sql, "default_transaction_isolation = 'read committed'") != NULL);
-  CHECK(strstr(fake.sql, "plan_cache_mode = force_custom_plan") != NULL);
+  CHECK(strstr(fake.sql, "plan_cache_mode = force_generic_plan") != NULL);
   CHECK_EQUAL(notify_store_server_version(store), 150018);
-  CHECK_EQUAL(notify_store_backend_pid(store), 4711);
+  CHECK_EQUAL(notify_store_backend_pid(store), FAKE_PID);
   notify_store_close(store);
   CHECK(!notify_store_is_connected(store));
   CHECK_EQUAL(notify_store_server_version(store), 0);

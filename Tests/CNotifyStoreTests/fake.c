@@ -31,6 +31,8 @@ static const notify_store_libpq table = {
     .backend_pid = pq_backend_pid,
     .send_query = pq_send_query,
     .send_query_params = pq_send_query_params,
+    .send_prepare = pq_send_prepare,
+    .send_query_prepared = pq_send_query_prepared,
     .set_single_row_mode = pq_set_single_row_mode,
     .flush = pq_flush,
     .consume_input = pq_consume_input,
@@ -69,16 +71,40 @@ const notify_store_libpq *fake_reset(void) {
   memset(&fake, 0, sizeof fake);
   fake.ready_times = -1;
   fake.now_ms = 1000;
+  fake.server_pid = FAKE_PID;
   fake.wait_errno = EBADF;
   return &table;
 }
 
-notify_store *fake_store(void) {
+static notify_store *connect_store(int server_pid) {
   notify_store *store = NULL;
   CHECK_EQUAL(notify_store_create(fake_reset(), &store), NOTIFY_STORE_OK);
+  fake.server_pid = server_pid;
   CHECK_EQUAL(notify_store_connect(store, "host=db user=u password=hunter2 dbname=d", "test", 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_is_pooled(store), server_pid != FAKE_PID);
   memset(fake.calls, 0, sizeof fake.calls);
+  fake.statement_count = 0;
   return store;
+}
+
+notify_store *fake_store(void) {
+  return connect_store(FAKE_PID);
+}
+
+notify_store *fake_pooled_store(void) {
+  return connect_store(FAKE_PID + 1);
+}
+
+void fake_sent(const char *const *beginnings) {
+  int count = 0;
+  for (; beginnings[count] != NULL; count++) {
+    const char *sent = count < fake.statement_count ? fake.statements[count] : "";
+    if (strncmp(sent, beginnings[count], strlen(beginnings[count])) != 0) {
+      CHECK_TEXT(sent, beginnings[count]);
+    }
+  }
+  CHECK_EQUAL(fake.statement_count, count);
+  fake.statement_count = 0;
 }
 
 void fake_finish(notify_store *store) {

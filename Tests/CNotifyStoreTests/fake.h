@@ -14,7 +14,12 @@
 #define FAKE_TIMESTAMPTZ 1184
 #define FAKE_XID8 5069
 
-#define FAKE_COLUMNS 12
+// The process id in the key data.
+#define FAKE_PID 4711
+
+#define FAKE_COLUMNS 14
+#define FAKE_PARAMETERS 14
+#define FAKE_STATEMENTS 64
 #define FAKE_RESULTS 64
 #define FAKE_SQL_SIZE 8192
 
@@ -50,6 +55,8 @@ typedef enum fake_function {
   FAKE_SET_NONBLOCKING,
   FAKE_SEND_QUERY,
   FAKE_SEND_QUERY_PARAMS,
+  FAKE_SEND_PREPARE,
+  FAKE_SEND_QUERY_PREPARED,
   FAKE_SET_SINGLE_ROW_MODE,
   FAKE_FLUSH,
   FAKE_CONSUME_INPUT,
@@ -110,15 +117,27 @@ typedef struct fake_state {
   const fake_result *notice;
 
   // What statements answer: results in turn; a NULL ends a statement. After the script each statement is answered by
-  // one COMMAND_OK.
+  // one COMMAND_OK, and so are always those that only prepare, begin or end something.
   const fake_result *script[FAKE_RESULTS];
   int script_length;
   int script_next;
   bool in_statement;
   bool default_given;
+  // The present statement takes nothing of the script.
+  bool is_plain;
+  // What a plain statement that begins with this text answers instead.
+  const char *refused;
+  const fake_result *refusal;
+  // What pg_backend_pid() says where it is not the connection's key data: then a pooler is in between.
+  int server_pid;
+  // The beginnings of all statements so far; "EXECUTE" and "PREPARE" stand before a name.
+  char statements[FAKE_STATEMENTS][100];
+  int statement_count;
   // The last statement and its parameters.
   char sql[FAKE_SQL_SIZE];
-  char parameters[10][FAKE_SQL_SIZE];
+  // The text that was prepared last.
+  char prepared[FAKE_SQL_SIZE];
+  char parameters[FAKE_PARAMETERS][FAKE_SQL_SIZE];
   int parameter_count;
   int result_format;
   bool single_row;
@@ -132,6 +151,10 @@ const notify_store_libpq *fake_reset(void);
 const notify_store_libpq *fake_table(void);
 // A store that is connected to the fake; the script may be set after this.
 notify_store *fake_store(void);
+// The same, through a pooler.
+notify_store *fake_pooled_store(void);
+// Checks which statements were sent since the last check, by their beginnings; NULL ends them.
+void fake_sent(const char *const *beginnings);
 // Destroys the store and checks that nothing is held any more.
 void fake_finish(notify_store *store);
 
@@ -150,9 +173,13 @@ void fake_add_timestamp(fake_result *result, int64_t microseconds_since_2000);
 void fake_add_text(fake_result *result, const char *text);
 void fake_add_null(fake_result *result, Oid type);
 
-// The items of streams: ten columns.
+// The items of streams: twelve columns.
 fake_result *fake_snapshot(const char *text);
+// A row of the table with number 1.
 fake_result *fake_delta_row(int64_t id, uint64_t txid, const char *user, const char *data);
+// A row of any table; `id_text` NULL for one with integers.
+fake_result *fake_source_row(int32_t source, int64_t id, const char *id_text, uint64_t txid);
+fake_result *fake_revocation(uint64_t txid, const char *user, const char *credential, const char *text);
 // `id` 0 makes the row of a request without rows.
 fake_result *fake_replay_row(int32_t request, int64_t id, uint64_t txid, bool truncated, bool more);
 fake_result *fake_unsent_row(const char *user, int64_t count, uint64_t oldest);

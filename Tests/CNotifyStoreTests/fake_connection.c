@@ -107,11 +107,28 @@ int pq_server_version(const PGconn *connection) {
 
 int pq_backend_pid(const PGconn *connection) {
   (void)connection;
-  return 4711;
+  return FAKE_PID;
 }
 
-static void begin_statement(const char *sql) {
-  (void)snprintf(fake.sql, sizeof fake.sql, "%s", sql);
+// Whether a statement only prepares, begins or ends something, or asks who answers.
+static bool is_plain(const char *sql) {
+  static const char *const plain[] = {"BEGIN", "COMMIT", "ROLLBACK", "DEALLOCATE", "PREPARE", "SELECT pg_backend_pid"};
+  for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+    if (strncmp(sql, plain[i], strlen(plain[i])) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void begin_statement(const char *before, const char *sql) {
+  CHECK(!fake.in_statement);
+  (void)snprintf(fake.sql, sizeof fake.sql, "%s%s", before, sql);
+  if (fake.statement_count < FAKE_STATEMENTS) {
+    char *place = fake.statements[fake.statement_count++];
+    (void)snprintf(place, sizeof fake.statements[0], "%.99s", fake.sql);
+  }
+  fake.is_plain = is_plain(fake.sql);
   fake.in_statement = true;
   fake.default_given = false;
   fake.single_row = false;
@@ -123,25 +140,55 @@ int pq_send_query(PGconn *connection, const char *sql) {
   if (fake_fails(FAKE_SEND_QUERY)) {
     return 0;
   }
-  begin_statement(sql);
+  begin_statement("", sql);
   fake.parameter_count = 0;
   fake.result_format = 0;
   return 1;
 }
 
-int pq_send_query_params(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
-                         const int *lengths, const int *formats, int result_format) {
-  (void)connection;
-  CHECK(types == NULL && lengths == NULL && formats == NULL && count <= 10);
-  if (fake_fails(FAKE_SEND_QUERY_PARAMS)) {
-    return 0;
-  }
-  begin_statement(sql);
+static void keep_parameters(int count, const char *const *values) {
+  CHECK(count <= FAKE_PARAMETERS);
   fake.parameter_count = count;
-  fake.result_format = result_format;
   for (int i = 0; i < count; i++) {
     (void)snprintf(fake.parameters[i], sizeof fake.parameters[i], "%s", values[i] == NULL ? "(null)" : values[i]);
   }
+}
+
+int pq_send_query_params(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
+                         const int *lengths, const int *formats, int result_format) {
+  (void)connection;
+  CHECK(types == NULL && lengths == NULL && formats == NULL);
+  if (fake_fails(FAKE_SEND_QUERY_PARAMS)) {
+    return 0;
+  }
+  begin_statement("", sql);
+  keep_parameters(count, values);
+  fake.result_format = result_format;
+  return 1;
+}
+
+int pq_send_prepare(PGconn *connection, const char *name, const char *sql, int count, const Oid *types) {
+  (void)connection;
+  CHECK(types == NULL && count == 0 && sql != NULL);
+  if (fake_fails(FAKE_SEND_PREPARE)) {
+    return 0;
+  }
+  begin_statement("PREPARE ", name);
+  (void)snprintf(fake.prepared, sizeof fake.prepared, "%s", sql);
+  fake.result_format = 0;
+  return 1;
+}
+
+int pq_send_query_prepared(PGconn *connection, const char *name, int count, const char *const *values,
+                           const int *lengths, const int *formats, int result_format) {
+  (void)connection;
+  CHECK(lengths == NULL && formats == NULL);
+  if (fake_fails(FAKE_SEND_QUERY_PREPARED)) {
+    return 0;
+  }
+  begin_statement("EXECUTE ", name);
+  keep_parameters(count, values);
+  fake.result_format = result_format;
   return 1;
 }
 
@@ -184,9 +231,23 @@ static PGresult *hand_out(const fake_result *result) {
   return (PGresult *)(void *)block;
 }
 
+// What answers a plain statement.
+static const fake_result *plain_answer(void) {
+  static const fake_result command_ok = {.status = PGRES_COMMAND_OK};
+  static fake_result pid;
+  if (fake.refused != NULL && strncmp(fake.sql, fake.refused, strlen(fake.refused)) == 0) {
+    return fake.refusal;
+  }
+  if (fake.is_plain && strncmp(fake.sql, "SELECT", 6) == 0) {
+    pid = (fake_result){.status = PGRES_TUPLES_OK, .rows = 1, .format = 1};
+    fake_add_int4(&pid, fake.server_pid);
+    return &pid;
+  }
+  return &command_ok;
+}
+
 PGresult *pq_get_result(PGconn *connection) {
   (void)connection;
-  static const fake_result command_ok = {.status = PGRES_COMMAND_OK};
   static const fake_result lost = {.status = PGRES_FATAL_ERROR,
                                    .message = "server closed the connection unexpectedly\n\tIt was so.\n",
                                    .breaks = true};
@@ -197,7 +258,7 @@ PGresult *pq_get_result(PGconn *connection) {
   if (!fake.in_statement) {
     return NULL;
   }
-  if (fake.script_next < fake.script_length) {
+  if (!fake.is_plain && fake.script_next < fake.script_length) {
     const fake_result *next = fake.script[fake.script_next++];
     if (next != NULL) {
       return hand_out(next);
@@ -207,7 +268,7 @@ PGresult *pq_get_result(PGconn *connection) {
   }
   if (!fake.default_given) {
     fake.default_given = true;
-    return hand_out(&command_ok);
+    return hand_out(plain_answer());
   }
   fake.in_statement = false;
   return NULL;

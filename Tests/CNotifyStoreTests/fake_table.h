@@ -39,6 +39,9 @@ int pq_backend_pid(const PGconn *connection);
 int pq_send_query(PGconn *connection, const char *sql);
 int pq_send_query_params(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
                          const int *lengths, const int *formats, int result_format);
+int pq_send_prepare(PGconn *connection, const char *name, const char *sql, int count, const Oid *types);
+int pq_send_query_prepared(PGconn *connection, const char *name, int count, const char *const *values,
+                           const int *lengths, const int *formats, int result_format);
 int pq_set_single_row_mode(PGconn *connection);
 int pq_flush(PGconn *connection);
 int pq_consume_input(PGconn *connection);

@@ -11,11 +11,16 @@ extern const test statement_tests[];
 extern const test stream_tests[];
 extern const test replay_tests[];
 extern const test mark_tests[];
+extern const test source_tests[];
+extern const test pooler_tests[];
 extern const test sweep_tests[];
 
 extern const test server_session_tests[];
 extern const test server_delta_tests[];
 extern const test server_replay_tests[];
 extern const test server_mark_tests[];
+extern const test server_table_tests[];
+extern const test server_table_mark_tests[];
+extern const test server_plan_tests[];
 
 #endif

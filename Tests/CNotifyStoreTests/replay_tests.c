@@ -3,9 +3,9 @@
 
 static void a_replay_tells_each_request(void) {
   const notify_store_replay_request requests[3] = {
-      {.user = -5, .unsent = true, .since = "10:12:10,11", .sent_limit = 50},
-      {.user = 6, .lowest_txid = UINT64_MAX, .since = NULL, .sent_limit = 50},
-      {.user = 7, .snapshot = "9:9:", .after_txid = 8, .after_id = 3}};
+      {.user = "-5", .integer = -5, .is_integer = true, .unsent = true, .since = "10:12:10,11", .sent_limit = 50},
+      {.user = "a \"b\" \\", .lowest_txid = UINT64_MAX, .since = NULL, .sent_limit = 50},
+      {.user = "0b0a", .is_uuid = true, .snapshot = "9:9:", .after_txid = 8, .after_source = 2, .after_id = {3, "x"}}};
   static const struct {
     int kind;
     uint32_t request;
@@ -24,14 +24,24 @@ static void a_replay_tells_each_request(void) {
   fake_answer(fake_end_of_rows());
   fake_answer(NULL);
   CHECK_EQUAL(notify_store_replay(store, requests, 3, 10, 1000, 1000), NOTIFY_STORE_OK);
-  CHECK_TEXT(fake.parameters[0], "{-5,6,7}");
-  CHECK_TEXT(fake.parameters[1], "{0,18446744073709551615,0}");
-  CHECK_TEXT(fake.parameters[2], "{t,f,f}");
-  CHECK_TEXT(fake.parameters[3], "{\"10:12:10,11\",NULL,NULL}");
-  CHECK_TEXT(fake.parameters[4], "{50,0,0}");
-  CHECK_TEXT(fake.parameters[5], "{NULL,NULL,\"9:9:\"}");
-  CHECK_TEXT(fake.parameters[6], "{0,0,8}");
-  CHECK_TEXT(fake.parameters[7], "{0,0,3}");
+  static const char *const parameters[] = {"{-5,NULL,NULL}",
+                                           "{NULL,NULL,\"0b0a\"}",
+                                           "{\"-5\",\"a \\\"b\\\" \\\\\",\"0b0a\"}",
+                                           "{0,18446744073709551615,0}",
+                                           "{t,f,f}",
+                                           "{\"10:12:10,11\",NULL,NULL}",
+                                           "{50,0,0}",
+                                           "{NULL,NULL,\"9:9:\"}",
+                                           "{0,0,8}",
+                                           "{0,0,2}",
+                                           "{0,0,3}",
+                                           "{NULL,NULL,\"x\"}",
+                                           "10",
+                                           "1000"};
+  CHECK_EQUAL(fake.parameter_count, sizeof parameters / sizeof parameters[0]);
+  for (int i = 0; i < fake.parameter_count; i++) {
+    CHECK_TEXT(fake.parameters[i], parameters[i]);
+  }
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
     CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
     CHECK_EQUAL(row.kind, wanted[i].kind);
@@ -50,7 +60,7 @@ static void a_replay_tells_each_request(void) {
 }
 
 static void a_replay_leaves_no_request_out(void) {
-  const notify_store_replay_request requests[2] = {{.user = 5}, {.user = 6}};
+  const notify_store_replay_request requests[2] = {{.user = "5"}, {.user = "6"}};
   // The rows of an answer, as (request, id); the last one never comes.
   static const int wrong[][3][2] = {{{1, 0}, {1, 0}, {-9, 0}}, {{1, 1}, {0, 0}, {-9, 0}}, {{0, 1}, {-9, 0}},
                                     {{0, 1}, {1, 0}, {2, 0}},  {{0, 0}, {1, 1}, {0, 1}},  {{0, 0}, {0, 1}, {1, 0}},
@@ -75,17 +85,19 @@ static void a_replay_leaves_no_request_out(void) {
 }
 
 static void arguments_of_a_replay_are_checked(void) {
-  notify_store_replay_request request = {.user = 5};
+  notify_store_replay_request request = {.user = "5"};
   notify_store *store = fake_store();
   CHECK_EQUAL(notify_store_replay(store, NULL, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_replay(store, &request, 1, 0, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 0, 1000), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_replay(store, &request, (size_t)INT32_MAX + 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  request.user = NULL;
+  CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
   static const char *const bad[] = {"", "1:1:\"", "1:1:\\", "1:1:}", "1 :1:", "x"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    request = (notify_store_replay_request){.user = 5, .since = bad[i]};
+    request = (notify_store_replay_request){.user = "5", .since = bad[i]};
     CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
-    request = (notify_store_replay_request){.user = 5, .snapshot = bad[i]};
+    request = (notify_store_replay_request){.user = "5", .snapshot = bad[i]};
     CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
   }
   CHECK_EQUAL(fake.calls[FAKE_SEND_QUERY_PARAMS], 0);

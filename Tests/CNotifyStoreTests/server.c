@@ -63,11 +63,13 @@ void server_clean(notify_store *store) {
 
 int64_t server_insert(notify_store *store, long long user, const char *data) {
   char text[32];
-  int64_t id = 0;
+  char *id = NULL;
   (void)snprintf(text, sizeof text, "%lld", user);
-  CHECK_EQUAL(notify_store_insert(store, text, data, TIMEOUT_MS, &id), NOTIFY_STORE_OK);
-  CHECK(id > 0);
-  return id;
+  CHECK_EQUAL(notify_store_insert(store, 1, text, data, TIMEOUT_MS, &id), NOTIFY_STORE_OK);
+  int64_t number = id == NULL ? 0 : strtoll(id, NULL, 10);
+  CHECK(number > 0);
+  free(id);
+  return number;
 }
 
 uint64_t server_txid(notify_store *store, int64_t id) {
@@ -96,15 +98,21 @@ void server_snapshot(notify_store *store, char *out) {
   server_text(store, out, SNAPSHOT_SIZE, "SELECT pg_current_snapshot()");
 }
 
+uint64_t server_snapshot_parts(const char *snapshot, uint64_t xip[64], size_t *count) {
+  // xmin:xmax:xip,xip
+  char *rest = NULL;
+  uint64_t xmax = strtoull(strchr(snapshot, ':') + 1, &rest, 10);
+  *count = 0;
+  for (rest++; *rest != '\0' && *count < 64; rest += *rest == ',') {
+    xip[(*count)++] = strtoull(rest, &rest, 10);
+  }
+  return xmax;
+}
+
 void server_delta(notify_store *store, char *snapshot, items *out) {
   uint64_t xip[64];
   size_t count = 0;
-  // xmin:xmax:xip,xip
-  char *rest = strchr(snapshot, ':') + 1;
-  uint64_t xmax = strtoull(rest, &rest, 10);
-  for (rest++; *rest != '\0' && count < 64; rest += *rest == ',') {
-    xip[count++] = strtoull(rest, &rest, 10);
-  }
+  uint64_t xmax = server_snapshot_parts(snapshot, xip, &count);
   CHECK_EQUAL(notify_store_delta(store, xmax, xip, count, TIMEOUT_MS), NOTIFY_STORE_OK);
   server_read(store, out);
   (void)snprintf(snapshot, SNAPSHOT_SIZE, "%s", out->snapshot);

@@ -38,6 +38,8 @@ uint64_t server_txid(notify_store *store, int64_t id);
 void server_read(notify_store *store, items *out);
 // The snapshot of now, as text of SNAPSHOT_SIZE.
 void server_snapshot(notify_store *store, char *out);
+// The xmax of a snapshot; `xip` receives up to 64 ids.
+uint64_t server_snapshot_parts(const char *snapshot, uint64_t xip[64], size_t *count);
 // Reads a delta since this snapshot, and puts the new one into its place.
 void server_delta(notify_store *store, char *snapshot, items *out);
 

@@ -5,7 +5,8 @@
 #include "server.h"
 
 int main(int argc, char **argv) {
-  const test *const lists[] = {server_session_tests, server_delta_tests, server_replay_tests, server_mark_tests, NULL};
+  const test *const lists[] = {server_session_tests, server_delta_tests,      server_replay_tests, server_mark_tests,
+                               server_table_tests,   server_table_mark_tests, server_plan_tests,   NULL};
   if (server_conninfo() == NULL) {
     fprintf(stderr, "NOTIFY_STORE_TEST_DATABASE is not set\n");
     return 1;

@@ -45,7 +45,7 @@ static void pages_end_by_rows(void) {
   server_run(store, "BEGIN");
   insert_rows(store, ids + 3, 2);
   server_run(store, "COMMIT");
-  notify_store_replay_request request = {.user = 5, .unsent = true};
+  notify_store_replay_request request = {.user = "5", .integer = 5, .is_integer = true, .unsent = true};
   replay(store, &request, 1, 2, 1000000);
   expect(false, true, ids, 2);
   (void)snprintf(snapshot, sizeof snapshot, "%s", got.snapshot);
@@ -53,15 +53,17 @@ static void pages_end_by_rows(void) {
   (void)server_insert(store, 5, "{}");
   request.snapshot = snapshot;
   request.after_txid = got.rows[2].txid;
-  request.after_id = got.rows[2].id;
+  request.after_source = 1;
+  request.after_id.number = got.rows[2].id;
   replay(store, &request, 1, 2, 1000000);
   expect(false, true, ids + 2, 2);
   request.after_txid = got.rows[2].txid;
-  request.after_id = got.rows[2].id;
+  request.after_source = 1;
+  request.after_id.number = got.rows[2].id;
   replay(store, &request, 1, 2, 1000000);
   expect(false, false, ids + 4, 1);
   request.after_txid = got.rows[1].txid;
-  request.after_id = got.rows[1].id;
+  request.after_id.number = got.rows[1].id;
   replay(store, &request, 1, 2, 1000000);
   expect(false, false, NULL, 0);
   notify_store_destroy(store);
@@ -77,7 +79,7 @@ static void pages_end_by_bytes(void) {
                            "INSERT INTO public.notification (user_id, data) SELECT 5, to_jsonb(string_agg("
                            "md5(random()::text), '')) FROM generate_series(1, 3000) RETURNING id");
   }
-  const notify_store_replay_request request = {.user = 5, .unsent = true};
+  const notify_store_replay_request request = {.user = "5", .integer = 5, .is_integer = true, .unsent = true};
   replay(store, &request, 1, 100, 1);
   expect(false, true, ids, 1);
   CHECK(got.rows[1].data_length > 90000);
@@ -111,14 +113,15 @@ static void since_gives_what_is_newer(void) {
   server_run(early, "COMMIT");
   insert_rows(store, ids + 3, 1);
   set_sent(store, ids[3]);
-  const notify_store_replay_request both = {.user = 5, .unsent = true, .since = since, .sent_limit = 1};
+  const notify_store_replay_request both = {
+      .user = "5", .integer = 5, .is_integer = true, .unsent = true, .since = since, .sent_limit = 1};
   replay(store, &both, 1, 100, 1000000);
   expect(false, false, ids + 1, 3);
   CHECK(!got.rows[1].is_sent && got.rows[3].is_sent);
-  const notify_store_replay_request newer = {.user = 5, .since = since};
+  const notify_store_replay_request newer = {.user = "5", .integer = 5, .is_integer = true, .since = since};
   replay(store, &newer, 1, 100, 1000000);
   expect(false, false, ids + 2, 2);
-  const notify_store_replay_request nothing = {.user = 5};
+  const notify_store_replay_request nothing = {.user = "5", .integer = 5, .is_integer = true};
   replay(store, &nothing, 1, 100, 1000000);
   expect(false, false, NULL, 0);
   notify_store_destroy(early);
@@ -135,7 +138,8 @@ static void too_many_sent_rows_are_truncated(void) {
   for (int i = 0; i < 4; i++) {
     set_sent(store, ids[i]);
   }
-  notify_store_replay_request request = {.user = 5, .unsent = true, .since = since, .sent_limit = 3};
+  notify_store_replay_request request = {
+      .user = "5", .integer = 5, .is_integer = true, .unsent = true, .since = since, .sent_limit = 3};
   replay(store, &request, 1, 100, 1000000);
   expect(true, false, ids + 4, 1);
   request.sent_limit = 4;
@@ -155,13 +159,14 @@ static void is_sent_put_back_does_not_send_again(void) {
   set_sent(store, ids[0]);
   server_run(store, "UPDATE public.notification SET is_sent = false WHERE id = %lld", (long long)ids[0]);
   server_run(store, "UPDATE public.notification SET is_sent = true WHERE id = %lld", (long long)ids[1]);
-  const notify_store_replay_request request = {.user = 5, .unsent = true, .since = "1:1:"};
+  const notify_store_replay_request request = {
+      .user = "5", .integer = 5, .is_integer = true, .unsent = true, .since = "1:1:"};
   replay(store, &request, 1, 100, 1000000);
   // The first was sent and is newer than `since`; the second is not for us.
   const int64_t wanted[] = {ids[0], ids[2]};
   expect(false, false, wanted, 2);
   CHECK(got.rows[1].is_sent && !got.rows[2].is_sent);
-  const notify_store_replay_request unsent = {.user = 5, .unsent = true};
+  const notify_store_replay_request unsent = {.user = "5", .integer = 5, .is_integer = true, .unsent = true};
   replay(store, &unsent, 1, 100, 1000000);
   expect(false, false, ids + 2, 1);
   notify_store_destroy(store);
@@ -172,7 +177,8 @@ static void the_lowest_txid_bounds_the_search(void) {
   notify_store *store = server_store();
   server_clean(store);
   insert_rows(store, ids, 3);
-  const notify_store_replay_request request = {.user = 5, .unsent = true, .lowest_txid = server_txid(store, ids[1])};
+  const notify_store_replay_request request = {
+      .user = "5", .integer = 5, .is_integer = true, .unsent = true, .lowest_txid = server_txid(store, ids[1])};
   replay(store, &request, 1, 100, 1000000);
   expect(false, false, ids + 1, 2);
   notify_store_destroy(store);
@@ -181,6 +187,7 @@ static void the_lowest_txid_bounds_the_search(void) {
 static void many_requests_are_answered_in_turn(void) {
   enum { COUNT = 300 };
   static notify_store_replay_request requests[COUNT];
+  static char users[COUNT][16];
   size_t at = 0;
   notify_store *store = server_store();
   server_clean(store);
@@ -190,7 +197,8 @@ static void many_requests_are_answered_in_turn(void) {
              "SELECT u, '{}' FROM generate_series(0, 299, 3) AS u, generate_series(1, 2) ORDER BY u DESC");
   server_run(store, "INSERT INTO public.notification (user_id, data) VALUES (NULL, '{}')");
   for (int i = 0; i < COUNT; i++) {
-    requests[i] = (notify_store_replay_request){.user = i, .unsent = true};
+    (void)snprintf(users[i], sizeof users[i], "%d", i);
+    requests[i] = (notify_store_replay_request){.user = users[i], .integer = i, .is_integer = true, .unsent = true};
   }
   replay(store, requests, COUNT, 1, 1000000);
   for (uint32_t i = 0; i < COUNT && at < got.count; i++) {
@@ -216,7 +224,7 @@ static void many_requests_are_answered_in_turn(void) {
 static void a_snapshot_that_is_none_is_an_error(void) {
   notify_store_row row;
   notify_store *store = server_store();
-  const notify_store_replay_request request = {.user = 5, .since = "5:1:,"};
+  const notify_store_replay_request request = {.user = "5", .integer = 5, .is_integer = true, .since = "5:1:,"};
   CHECK_EQUAL(notify_store_replay(store, &request, 1, 1, 1, TIMEOUT_MS), NOTIFY_STORE_OK);
   CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_SERVER_ERROR);
   CHECK_TEXT(notify_store_last_error(store)->sqlstate, "22P02");

@@ -12,9 +12,9 @@ static void prepares_the_session(void) {
               "current_setting('plan_cache_mode'), current_setting('jit'), current_setting('synchronous_commit'), "
               "current_setting('client_encoding'), current_setting('client_min_messages'), "
               "current_setting('DateStyle'), current_setting('application_name'), "
-              "current_setting('max_parallel_workers_per_gather'))");
-  CHECK(strstr(text, "read committed force_custom_plan off on UTF8 warning ISO") == text);
-  CHECK(strstr(text, "test 0") != NULL);
+              "current_setting('max_parallel_workers_per_gather'), current_setting('enable_seqscan'))");
+  CHECK(strstr(text, "read committed force_generic_plan off on UTF8 warning ISO") == text);
+  CHECK(strstr(text, "test 0 off") != NULL);
   CHECK_EQUAL(notify_store_server_version(store), server_number(store, "SHOW server_version_num"));
   CHECK_EQUAL(notify_store_backend_pid(store), server_number(store, "SELECT pg_backend_pid()"));
   notify_store_destroy(store);

@@ -175,19 +175,32 @@ static void hints_tell_no_values(void) {
 }
 
 static void inserting_tells_the_id(void) {
-  int64_t id = 0;
+  char *id = NULL;
   notify_store *store = fake_store();
   fake_result *row = fake_row();
   row->status = PGRES_TUPLES_OK;
-  fake_add_int8(row, INT64_C(-9007199254740993));
+  fake_add_text(row, "-9007199254740993");
   fake_answer(row);
   fake_answer(NULL);
-  CHECK_EQUAL(notify_store_insert(store, "7", NULL, 1000, &id), NOTIFY_STORE_OK);
-  CHECK(id == INT64_C(-9007199254740993));
+  CHECK_EQUAL(notify_store_insert(store, 1, "7", NULL, 1000, &id), NOTIFY_STORE_OK);
+  CHECK_TEXT(id, "-9007199254740993");
+  free(id);
   CHECK_TEXT(fake.parameters[0], "7");
   CHECK_TEXT(fake.parameters[1], "(null)");
-  CHECK_EQUAL(notify_store_insert(store, NULL, NULL, 1000, &id), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_insert(store, "7", NULL, 1000, NULL), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_insert(store, 1, NULL, NULL, 1000, &id), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_insert(store, 1, "7", NULL, 1000, NULL), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_insert(store, 2, "7", NULL, 1000, &id), NOTIFY_STORE_BAD_ARGUMENT);
+  for (int i = 0; i < 3; i++) {
+    fake_result *wrong = fake_row();
+    wrong->status = PGRES_TUPLES_OK;
+    fake_add_text(wrong, i == 0 ? NULL : "1");
+    wrong->rows = i == 1 ? 0 : 1;
+    wrong->columns = i == 2 ? 2 : 1;
+    fake_answer(wrong);
+    fake_answer(NULL);
+    CHECK_EQUAL(notify_store_insert(store, 1, "7", NULL, 1000, &id), NOTIFY_STORE_BAD_ANSWER);
+    CHECK(id == NULL);
+  }
   fake_finish(store);
 }
 

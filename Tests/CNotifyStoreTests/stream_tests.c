@@ -55,9 +55,9 @@ static void times_are_converted(void) {
     notify_store_row row;
     notify_store *store = fake_store();
     fake_result *one = fake_delta_row(1, 1, "7", "{}");
-    one->columns = 4;
+    one->columns = 6;
     fake_add_timestamp(one, cases[i].stored);
-    one->columns = 10;
+    one->columns = 12;
     fake_answer(fake_snapshot("1:1:"));
     fake_answer(one);
     CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
@@ -70,11 +70,11 @@ static void times_are_converted(void) {
 
 static void wrong_rows_are_refused(void) {
   // Each column of a row in turn has another type, is text instead of binary, has another length or is NULL.
-  for (int column = 0; column < 10; column++) {
+  for (int column = 0; column < 12; column++) {
     for (int way = 0; way < 4; way++) {
-      bool unused = column == 1 || column == 6 || column == 7;
-      bool may_be_null = column == 4 || column >= 8;
-      bool any_length = column >= 8;
+      bool unused = column == 1 || column == 8 || column == 9;
+      bool may_be_null = column == 4 || column == 6 || column >= 10;
+      bool any_length = column == 4 || column >= 10;
       if (unused || (way == 1 && any_length) || (way == 2 && may_be_null)) {
         continue;
       }
@@ -133,10 +133,10 @@ static void wrong_answers_are_refused(void) {
   fake_result *first = fake_delta_row(1, 5, "7", "{}");
   fake_result *second = fake_delta_row(2, 5, "7", "{}");
   fake_result *end = fake_end_of_rows();
-  fake_result *nine = fake_delta_row(1, 5, "7", "{}");
-  nine->columns = 9;
   fake_result *eleven = fake_delta_row(1, 5, "7", "{}");
-  fake_add_int4(eleven, 1);
+  eleven->columns = 11;
+  fake_result *thirteen = fake_delta_row(1, 5, "7", "{}");
+  fake_add_int4(thirteen, 1);
   fake_result *two_rows = fake_delta_row(1, 5, "7", "{}");
   two_rows->rows = 2;
   fake_result *unknown = fake_delta_row(1, 5, "7", "{}");
@@ -152,8 +152,8 @@ static void wrong_answers_are_refused(void) {
                                    {snapshot, first, first, end, NULL},
                                    {first, snapshot, end, NULL},
                                    {snapshot, snapshot, end, NULL},
-                                   {snapshot, nine, end, NULL},
                                    {snapshot, eleven, end, NULL},
+                                   {snapshot, thirteen, end, NULL},
                                    {snapshot, two_rows, end, NULL},
                                    {snapshot, unknown, end, NULL},
                                    {no_snapshot, end, NULL},
@@ -161,6 +161,86 @@ static void wrong_answers_are_refused(void) {
                                    {snapshot, first, NULL},
                                    {snapshot, command, NULL},
                                    {NULL}};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    CHECK_EQUAL(read_all(wrong[i]), NOTIFY_STORE_BAD_ANSWER);
+  }
+  CHECK_EQUAL(fake.results, 0);
+  (void)fake_reset();
+}
+
+static void revocations_come_before_rows(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake_answer(fake_snapshot("10:12:10"));
+  fake_answer(fake_revocation(11, "7", NULL, "user inactive"));
+  fake_answer(fake_revocation(10, "", "ab12", "session revoked"));
+  fake_answer(fake_delta_row(5, 10, "7", "{}"));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_delta(store, 9, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_REVOCATION);
+  CHECK_EQUAL(row.txid, 11);
+  CHECK(row.user_length == 1 && row.user[0] == '7');
+  CHECK(row.id_text == NULL && row.id_length == 0);
+  CHECK(row.data_length == 13 && memcmp(row.data, "user inactive", 13) == 0);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_REVOCATION);
+  CHECK(row.user != NULL && row.user_length == 0);
+  CHECK(row.id_length == 4 && memcmp(row.id_text, "ab12", 4) == 0);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_NOTIFICATION);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+  fake_finish(store);
+}
+
+static void ids_that_are_texts_are_read(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake_answer(fake_snapshot("10:12:10"));
+  fake_answer(fake_source_row(2, 0, "b", 10));
+  fake_answer(fake_source_row(2, 0, "a", 10));
+  fake_answer(fake_source_row(3, 5, NULL, 10));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_delta(store, 9, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(row.source, 2);
+    CHECK_EQUAL(row.id, 0);
+    CHECK(row.id_length == 1 && row.id_text[0] == (i == 0 ? 'b' : 'a'));
+  }
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.source, 3);
+  CHECK_EQUAL(row.id, 5);
+  CHECK(row.id_text == NULL && row.id_length == 0);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+  fake_finish(store);
+}
+
+static void the_order_of_sources_is_checked(void) {
+  (void)fake_reset();
+  fake_result *snapshot = fake_snapshot("1:1:");
+  fake_result *first = fake_source_row(1, 9, NULL, 5);
+  fake_result *second = fake_source_row(2, 1, NULL, 5);
+  fake_result *text = fake_source_row(3, 0, "a", 5);
+  fake_result *later = fake_source_row(1, 1, NULL, 6);
+  fake_result *revocation = fake_revocation(5, "7", NULL, "user revoked");
+  fake_result *nobody = fake_revocation(5, NULL, NULL, "user revoked");
+  fake_result *nothing = fake_revocation(5, "7", NULL, NULL);
+  fake_result *no_source = fake_source_row(1, 1, NULL, 5);
+  fake_result *no_id = fake_source_row(1, 1, NULL, 5);
+  fake_result *end = fake_end_of_rows();
+  no_source->values[2].is_null = true;
+  no_id->values[3].is_null = true;
+  fake_result *const right[] = {snapshot, revocation, first, second, text, later, end, NULL};
+  CHECK_EQUAL(read_all(right), NOTIFY_STORE_END);
+  fake_result *const wrong[][6] = {
+      {snapshot, second, first, end, NULL},     {snapshot, text, second, end, NULL}, {snapshot, later, text, end, NULL},
+      {snapshot, first, revocation, end, NULL}, {revocation, snapshot, end, NULL},   {snapshot, nobody, end, NULL},
+      {snapshot, nothing, end, NULL},           {snapshot, no_source, end, NULL},    {snapshot, no_id, end, NULL}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     CHECK_EQUAL(read_all(wrong[i]), NOTIFY_STORE_BAD_ANSWER);
   }
@@ -242,6 +322,9 @@ const test stream_tests[] = {
     {"times are converted, infinities stay", times_are_converted},
     {"a row with a wrong type, length, format or NULL is refused", wrong_rows_are_refused},
     {"an answer with wrong columns, order or end is refused", wrong_answers_are_refused},
+    {"revocations come before the rows of a delta", revocations_come_before_rows},
+    {"ids that are texts are read", ids_that_are_texts_are_read},
+    {"an answer whose tables or revocations are out of order is refused", the_order_of_sources_is_checked},
     {"a stream that fails is over, and the connection is of use", a_stream_that_fails_is_over},
     {"a stream ends at its deadline and closes the connection", a_stream_ends_at_its_deadline},
     {"a statement throws away the rest of a stream", a_statement_throws_away_the_rest_of_a_stream},

@@ -29,6 +29,13 @@ static void answer(const fake_result *first, const fake_result *second) {
   fake_answer(NULL);
 }
 
+static fake_result *text(const char *value) {
+  fake_result *row = fake_row();
+  row->status = PGRES_TUPLES_OK;
+  fake_add_text(row, value);
+  return row;
+}
+
 static fake_result *number(int64_t value) {
   fake_result *row = fake_row();
   row->status = PGRES_TUPLES_OK;
@@ -36,34 +43,14 @@ static fake_result *number(int64_t value) {
   return row;
 }
 
-// Returns the first status that is not OK.
-static notify_store_status run_statements(notify_store *store) {
-  static const char *const parameters[] = {"1"};
-  const uint64_t txids[2] = {1, 2};
-  const int64_t ids[2] = {1, 2};
+// Reads rows in all ways. Returns the first status that is not OK.
+static notify_store_status read_rows(notify_store *store) {
   // Long enough that arrays grow, so that growing can fail.
   uint64_t xip[300];
-  const notify_store_replay_request request = {.user = 5, .unsent = true, .since = "1:1:"};
-  notify_store_result *result = NULL;
-  size_t marked;
-  bool left[2];
-  uint64_t xid;
-  int64_t one;
-  unsigned events, doorbells;
+  const notify_store_replay_request request = {.user = "5", .unsent = true, .since = "1:1:"};
   notify_store_status status;
   for (size_t i = 0; i < 300; i++) {
     xip[i] = i;
-  }
-  if ((status = notify_store_listen(store, "bell", 1000)) != NOTIFY_STORE_OK) {
-    return status;
-  }
-  if ((status = notify_store_wait(store, 10, &events, &doorbells)) != NOTIFY_STORE_OK) {
-    return status;
-  }
-  status = notify_store_query(store, "SELECT $1", 1, parameters, 1000, &result);
-  notify_store_result_destroy(result);
-  if (status != NOTIFY_STORE_OK) {
-    return status;
   }
   answer(fake_snapshot("1:1:"), fake_delta_row(1, 1, "7", "{}"));
   if ((status = notify_store_delta(store, 1, xip, 300, 1000)) != NOTIFY_STORE_OK ||
@@ -76,31 +63,83 @@ static notify_store_status run_statements(notify_store *store) {
     return status;
   }
   answer(fake_snapshot("1:1:"), fake_unsent_row("7", 1, 1));
-  if ((status = notify_store_scan_unsent(store, 1000)) != NOTIFY_STORE_OK ||
-      (status = read_items(store)) != NOTIFY_STORE_OK) {
+  if ((status = notify_store_scan_unsent(store, 1000)) != NOTIFY_STORE_OK) {
     return status;
   }
+  return read_items(store);
+}
+
+// Writes in all ways. Returns the first status that is not OK.
+static notify_store_status write_rows(notify_store *store) {
+  static const char *const users[2] = {"1", "2"};
+  const notify_store_id ids[2] = {{.text = "1"}, {.text = "2"}};
+  const uint64_t txids[2] = {1, 2};
+  size_t marked;
+  bool left[2];
+  uint64_t xid;
+  char *id = NULL;
+  notify_store_status status;
   fake.script_length = 0;
   fake.script_next = 0;
   fake_answer_marking(1, 9);
   fake_answer(number(2));
   fake_answer(NULL);
-  if ((status = notify_store_mark_sent(store, ids, txids, 2, 1000, &marked, left, &xid)) != NOTIFY_STORE_OK) {
+  if ((status = notify_store_mark_sent(store, 3, ids, txids, 2, 1000, &marked, left, &xid)) != NOTIFY_STORE_OK) {
     return status;
   }
   answer(number(2), NULL);
-  if ((status = notify_store_mark_read(store, ids, ids, 2, 1000, &marked)) != NOTIFY_STORE_OK) {
+  if ((status = notify_store_mark_read(store, 3, ids, users, 2, 1000, &marked)) != NOTIFY_STORE_OK) {
     return status;
   }
-  answer(number(2), NULL);
-  return notify_store_insert(store, "7", "{}", 1000, &one);
+  answer(text("2"), NULL);
+  status = notify_store_insert(store, 3, "7", "{}", 1000, &id);
+  free(id);
+  return status;
 }
 
-// One run with one failing call. Returns whether the call was reached.
-static bool run_with(fake_function function, int call) {
+// Returns the first status that is not OK.
+static notify_store_status run_statements(notify_store *store) {
+  static const char *const parameters[] = {"1"};
+  static const notify_store_source sources[2] = {{.number = 1,
+                                                  .relation = "a",
+                                                  .id = "id",
+                                                  .recipient = "user_id",
+                                                  .txid = "txid",
+                                                  .sent_at = "sent_at",
+                                                  .payload = "data"},
+                                                 {.number = 3,
+                                                  .relation = "b",
+                                                  .id = "id",
+                                                  .recipient = "user_id",
+                                                  .txid = "txid",
+                                                  .sent_at = "sent_at",
+                                                  .read_at = "read_at",
+                                                  .payload = "data",
+                                                  .payload_column = "data",
+                                                  .id_kind = NOTIFY_STORE_KIND_TEXT}};
+  notify_store_result *result = NULL;
+  unsigned events, doorbells;
+  notify_store_status status;
+  if ((status = notify_store_listen(store, "bell", 1000)) != NOTIFY_STORE_OK ||
+      (status = notify_store_wait(store, 10, &events, &doorbells)) != NOTIFY_STORE_OK) {
+    return status;
+  }
+  status = notify_store_query(store, "SELECT $1", 1, parameters, 1000, &result);
+  notify_store_result_destroy(result);
+  if (status != NOTIFY_STORE_OK || (status = read_rows(store)) != NOTIFY_STORE_OK ||
+      (status = notify_store_probe(store, &sources[1], 1000)) != NOTIFY_STORE_OK ||
+      (status = notify_store_serve(store, sources, 2)) != NOTIFY_STORE_OK) {
+    return status;
+  }
+  return write_rows(store);
+}
+
+// One run with one failing call, with or without a pooler. Returns whether the call was reached.
+static bool run_with(fake_function function, int call, bool pooled) {
   static const PostgresPollingStatusType polls[] = {PGRES_POLLING_WRITING, PGRES_POLLING_READING, PGRES_POLLING_OK};
   notify_store *store = NULL;
   (void)fake_reset();
+  fake.server_pid += pooled;
   fake.failing = function;
   fake.failing_call = call;
   fake.polls = polls;
@@ -141,32 +180,26 @@ static void every_function_fails_at_every_call(void) {
   static const struct {
     fake_function function;
     int at_least;
-  } functions[] = {{FAKE_CONNECT_START, 1},
-                   {FAKE_CONNECT_POLL, 2},
-                   {FAKE_SOCKET, 20},
-                   {FAKE_SET_NONBLOCKING, 1},
-                   {FAKE_SEND_QUERY, 2},
-                   {FAKE_SEND_QUERY_PARAMS, 7},
-                   {FAKE_SET_SINGLE_ROW_MODE, 3},
-                   {FAKE_FLUSH, 10},
-                   {FAKE_CONSUME_INPUT, 20},
-                   {FAKE_GET_RESULT, 15},
-                   {FAKE_ESCAPE_IDENTIFIER, 1},
-                   {FAKE_CONNINFO_PARSE, 1},
-                   {FAKE_EVENT_OPEN, 1},
-                   {FAKE_WAIT_FOR, 20},
-                   {FAKE_ALLOCATE, 15}};
+    int at_least_pooled;
+  } functions[] = {{FAKE_CONNECT_START, 1, 1},     {FAKE_CONNECT_POLL, 2, 2},        {FAKE_SOCKET, 20, 20},
+                   {FAKE_SET_NONBLOCKING, 1, 1},   {FAKE_SEND_QUERY, 3, 13},         {FAKE_SEND_QUERY_PARAMS, 10, 11},
+                   {FAKE_SEND_PREPARE, 1, 0},      {FAKE_SEND_QUERY_PREPARED, 1, 0}, {FAKE_SET_SINGLE_ROW_MODE, 3, 3},
+                   {FAKE_FLUSH, 15, 25},           {FAKE_CONSUME_INPUT, 20, 30},     {FAKE_GET_RESULT, 20, 40},
+                   {FAKE_ESCAPE_IDENTIFIER, 1, 1}, {FAKE_CONNINFO_PARSE, 1, 1},      {FAKE_EVENT_OPEN, 1, 1},
+                   {FAKE_WAIT_FOR, 20, 30},        {FAKE_ALLOCATE, 40, 50}};
   CHECK_EQUAL(sizeof functions / sizeof functions[0], FAKE_FUNCTIONS);
-  for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+  for (size_t i = 0; i < 2 * sizeof functions / sizeof functions[0]; i++) {
+    bool pooled = i % 2 != 0;
+    fake_function function = functions[i / 2].function;
     int call = 1;
-    while (run_with(functions[i].function, call) && check_failures == 0) {
+    while (run_with(function, call, pooled) && check_failures == 0) {
       call++;
     }
     if (check_failures > 0) {
-      fprintf(stderr, "    function %d, call %d\n", (int)functions[i].function, call);
+      fprintf(stderr, "    function %d, call %d, pooled %d\n", (int)function, call, pooled);
       return;
     }
-    CHECK(call > functions[i].at_least);
+    CHECK(call > (pooled ? functions[i / 2].at_least_pooled : functions[i / 2].at_least));
   }
 }
 
