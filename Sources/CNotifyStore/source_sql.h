@@ -75,7 +75,9 @@ static const char unsent_tail_sql[] = ") s)";
 //   t  whether too many rows after `since` were sent already. It starts at the xmin of `since`, below which everything
 //      is visible in it, and stops at the limit: a user with a long history costs no more than one with a short one.
 //   r  the request with what depends on nothing but it; OFFSET 0 keeps that from being computed for each row.
-//   s  the rows that are wanted, one more than fit into a page, by each table's index on (recipient, txid).
+//   s  the rows that are wanted, one more than fit into a page, by each table's index on (recipient, txid): a range of
+//      recipients, which happens to be one, and that order leave no other. With `=` the planner takes the index on txid
+//      where recipients are few, and reads what all of them got.
 //   w  which of them fit: a payload is only measured as it is stored, not read.
 //   p  whether one did not fit, which is told in every row.
 //   q  the order: by request, then as in a delta. A request without rows has one row with nothing but the request.
@@ -97,7 +99,8 @@ static const char replay_head_sql[] = SNAPSHOT_ITEM
 
 static const char replay_count_part_sql[] =
     "(SELECT 1 FROM @R n "
-    "WHERE u.sent_limit > 0 AND n.@U = u.user_@K AND n.@X >= greatest(u.lowest, pg_snapshot_xmin(u.since)) "
+    "WHERE u.sent_limit > 0 AND n.@U >= u.user_@K AND n.@U <= u.user_@K AND n.@X >= greatest(u.lowest, "
+    "pg_snapshot_xmin(u.since)) "
     "AND n.@S IS NOT NULL AND NOT pg_visible_in_snapshot(n.@X, u.since) "
     "AND (u.page IS NULL OR pg_visible_in_snapshot(n.@X, u.page)) "
     "LIMIT u.sent_limit + 1)";
@@ -113,11 +116,11 @@ static const char replay_middle_sql[] =
 static const char replay_part_sql[] =
     "(SELECT " ROW_COLUMNS
     ", coalesce(pg_column_size(@P), 0) AS size FROM @R n "
-    "WHERE n.@U = r.user_@K AND n.@X >= r.bound "
+    "WHERE n.@U >= r.user_@K AND n.@U <= r.user_@K AND n.@X >= r.bound "
     "AND (n.@X > r.after_txid OR n.@X = r.after_txid AND (@N > r.after_source OR @N = r.after_source AND @A)) "
     "AND pg_visible_in_snapshot(n.@X, r.visible) AND @D "
     "AND (r.unsent AND @V OR r.since IS NOT NULL AND NOT r.truncated AND NOT pg_visible_in_snapshot(n.@X, r.since)) "
-    "ORDER BY n.@X, @O LIMIT $13::int8 + 1)";
+    "ORDER BY n.@U, n.@X, @O LIMIT $13::int8 + 1)";
 
 static const char replay_tail_sql[] =
     ") z ORDER BY z.txid, z.source, z.id_number, z.id_text LIMIT $13::int8 + 1) s "

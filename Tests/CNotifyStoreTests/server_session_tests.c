@@ -15,6 +15,7 @@ static void prepares_the_session(void) {
               "current_setting('max_parallel_workers_per_gather'), current_setting('enable_seqscan'))");
   CHECK(strstr(text, "read committed force_generic_plan off on UTF8 warning ISO") == text);
   CHECK(strstr(text, "test 0 off") != NULL);
+  CHECK(!notify_store_is_pooled(store));
   CHECK_EQUAL(notify_store_server_version(store), server_number(store, "SHOW server_version_num"));
   CHECK_EQUAL(notify_store_backend_pid(store), server_number(store, "SELECT pg_backend_pid()"));
   notify_store_destroy(store);
@@ -189,8 +190,52 @@ static void the_purge_deletes_old_sent_rows(void) {
   notify_store_destroy(store);
 }
 
+static void transactions_bring_their_settings_behind_a_pooler(void) {
+  static items got;
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store_row row;
+  bool left = false;
+  size_t marked = 0;
+  uint64_t xid = 0;
+  notify_store *store = NULL;
+  CHECK_EQUAL(notify_store_create(NULL, &store), NOTIFY_STORE_OK);
+  notify_store_set_pooler(store, NOTIFY_STORE_POOLER_ALWAYS);
+  CHECK_EQUAL(notify_store_connect(store, server_conninfo(), "test", TIMEOUT_MS), NOTIFY_STORE_OK);
+  server_clean(store);
+  server_snapshot(store, snapshot);
+  const notify_store_id id = {.number = server_insert(store, 5, "{}")};
+  server_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.count, 1);
+  // Not read to its end: it is rolled back.
+  CHECK_EQUAL(notify_store_delta(store, 3, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  const uint64_t txid = server_txid(store, id.number);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, TIMEOUT_MS, &marked, &left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 1);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, TIMEOUT_MS, &marked, &left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(marked, 0);
+  CHECK_EQUAL(notify_store_scan_unsent(store, TIMEOUT_MS), NOTIFY_STORE_OK);
+  server_read(store, &got);
+  CHECK_EQUAL(got.count, 0);
+  // Another session sees it: it is committed. Nothing stays in this one.
+  notify_store *other = server_store();
+  CHECK_EQUAL(server_number(other, "SELECT count(*) FROM public.notification WHERE is_sent"), 1);
+  CHECK_EQUAL(server_number(other, "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND state = 'idle'",
+                            notify_store_backend_pid(store)),
+              1);
+  CHECK_EQUAL(server_number(store, "SELECT count(*) FROM pg_prepared_statements"), 0);
+  CHECK_EQUAL(server_number(store,
+                            "SELECT count(*) FROM pg_settings WHERE source = 'session' AND name IN "
+                            "('enable_seqscan', 'plan_cache_mode', 'jit', 'synchronous_commit')"),
+              0);
+  notify_store_destroy(other);
+  notify_store_destroy(store);
+}
+
 const test server_session_tests[] = {
     {"the session is prepared", prepares_the_session},
+    {"behind a pooler transactions bring their settings, and nothing stays",
+     transactions_bring_their_settings_behind_a_pooler},
     {"a refusal tells why, without the password", tells_why_it_is_refused},
     {"a doorbell of another session ends the wait", a_doorbell_of_another_session_rings},
     {"a doorbell during a statement is kept", a_doorbell_during_a_statement_is_kept},

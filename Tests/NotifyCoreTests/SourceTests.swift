@@ -1,0 +1,105 @@
+import Foundation
+import NotifyCore
+import Testing
+
+@Suite("Sources: the served tables and what names their rows")
+struct SourceTests {
+  let one = SourceList([.init(number: 3, name: "public.notification", recipientKind: .integer)])
+  let two = SourceList([
+    .init(number: 3, name: "public.notification", recipientKind: .uuid),
+    .init(number: 4, name: #"shop."Order""#, recipientKind: .text),
+  ])
+
+  @Test("one table needs no name, of several each message has one")
+  func names() {
+    #expect(!one.isNamed && one.jsonName(of: 3) == nil)
+    #expect(one.number(named: nil) == 3 && one.number(named: "public.notification") == 3)
+    #expect(one.number(named: "public.other") == nil)
+    #expect(two.jsonName(of: 4) == #""shop.\"Order\"""#)
+    #expect(two.number(named: nil) == nil && two.number(named: #"shop."Order""#) == 4)
+    #expect(SourceList().number(named: nil) == nil)
+  }
+
+  @Test("a user's id is a number on the wire where some table has integers for recipients")
+  func numbers() {
+    #expect(one.hasIntegerRecipients && !two.hasIntegerRecipients)
+    #expect(JSONText.user(UserID(7), integerColumn: true) == "7")
+    #expect(JSONText.user(UserID(7), integerColumn: false) == #""7""#)
+  }
+
+  @Test("ids come in the order in which PostgreSQL has them")
+  func order() {
+    #expect(RowID.integer(9) < .integer(10) && RowID.integer(-1) < .integer(0))
+    // As COLLATE "C": capital letters before small ones, "10" before "9".
+    #expect(RowID.text("10") < .text("9") && RowID.text("Z") < .text("a") && RowID.text("z") < .text("é"))
+    let keys = [(2, 1, 1), (1, 2, 1), (1, 1, 9), (1, 1, 2)].map { txid, source, id in
+      RowKey(txid: txid, row: RowName(source: source, id: .integer(Int64(id))))
+    }
+    #expect(keys.sorted() == keys.reversed())
+  }
+
+  @Test("texts that only look the same are different ids")
+  func spelling() {
+    let (composed, decomposed) = (RowID.text("\u{e9}"), RowID.text("e\u{301}"))
+    #expect(composed != decomposed && Set([composed, decomposed]).count == 2)
+    #expect(RowID.text("7") != .integer(7))
+  }
+
+  @Test(
+    "a column takes what it can hold and nothing else",
+    arguments: [
+      ("7", [.integer, .text]), ("-7", [.integer, .text]), ("07", [.text]), ("9223372036854775808", [.text]),
+      ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", [.uuid, .text]), ("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", [.text]),
+      ("a0eebc999c0b4ef8bb6d6bb9bd380a11", [.text]), ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", [.text]),
+    ] as [(String, Set<ColumnKind>)])
+  func kinds(text: String, fitting: Set<ColumnKind>) throws {
+    let user = try #require(UserID(text))
+    for kind in [ColumnKind.integer, .uuid, .text] {
+      #expect(user.fits(kind) == fitting.contains(kind))
+      if kind != .integer { #expect(RowID.text(text).fits(kind) == fitting.contains(kind)) }
+    }
+    #expect(RowID.integer(7).fits(.integer) && !RowID.integer(7).fits(.text) && !RowID.text("7").fits(.integer))
+  }
+
+  @Test("each frame of a batch names its table, where there are several")
+  func frames() {
+    for list in [one, two] {
+      var builder = BatchBuilder(sources: list)
+      "1".withCString { pointer in
+        builder.add(
+          user: UserID(1), key: RowKey(txid: 5, row: RowName(source: 3, id: .text("a"))), createdAt: nil,
+          data: UnsafeRawBufferPointer(start: pointer, count: 1))
+      }
+      let snapshot = Snapshot(xmax: 6)
+      let batch = builder.finish(base: snapshot, snapshot: snapshot, cursor: nil)
+      let text = String(decoding: batch.bytes.dropFirst(2), as: UTF8.self)
+      let source = list.isNamed ? #","source":"public.notification""# : ""
+      #expect(text == #"{"type":"notification","id":"a"\#(source),"data":1}"#)
+    }
+  }
+
+  @Test("a table that can't be served is a failing part, until it can")
+  func failing() {
+    let status = BridgeStatus()
+    let now = ContinuousClock.now
+    status.listening(at: now)
+    status.tablesFailing(["public.a: column b is missing"])
+    #expect(status.failing(at: now).map(\.part) == ["table"])
+    #expect(status.failing(at: now).map(\.reason) == ["public.a: column b is missing"])
+    status.tablesFailing([])
+    #expect(status.failing(at: now).isEmpty)
+  }
+
+  @Test("a revocation is read from its columns, and is none where they say nothing known")
+  func revocations() {
+    #expect(
+      Revocation(user: "7", kind: "user", credential: nil, reason: "inactive")
+        == Revocation(user: UserID(7), scope: .user, reason: .inactive))
+    #expect(
+      Revocation(user: "", kind: "token", credential: "ab", reason: "revoked")
+        == Revocation(user: nil, scope: .token("ab"), reason: .revoked))
+    #expect(Revocation(user: "7", kind: "session", credential: nil, reason: "revoked") == nil)
+    #expect(Revocation(user: "7", kind: "other", credential: nil, reason: "revoked") == nil)
+    #expect(Revocation(user: "7", kind: "user", credential: nil, reason: "other") == nil)
+  }
+}

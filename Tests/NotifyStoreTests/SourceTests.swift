@@ -1,0 +1,170 @@
+import CoreMetrics
+import Logging
+import NotifyCore
+import Testing
+
+@testable import NotifyStore
+
+@Suite("Served tables", .timeLimit(.minutes(2)))
+struct SourceTests {
+  let cluster: TestCluster
+  let context: StoreContext
+  let connection: Connection
+  let sink = RecordingSink()
+
+  init() throws {
+    cluster = try TestCluster()
+    let url = try cluster.database("served")
+    connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    logger.logLevel = .critical
+    context = StoreContext(
+      settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
+      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: logger)
+  }
+
+  /// A second table, with other kinds of keys, whose name needs quotes.
+  func addTable() throws {
+    try connection.query(
+      #"""
+      CREATE TABLE public."Order ""x""" (
+        "Key" uuid PRIMARY KEY DEFAULT gen_random_uuid(), "to" text, title text,
+        sent_at timestamptz, txid xid8 DEFAULT pg_current_xact_id());
+      CREATE INDEX ON public."Order ""x""" (txid);
+      CREATE INDEX ON public."Order ""x""" ("to", txid);
+      CREATE TRIGGER ring AFTER INSERT ON public."Order ""x""" FOR EACH STATEMENT EXECUTE FUNCTION notify_bridge.ring();
+      INSERT INTO notify_bridge.source (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
+        payload_kind, payload_column, txid_column, sent_column, sent_at_column)
+      VALUES ('public."Order ""x"""', false, 'Key', 'uuid', 'to', 'text', 'jsonb_build_object(''title'', title) -- all',
+        'jsonb', NULL, 'txid', NULL, 'sent_at');
+      SELECT pg_notify('notify_bridge', '')
+      """#)
+  }
+
+  func run(_ body: (ReplayReader, Marker) async throws -> Void) async throws {
+    let listener = try Listener(context, sink: sink)
+    let (marker, replays, housekeeper) = (try Marker(context), try ReplayReader(context), try Housekeeper(context))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await listener.run() }
+      group.addTask { try await marker.run() }
+      group.addTask { try await replays.run() }
+      group.addTask { try await housekeeper.run() }
+      try await body(replays, marker)
+      group.cancelAll()
+    }
+  }
+
+  func page(_ replays: ReplayReader, _ user: UserID) async -> ReplayPage {
+    await withCheckedContinuation { continuation in
+      replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayTicket())) {
+        continuation.resume(returning: $0)
+      }
+    }
+  }
+
+  func text(_ batch: DeliveryBatch) -> String { String(decoding: batch.bytes, as: UTF8.self) }
+
+  @Test("rows of several tables come in one delta, each marked in its own")
+  func several() async throws {
+    try addTable()
+    try await run { replays, marker in
+      let user = try #require(UserID("7"))
+      _ = await page(replays, user)  // listening by now
+      try connection.query(
+        #"""
+        BEGIN; INSERT INTO public."Order ""x""" ("to", title) VALUES ('7', 'one');
+        INSERT INTO notification (user_id, data) VALUES (7, '2'); COMMIT
+        """#)
+      let keys = await sink.rows(2)
+      #expect(keys.map(\.row.source) == [1, 2] && keys[0].txid == keys[1].txid)
+      let replayed = await page(replays, user)
+      #expect(replayed.batch.frames.map(\.key) == keys)
+      #expect(text(replayed.batch).contains(#","source":"public.\"Order \"\"x\"\"\"","cursor":""#))
+      #expect(text(replayed.batch).contains(#""source":"public.notification""#))
+      #expect(text(replayed.batch).contains(#""data":{"title": "one"}}"#))
+      try connection.listen("marked")
+      try connection.query(
+        #"""
+        CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
+        CREATE TRIGGER tell AFTER UPDATE ON public."Order ""x""" FOR EACH STATEMENT EXECUTE FUNCTION tell()
+        """#)
+      marker.written(keys.map { WrittenRow(key: $0, user: user) })
+      #expect(try connection.wait(.seconds(30)).doorbells > 0)
+      while await !page(replays, user).batch.frames.isEmpty {}
+      #expect(try connection.query(#"SELECT sent_at IS NOT NULL FROM public."Order ""x""""#) == [["t"]])
+    }
+  }
+
+  @Test("a table that is added while the bridge runs is served at once, with what it holds")
+  func added() async throws {
+    try await run { replays, _ in
+      let user = try #require(UserID("someone"))
+      #expect(await page(replays, user).batch.frames.isEmpty)
+      try addTable()
+      try connection.query(#"INSERT INTO public."Order ""x""" ("to", title) VALUES ('someone', 'one')"#)
+      // Connected clients come back for what the table holds.
+      for await news in sink.news {
+        if case .epoch = news { break }
+      }
+      #expect(context.status.served.current.sources.map(\.name) == ["public.notification", #"public."Order ""x""""#])
+      #expect(await page(replays, user).batch.frames.count == 1)
+    }
+  }
+
+  @Test("a table whose column is renamed is named as failing, and the others are served on")
+  func renamed() async throws {
+    try addTable()
+    try await run { replays, _ in
+      _ = await page(replays, UserID(1))
+      #expect(context.status.failing(at: .now).isEmpty)
+      try connection.query(#"ALTER TABLE public."Order ""x""" RENAME "to" TO recipient"#)
+      try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
+      while context.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
+        _ = await page(replays, UserID(1))
+      }
+      let reason = context.status.failing(at: .now).first { $0.part == "table" }?.reason
+      #expect(reason == #"public."Order ""x""": column "to" is missing: it was renamed or dropped"#)
+      #expect(await page(replays, UserID(1)).batch.frames.count == 1)
+      try connection.query(#"ALTER TABLE public."Order ""x""" RENAME recipient TO "to""#)
+      try connection.query("SELECT pg_notify('notify_bridge', '')")
+      while !context.status.failing(at: .now).isEmpty { _ = await page(replays, UserID(1)) }
+    }
+  }
+
+  @Test("an expression that fails keeps only its own table from being served")
+  func broken() async throws {
+    try addTable()
+    try connection.query("UPDATE notify_bridge.source SET payload = 'nothing_like(title)' WHERE number = 2")
+    try await run { replays, _ in
+      _ = await page(replays, UserID(1))
+      let failing = context.status.failing(at: .now)
+      #expect(failing.map(\.part) == ["table"] && failing[0].reason.contains("nothing_like"))
+      try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
+      #expect(await sink.rows(1).count == 1)
+    }
+  }
+
+  @Test("revocations come before the rows of their delta")
+  func revocations() async throws {
+    try await run { replays, _ in
+      _ = await page(replays, UserID(1))
+      try connection.query(
+        """
+        BEGIN; INSERT INTO notification (user_id, data) VALUES (1, '2');
+        INSERT INTO notify_bridge.revocation (user_id, kind, credential, reason) VALUES ('1', 'user', NULL, 'inactive');
+        INSERT INTO notify_bridge.revocation (user_id, kind, credential, reason) VALUES ('', 'token', 'ab', 'revoked');
+        COMMIT
+        """)
+      var told: [Revocation] = []
+      for await news in sink.news {
+        if case .revoked(let revocations) = news { told += revocations }
+        if case .batch(let batch) = news, !batch.frames.isEmpty { break }
+      }
+      #expect(
+        told == [
+          Revocation(user: UserID(1), scope: .user, reason: .inactive),
+          Revocation(user: nil, scope: .token("ab"), reason: .revoked),
+        ])
+    }
+  }
+}
