@@ -623,7 +623,7 @@ BEGIN
     SELECT i.what, i.statement INTO other FROM notify_bridge.index_steps(plan.relation, online => false) AS i LIMIT 1;
     EXIT WHEN NOT FOUND;
     IF NOT coalesce(build_indexes, is_small) THEN
-      RETURN QUERY SELECT 'todo', format('Rows are delivered once the indexes are built, while writers go on: notify-bridge attach %s', plan.relation);
+      RETURN QUERY SELECT 'next', format('Rows are delivered once the indexes are built, while writers go on: notify-bridge attach %s', plan.relation);
       EXIT;
     END IF;
     EXECUTE other.statement;
@@ -635,7 +635,7 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach(regclass, name, name, text, name, name, name, integer, boolean, boolean) IS
-  'Has an existing table served: adds what is missing of txid, sent_at, a trigger and two indexes. Only the recipient, and what can''t be guessed, must be named; an empty name means none. Rows from before are not sent. Repeat it at any time; notify-bridge attach does the same for big tables without keeping writers waiting. Returns what was done (did), is left to do (todo), and would help (note).';
+  'Has an existing table served: adds what is missing of txid, sent_at, a trigger and two indexes. Only the recipient, and what can''t be guessed, must be named; an empty name means none. Rows from before are not sent. Repeat it at any time; notify-bridge attach does the same for big tables without keeping writers waiting. Returns what was done (did), what comes next (next), is left to do (todo), and would help (note).';
 
 CREATE FUNCTION notify_bridge.detach(relation regclass) RETURNS TABLE (step text, what text)
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
