@@ -17,8 +17,8 @@ struct NotifyBridge: ParsableCommand {
       """,
     version: "notify-bridge \(version)",
     subcommands: [
-      ServeCommand.self, DevCommand.self, MigrateCommand.self, SendCommand.self, ListenCommand.self,
-      TokenCommand.self, CheckCommand.self, PurgeCommand.self,
+      ServeCommand.self, DevCommand.self, MigrateCommand.self, AttachCommand.self, DetachCommand.self,
+      SendCommand.self, ListenCommand.self, TokenCommand.self, CheckCommand.self, PurgeCommand.self,
     ])
 
   /// Only reached without a subcommand.

@@ -57,7 +57,7 @@ struct MigrateCommand: ParsableCommand {
     FileOutput.printError(
       """
       warning: public.notification exists and was not made by notify-bridge: it is left as it is, and is not served
-      Serving a table of your own is what `notify-bridge attach` is for, which a later version brings.
+      To serve it: notify-bridge attach public.notification
       """)
   }
 

@@ -1,0 +1,105 @@
+import Foundation
+import NotifyCore
+import NotifyStore
+
+/// A connection on which tables are attached and detached.
+struct AttachSession {
+  /// How long locks that others hold are waited for, all in all.
+  private static let patience: Duration = .seconds(600)
+  /// The server's message ends a wait of a second; the next one follows after this many.
+  private static let longestPause = 4.0
+
+  let connection: Connection
+  let url: Secret
+
+  /// Connects, and sees to it that the schema is there and the role may change it.
+  static func open(_ settings: Settings) throws -> AttachSession {
+    let url = try Database.url(settings)
+    let session = AttachSession(connection: try Database.connect(url), url: url)
+    try session.requireOwner()
+    try Migrator(session.connection).verify()
+    if !session.connection.isPooled {
+      try session.connection.query("SET statement_timeout = 0")
+      // So that the server gives up soon when this program is interrupted. Not all systems can do it.
+      _ = try? session.connection.query("SET client_connection_check_interval = '500ms'")
+    }
+    return session
+  }
+
+  private func requireOwner() throws {
+    let rows = try connection.query(
+      """
+      SELECT current_user, pg_get_userbyid(n.nspowner) FROM pg_namespace AS n
+      WHERE n.nspname = 'notify_bridge' AND NOT pg_has_role(n.nspowner, 'USAGE')
+      """)
+    guard let row = rows.first, let role = row[0], let owner = row[1] else { return }
+    throw Failure(
+      "the role \(role) may not change schema notify_bridge, which belongs to \(owner)",
+      remedy: "Run it as a role that owns both the schema and the table, or as a member of both owners:\n"
+        + "GRANT \"\(owner)\" TO \"\(role)\"")
+  }
+
+  /// Runs a statement of `notify_bridge`, whose errors say what to do.
+  @discardableResult
+  func query(
+    _ sql: String, _ parameters: [String?] = [], timeout: Duration = .seconds(60)
+  ) throws -> [[String?]] {
+    do {
+      return try connection.query(sql, parameters, timeout: timeout)
+    } catch let error as StoreError where error.code == .server {
+      let owner = "Run it as a role that owns both the table and schema notify_bridge."
+      throw Failure(
+        error.message, remedy: error.hint.isEmpty && error.sqlstate == "42501" ? owner : error.hint,
+        status: error.sqlstate == "42P08" ? .usage : .failed)
+    }
+  }
+
+  /// Runs a statement again and again while a lock is in its way; it gives up after a second each time, so that
+  /// nobody else waits for longer behind it.
+  func insist(_ sql: String, _ parameters: [String?] = [], on table: TableName) throws -> [[String?]] {
+    let deadline = ContinuousClock.now + Self.patience
+    var pause = 0.25
+    var told = false
+    while true {
+      do {
+        return try connection.query(sql, parameters, timeout: .seconds(3_600))
+      } catch let error as StoreError where ["55P03", "40P01"].contains(error.sqlstate) && connection.isConnected {
+        if ContinuousClock.now >= deadline { throw Failure(error.message, remedy: error.hint) }
+        if !told { FileOutput.printError("waiting: \(error.message)\(try holder(of: table)). Trying again.") }
+        told = true
+      } catch let error as StoreError where error.code == .server {
+        throw Failure(error.message, remedy: error.hint)
+      }
+      Thread.sleep(forTimeInterval: pause)
+      pause = min(pause * 2, Self.longestPause)
+    }
+  }
+
+  /// Takes the table for this session, so that two programs don't build the same indexes.
+  func claim(_ table: TableName) throws {
+    guard !connection.isPooled else { return }
+    var told = false
+    while true {
+      let rows = try connection.query(
+        "SELECT pg_try_advisory_lock(hashtextextended('notify_bridge.attach', $1::int8))", [table.number])
+      if rows.first?.first == "t" { return }
+      if !told { FileOutput.printError("waiting: another program attaches or detaches \(table.name)") }
+      told = true
+      Thread.sleep(forTimeInterval: 0.5)
+    }
+  }
+
+  /// Who has used the table for longest, as far as this role may know.
+  private func holder(of table: TableName) throws -> String {
+    let rows = try connection.query(
+      """
+      SELECT a.pid, a.usename, a.state, extract(epoch FROM clock_timestamp() - a.xact_start)::int8
+      FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+      WHERE l.relation = $1::int8::oid AND l.granted AND l.pid <> pg_backend_pid()
+      ORDER BY a.xact_start LIMIT 1
+      """, [table.number])
+    guard let row = rows.first, let pid = row[0] else { return "" }
+    let details = [row[1], row[2], row[3].map { "for \($0) s" }].compactMap { $0 }.joined(separator: ", ")
+    return "; process \(pid) has it (\(Line.shortened(details, to: 80)))"
+  }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import NotifyStore
+
+/// Attaches a table while others write to it. May be interrupted at any time and repeated.
+struct Attachment {
+  let session: AttachSession
+  let table: TableName
+
+  /// Adds what is missing, then the indexes, and says what it did.
+  func run(_ choices: AttachPlan.Choices) throws {
+    try session.claim(table)
+    let rows = try session.insist(
+      "SELECT step, what FROM notify_bridge.attach($1::int8::oid::regclass, \(AttachPlan.Choices.types), NULL, $9::bool)",
+      [table.number] + choices.parameters + [choices.isForced ? "t" : "f"], on: table)
+    let lines = rows.compactMap { row in row[1].map { (step: row[0] ?? "", what: Line.escaped($0)) } }
+    for line in lines where line.step == "did" { FileOutput.printLine(line.what) }
+    try buildIndexes()
+    for line in lines where line.step == "todo" { FileOutput.printLine("still to do: \(line.what)") }
+    for line in lines where line.step == "note" { FileOutput.printLine("note: \(line.what)") }
+    let problem = try session.query(
+      "SELECT problem FROM notify_bridge.served WHERE relation = $1::int8::oid", [table.number])
+    if let problem = problem.first?.first ?? nil { throw Failure("\(table.name) is not served: \(problem)") }
+    let changed = lines.contains { $0.step == "did" }
+    FileOutput.printLine("\(table.name) is served\(changed ? "" : ": nothing had to be changed")")
+  }
+
+  /// Builds what is left, each index in a transaction of its own.
+  private func buildIndexes() throws {
+    var last = ""
+    while true {
+      let steps = try session.query(
+        "SELECT what, statement FROM notify_bridge.index_steps($1::int8::oid::regclass)", [table.number])
+      guard let step = steps.first, let what = step[0], let statement = step[1] else { return }
+      guard statement != last else {
+        throw Failure("an index did not become what it should: \(Line.escaped(statement))", remedy: "Repeat the command.")
+      }
+      last = statement
+      try run(statement)
+      FileOutput.printLine(Line.escaped(what))
+    }
+  }
+
+  private func run(_ statement: String) throws {
+    let isConcurrent = statement.contains(" CONCURRENTLY ")
+    // What runs concurrently keeps nobody waiting, however long it waits for others.
+    if !session.connection.isPooled {
+      try session.connection.query("SET lock_timeout = \(isConcurrent ? "0" : "'1s'")")
+    }
+    guard isConcurrent else {
+      _ = try session.insist(statement, on: table)
+      return
+    }
+    FileOutput.printLine("running, while rows come and go: \(Line.escaped(statement))")
+    let progress = IndexProgress(session)
+    defer { progress.stop() }
+    do {
+      try session.connection.query(statement, timeout: .seconds(86_400))
+    } catch let error as StoreError {
+      throw Failure(error.description, remedy: "Repeat the command: it removes what is half done, and goes on from there.")
+    }
+  }
+}

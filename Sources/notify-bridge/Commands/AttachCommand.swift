@@ -1,0 +1,85 @@
+import ArgumentParser
+import NotifyStore
+
+/// `notify-bridge attach`.
+struct AttachCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "attach",
+    abstract: "Has an existing table served: adds what is missing to it, while its backend goes on writing.",
+    discussion: """
+      What is not said is guessed from the table, shown, and asked about. Rows that are there are not sent.
+      An empty text means that there is no such column. Repeat it at any time; `detach` undoes it.
+
+      Example:  notify-bridge attach public.workorder_notification --recipient recipient_id \\
+                  --payload "jsonb_build_object('title', title) || coalesce(data, '{}')"
+      """)
+
+  @Argument(help: "The table, as schema.name or name.")
+  var table: String
+
+  @ArgumentParser.Option(help: ArgumentHelp("Whom a row is for: integer, uuid or text.", valueName: "column"))
+  var recipient: String?
+
+  @ArgumentParser.Option(help: ArgumentHelp("What names a row: integer, uuid or text.", valueName: "column"))
+  var id: String?
+
+  @ArgumentParser.Option(
+    help: ArgumentHelp("What clients get: a column, or an SQL expression over a row.", valueName: "column|expression"))
+  var payload: String?
+
+  @ArgumentParser.Option(
+    help: ArgumentHelp("Set when a row was sent: a boolean, or a nullable timestamptz.", valueName: "column"))
+  var sent: String?
+
+  @ArgumentParser.Option(help: ArgumentHelp("When a row was made: timestamptz.", valueName: "column"))
+  var created: String?
+
+  @ArgumentParser.Option(
+    help: ArgumentHelp("Set when a user has read a row: boolean or timestamptz.", valueName: "column"))
+  var read: String?
+
+  @ArgumentParser.Option(
+    help: ArgumentHelp("Delete sent rows of this table after so many days; 0 keeps them.", valueName: "days"))
+  var retentionDays: Int?
+
+  @Flag(help: "Don't ask.")
+  var yes = false
+
+  @Flag(help: "Attach also where a trigger that copies whole rows would fail.")
+  var force = false
+
+  @OptionGroup(title: "Settings", visibility: .hidden)
+  var options: ConfigurationOptions
+
+  func validate() throws {
+    if let retentionDays, !(0...36_500).contains(retentionDays) {
+      throw ValidationError("--retention-days is a number from 0 to 36500.")
+    }
+  }
+
+  func run() throws {
+    let settings = try options.settings(needing: [.databaseURL])
+    let session = try AttachSession.open(settings)
+    defer { session.connection.close() }
+    let choices = AttachPlan.Choices(
+      recipient: recipient, id: id, payload: payload, sent: sent, created: created, read: read,
+      retentionDays: retentionDays, isForced: force)
+    let plan = try AttachPlan.read(TableName.find(table, session), choices, session)
+    for line in plan.lines { FileOutput.printLine(line) }
+    if !yes { try Self.confirm("Attach it like this?", command: plan.command) }
+    let interruption = Interruption("Repeat the command: what is half done is finished, or removed by detach.")
+    try withExtendedLifetime(interruption) { try Attachment(session: session, table: plan.table).run(choices) }
+  }
+
+  /// Asks, where there is somebody to ask.
+  ///
+  /// - Parameter command: what to type instead.
+  static func confirm(_ question: String, command: String) throws {
+    guard Terminal.isThere else {
+      throw Failure("nothing was changed, because there is no terminal to ask at", remedy: "Type: \(command)", status: .usage)
+    }
+    guard Terminal.agrees(to: question) else {
+      throw Failure("nothing was changed", remedy: "Say what should be different: notify-bridge attach --help")
+    }
+  }
+}

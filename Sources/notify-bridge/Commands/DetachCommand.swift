@@ -1,0 +1,50 @@
+import ArgumentParser
+import NotifyStore
+
+/// `notify-bridge detach`.
+struct DetachCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "detach",
+    abstract: "Undoes attach: drops what it added to a table, nothing else, and stops serving it.",
+    discussion: """
+      Example:  notify-bridge detach public.workorder_notification --yes
+      """)
+
+  @Argument(help: "The table, as schema.name or name; also one that was dropped.")
+  var table: String
+
+  @Flag(help: "Don't ask.")
+  var yes = false
+
+  @OptionGroup(title: "Settings", visibility: .hidden)
+  var options: ConfigurationOptions
+
+  func run() throws {
+    let settings = try options.settings(needing: [.databaseURL])
+    let session = try AttachSession.open(settings)
+    defer { session.connection.close() }
+    let found = try TableName.findDropped(table, session) ?? TableName.find(table, session)
+    let known = try session.query(
+      """
+      SELECT array_to_string(ARRAY(SELECT jsonb_array_elements_text(added -> 'columns')), ' and ')
+      FROM notify_bridge.source WHERE relation = $1::int8::oid
+      """, [found.number])
+    guard let columns = known.first?.first else {
+      return FileOutput.printLine("\(found.name) is not attached: nothing to do")
+    }
+    if found.exists {
+      FileOutput.printLine(
+        Line.escaped("\(found.name) loses the trigger notify_bridge_ring, and \(columns ?? "") with what they hold."))
+    }
+    if !yes {
+      try AttachCommand.confirm(
+        "Detach it?", command: "notify-bridge detach \(Terminal.quoted(found.name)) --yes")
+    }
+    try session.claim(found)
+    let rows = try session.insist(
+      "SELECT step, what FROM notify_bridge.detach($1::int8::oid::regclass)", [found.number], on: found)
+    for row in rows {
+      FileOutput.printLine((row[0] == "note" ? "note: " : "") + Line.escaped(row[1] ?? ""))
+    }
+  }
+}
