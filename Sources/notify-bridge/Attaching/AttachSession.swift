@@ -46,11 +46,8 @@ struct AttachSession {
   ) throws -> [[String?]] {
     do {
       return try connection.query(sql, parameters, timeout: timeout)
-    } catch let error as StoreError where error.code == .server {
-      let owner = "Run it as a role that owns both the table and schema notify_bridge."
-      throw Failure(
-        error.message, remedy: error.hint.isEmpty && error.sqlstate == "42501" ? owner : error.hint,
-        status: error.sqlstate == "42P08" ? .usage : .failed)
+    } catch {
+      throw Self.explained(error)
     }
   }
 
@@ -61,18 +58,27 @@ struct AttachSession {
     var pause = 0.25
     var told = false
     while true {
+      let error: StoreError
       do {
         return try connection.query(sql, parameters, timeout: .seconds(3_600))
-      } catch let error as StoreError where ["55P03", "40P01"].contains(error.sqlstate) && connection.isConnected {
-        if ContinuousClock.now >= deadline { throw Failure(error.message, remedy: error.hint) }
-        if !told { FileOutput.printError("waiting: \(error.message)\(try holder(of: table)). Trying again.") }
-        told = true
-      } catch let error as StoreError where error.code == .server {
-        throw Failure(error.message, remedy: error.hint)
+      } catch let failure {
+        error = failure
       }
+      let isLocked = ["55P03", "40P01"].contains(error.sqlstate) && connection.isConnected
+      guard isLocked, ContinuousClock.now < deadline else { throw Self.explained(error) }
+      if !told { FileOutput.printError("waiting: \(error.message)\(try holder(of: table)). Trying again.") }
+      told = true
       Thread.sleep(forTimeInterval: pause)
       pause = min(pause * 2, Self.longestPause)
     }
+  }
+
+  private static func explained(_ error: StoreError) -> any Error {
+    guard error.code == .server else { return error }
+    let owner = "Run it as a role that owns both the table and schema notify_bridge."
+    return Failure(
+      error.message, remedy: error.hint.isEmpty && error.sqlstate == "42501" ? owner : error.hint,
+      status: error.sqlstate == "42P08" ? .usage : .failed)
   }
 
   /// Takes the table for this session, so that two programs don't build the same indexes.

@@ -55,7 +55,7 @@ struct Attachment {
     defer { progress.stop() }
     do {
       try session.connection.query(statement, timeout: .seconds(86_400))
-    } catch let error as StoreError {
+    } catch {
       throw Failure(error.description, remedy: "Repeat the command: it removes what is half done, and goes on from there.")
     }
   }
