@@ -9,6 +9,7 @@ struct AttachCommand: ParsableCommand {
     discussion: """
       What is not said is guessed from the table, shown, and asked about. Rows that are there are not sent.
       An empty text means that there is no such column. Repeat it at any time; `detach` undoes it.
+      Rows are never deleted, unless --retention-days N says after how many days sent ones are; 0 ends that.
 
       Example:  notify-bridge attach public.workorder_notification --recipient recipient_id \\
                   --payload "jsonb_build_object('title', title) || coalesce(data, '{}')"
@@ -38,10 +39,6 @@ struct AttachCommand: ParsableCommand {
     help: ArgumentHelp("Set when a user has read a row: boolean or timestamptz.", valueName: "column"))
   var read: String?
 
-  @ArgumentParser.Option(
-    help: ArgumentHelp("Delete sent rows of this table after so many days; 0 keeps them.", valueName: "days"))
-  var retentionDays: Int?
-
   @Flag(help: "Don't ask.")
   var yes = false
 
@@ -51,14 +48,10 @@ struct AttachCommand: ParsableCommand {
   @OptionGroup(title: "Settings", visibility: .hidden)
   var options: ConfigurationOptions
 
-  func validate() throws {
-    if let retentionDays, !(0...36_500).contains(retentionDays) {
-      throw ValidationError("--retention-days is a number from 0 to 36500.")
-    }
-  }
-
   func run() throws {
     let settings = try options.settings(needing: [.databaseURL])
+    // The flag of a setting, and here of this table: the setting itself is about our own.
+    let retentionDays = options.retentionDays.flatMap { Int($0) }
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
     let choices = AttachPlan.Choices(
