@@ -250,8 +250,8 @@ AS $$
 DECLARE
   asked CONSTANT text := 'jsonb_to_recordset($1) AS r (place integer, kind text, value text)';
   kinds CONSTANT text[] := ARRAY(SELECT DISTINCT r.value ->> 'kind' FROM jsonb_array_elements(requests) AS r);
-  sessions record;
-  tokens record;
+  sessions regclass;
+  tokens regclass;
   users record;
   active text;
 BEGIN
@@ -273,28 +273,30 @@ BEGIN
   END IF;
 
   FOR users IN SELECT t.* FROM notify_bridge.login_tables(user_table) AS t WHERE t.kind = ANY (kinds) OR t.kind = 'user' LOOP
+    -- Without such a table all sessions are in cookies.
+    CONTINUE WHEN users.kind = 'session' AND users.relation IS NULL;
     IF users.problem IS NOT NULL AND (users.kind <> 'user' OR users.is_attached OR kinds && '{token,user}') THEN
       RAISE undefined_table USING MESSAGE = users.problem;
     ELSIF users.kind = 'session' THEN
-      sessions := users;
+      sessions := users.relation;
     ELSIF users.kind = 'token' THEN
-      tokens := users;
+      tokens := users.relation;
     END IF;
   END LOOP;
   -- The users are the last ones.
   active := CASE WHEN users.has_active THEN 'u.is_active' ELSE 'true' END;
-  IF kinds && '{session}' THEN
+  IF sessions IS NOT NULL THEN
     RETURN QUERY EXECUTE format(
       'SELECT r.place, NULL::text, CASE WHEN octet_length(s.session_data) <= 1048576 THEN s.session_data::text END, true,
          s.expire_date <= now(), extract(epoch FROM s.expire_date)::float8
-       FROM %s JOIN %s AS s ON s.session_key = r.value WHERE r.kind = ''session''', asked, sessions.relation)
+       FROM %s JOIN %s AS s ON s.session_key = r.value WHERE r.kind = ''session''', asked, sessions)
     USING requests;
   END IF;
   IF kinds && '{token}' THEN
     RETURN QUERY EXECUTE format(
       'SELECT r.place, u.%1$I::text, NULL::text, %2$s, false, NULL::float8
        FROM %3$s JOIN %4$s AS t ON t.key = r.value JOIN %5$s AS u ON u.%1$I = t.user_id WHERE r.kind = ''token''',
-      users.key_column, active, asked, tokens.relation, users.relation)
+      users.key_column, active, asked, tokens, users.relation)
     USING requests;
   END IF;
   IF kinds && '{active}' AND NOT users.is_attached THEN

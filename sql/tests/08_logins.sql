@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(69);
+SELECT plan(71);
 
 -- Tickets.
 CREATE TEMPORARY TABLE made AS
@@ -57,6 +57,8 @@ SELECT throws_ok($$ INSERT INTO notify_bridge.revocation (user_id, kind, credent
 SELECT results_eq('SELECT kind, problem FROM notify_bridge.login_tables()',
   $$ VALUES ('session', 'there is no table django_session'), ('token', 'there is no table authtoken_token'),
     ('user', 'there is no table auth_user') $$, 'what is missing is named');
+SELECT is_empty($$ SELECT FROM pg_temp.ask('session', 'sleeping') $$, 'without their table there are no sessions but in cookies');
+SELECT throws_ok($$ SELECT FROM pg_temp.ask('token', 'key1') $$, '42P01', 'there is no table authtoken_token', 'but tokens need theirs');
 SELECT throws_ok('SELECT notify_bridge.attach_logins()', '42P01', 'there is no table auth_user', 'and not attached');
 CREATE TABLE public.auth_user (id serial PRIMARY KEY, password varchar(128) NOT NULL, last_login timestamptz,
   username varchar(150) NOT NULL, is_active boolean NOT NULL);
