@@ -156,11 +156,7 @@ CREATE FUNCTION notify_bridge.user_columns(
 LANGUAGE sql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT k.attname,
-    CASE
-      WHEN k.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'
-      WHEN k.atttypid = 'uuid'::regtype THEN 'uuid'
-      WHEN k.atttypid IN ('text'::regtype, 'varchar'::regtype) THEN 'text'
-    END,
+    notify_bridge.kind_of(notify_bridge.column_type(relation, k.attname)),
     EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = 'password' AND NOT a.attisdropped),
     EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = 'is_active'
       AND a.atttypid = 'bool'::regtype AND NOT a.attisdropped)
@@ -520,7 +516,8 @@ BEGIN
   EXECUTE format('GRANT SELECT ON notify_bridge.login TO %I', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION
-       notify_bridge.find_table(text), notify_bridge.user_columns(regclass), notify_bridge.login_tables(text),
+       notify_bridge.column_type(regclass, name), notify_bridge.kind_of(regtype), notify_bridge.find_table(text),
+       notify_bridge.user_columns(regclass), notify_bridge.login_tables(text),
        notify_bridge.look_up(jsonb, text), notify_bridge.redeem_tickets(bytea[]), notify_bridge.issue_ticket(text),
        notify_bridge.clean_logins() TO %I', role);
   FOR attached IN
@@ -581,7 +578,7 @@ CREATE OR REPLACE FUNCTION notify_bridge.grant_to(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  served record;
+  it record;
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = grant_to.role) THEN
     RAISE undefined_object USING
@@ -593,13 +590,13 @@ BEGIN
   EXECUTE format(
     'GRANT SELECT ON notify_bridge.migration, notify_bridge.source, notify_bridge.served, notify_bridge.replica,
        notify_bridge.revocation TO %I', role);
-  EXECUTE format(
-    'GRANT EXECUTE ON FUNCTION
-       notify_bridge.register_replica(text, text, integer, text), notify_bridge.arm(integer, boolean),
-       notify_bridge.touch_replica(integer), notify_bridge.unregister_replica(integer),
-       notify_bridge.resend(regclass, bigint[]), notify_bridge.purge(integer, integer, boolean),
-       notify_bridge.repair_txids() TO %I', role);
-  FOR served IN
+  FOR it IN
+    SELECT p.oid::regprocedure AS signature FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
+      AND p.proname IN ('register_replica', 'arm', 'touch_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids')
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', it.signature, role);
+  END LOOP;
+  FOR it IN
     SELECT s.relation, n.oid AS schema_oid, n.nspname AS schema_name,
       (SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)
        FROM pg_attribute AS a
@@ -610,13 +607,10 @@ BEGIN
     JOIN pg_class AS c ON c.oid = s.relation
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
   LOOP
-    IF NOT has_schema_privilege(role, served.schema_oid, 'USAGE') THEN
-      EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', served.schema_name, role);
+    IF NOT has_schema_privilege(role, it.schema_oid, 'USAGE') THEN
+      EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', it.schema_name, role);
     END IF;
-    EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', served.marks, served.relation, role);
+    EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', it.marks, it.relation, role);
   END LOOP;
 END
 $$;
-
-COMMENT ON FUNCTION notify_bridge.grant_to(name) IS
-  'Gives an existing role what a bridge needs and nothing else: read the served tables and the bridge''s own, mark rows sent and read, and call the bridge''s functions. Repeat it after attaching a table and after a migration.';

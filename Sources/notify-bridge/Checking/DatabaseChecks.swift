@@ -82,7 +82,8 @@ struct DatabaseChecks {
         SELECT 'EXECUTE on notify_bridge.' || p.proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
           AND p.proname IN ('register_replica', 'arm', 'touch_replica', 'unregister_replica', 'purge', 'repair_txids',
-            'look_up', 'login_tables', 'user_columns', 'find_table', 'redeem_tickets', 'clean_logins')
+            'look_up', 'login_tables', 'user_columns', 'find_table', 'column_type', 'kind_of', 'redeem_tickets',
+            'clean_logins')
           AND NOT has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
         SELECT 'SELECT on ' || c.oid::regclass FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation
