@@ -50,6 +50,7 @@ let package = Package(
       cSettings: strictC,
       linkerSettings: [.linkedLibrary("pq")]
     ),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "NotifyCore",
       dependencies: [
@@ -74,7 +75,7 @@ let package = Package(
     .target(
       name: "NotifyAuth",
       dependencies: [
-        "NotifyCore",
+        "CZlib", "NotifyCore",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "JWTKit", package: "jwt-kit"),
         .product(name: "Crypto", package: "swift-crypto"),

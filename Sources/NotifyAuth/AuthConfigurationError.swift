@@ -34,6 +34,8 @@ package enum AuthSetting: String, Sendable, CaseIterable {
   case jwtIssuer = "NOTIFY_BRIDGE_AUTH_JWT_ISSUER"
   case jwtLeewaySeconds = "NOTIFY_BRIDGE_AUTH_JWT_LEEWAY_SECONDS"
   case djangoSecretKey = "NOTIFY_BRIDGE_AUTH_DJANGO_SECRET_KEY"
+  case djangoSessionCookie = "NOTIFY_BRIDGE_AUTH_DJANGO_SESSION_COOKIE"
+  case djangoSessionAge = "NOTIFY_BRIDGE_AUTH_DJANGO_SESSION_AGE_SECONDS"
   case drfTokens = "NOTIFY_BRIDGE_AUTH_DRF_TOKENS"
   case serviceKey = "NOTIFY_BRIDGE_AUTH_SERVICE_KEY"
 }

@@ -4,7 +4,9 @@ package import NotifyCore
 extension Limits {
   /// Bytes of a credential's text; a longer one is invalid, unread.
   package static let credentialBytes = 16 << 10
-  /// Levels of a token's or key set's JSON; a deeper one is invalid.
+  /// Bytes of a session, as it is kept and inflated; a larger one is invalid.
+  package static let sessionBytes = 1 << 20
+  /// Levels of a token's, key set's or session's JSON; a deeper one is invalid.
   package static let jsonDepth = 16
   /// Bytes of a key set; a larger one is not read, and the keys before it stay.
   package static let keySetBytes = 256 << 10

@@ -10,17 +10,40 @@ package enum Credential: Sendable, Equatable {
   case any(Secret)
   /// The request's `Cookie` header, whole.
   case cookie(Secret)
+
+  /// The text of what is no cookie.
+  package var text: Secret? {
+    switch self {
+    case .bearer(let secret), .token(let secret), .subprotocol(let secret), .any(let secret): secret
+    case .cookie: nil
+    }
+  }
 }
 
 /// Who a verified credential belongs to.
 package struct Identity: Sendable, Equatable {
+  /// What opened the door, as far as it can be revoked by itself.
+  package enum Login: Sendable, Equatable {
+    /// A session, by the SHA-256 of its key in hex; nil where it is kept in a cookie.
+    case session(String?)
+    /// A token, by the SHA-256 of its key in hex.
+    case token(String)
+    /// Anything else.
+    case other
+  }
+
   package let user: UserID
   /// Seconds since 1970 UTC at which access ends; nil where the credential does not expire.
   package let expires: Double?
+  package let login: Login
+  /// What had happened in the database when the credential was found good there; nil where that isn't known.
+  package var seen: Snapshot?
 
-  package init(user: UserID, expires: Double?) {
+  package init(user: UserID, expires: Double?, login: Login = .other, seen: Snapshot? = nil) {
     self.user = user
     self.expires = expires
+    self.login = login
+    self.seen = seen
   }
 }
 

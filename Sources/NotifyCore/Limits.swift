@@ -25,6 +25,10 @@ package struct Limits: Sendable, Equatable {
   package static let replayRequests = 256
   /// Bytes held back for a connection that catches up; beyond, they are dropped and it catches up again.
   package static let heldBytes = 8 << 20
+  /// Credentials looked up by one statement; more wait for the next.
+  package static let lookups = 256
+  /// Revocations remembered for credentials that are being verified; beyond, those are verified again.
+  package static let rememberedRevocations = 10_000
   /// Rows marked sent by one statement; more wait for the next.
   package static let markRows = 2_000
   /// How long written rows wait for others to be marked with them, unless `markEagerly` are there.

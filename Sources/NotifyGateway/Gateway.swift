@@ -10,6 +10,7 @@ import ServiceLifecycle
 package final class Gateway: Service, Sendable {
   private let services: Services
   private let registry: PrometheusRegistry
+  private let lookup: (any CredentialLookup)?
   private let routes: (@Sendable (Router<BasicRequestContext>) -> Void)?
   private let onListening: @Sendable (String) -> Void
   private let group: MultiThreadedEventLoopGroup
@@ -22,19 +23,21 @@ package final class Gateway: Service, Sendable {
   /// - Parameters:
   ///   - confirmations: is told what was written and read; called from event loops.
   ///   - replays: is asked what a connection has missed.
+  ///   - lookup: issues tickets; without it there are none.
   ///   - registry: what `/metrics` shows.
   ///   - routes: adds paths of the caller's own.
   ///   - onListening: called once with `http://HOST:PORT`, `https://HOST:PORT` or `unix:/path`.
   package init(
     settings: GatewaySettings, authenticator: any Authenticator, confirmations: any ConfirmationSink,
-    replays: any ReplaySource, status: BridgeStatus, metrics: BridgeMetrics, registry: PrometheusRegistry,
-    logger: Logger, routes: (@Sendable (Router<BasicRequestContext>) -> Void)? = nil,
+    replays: any ReplaySource, lookup: (any CredentialLookup)? = nil, status: BridgeStatus, metrics: BridgeMetrics,
+    registry: PrometheusRegistry, logger: Logger, routes: (@Sendable (Router<BasicRequestContext>) -> Void)? = nil,
     onListening: @escaping @Sendable (String) -> Void
   ) {
     services = Services(
       settings: settings, authenticator: authenticator, confirmations: confirmations, replays: replays, status: status,
       metrics: metrics, logger: logger)
     self.registry = registry
+    self.lookup = lookup
     self.routes = routes
     self.onListening = onListening
     // One loop per core, never shut down: the store may still hand over rows and answers while the process ends.
@@ -108,10 +111,18 @@ package final class Gateway: Service, Sendable {
       readOnlyPaths.insert("/metrics")
       Routes.addMetrics(to: router) { [self] in metricsText() }
     }
-    if !isAdmin { routes?(router) }
+    var writeOnlyPaths: Set<String> = []
+    if !isAdmin {
+      if let key = services.settings.serviceKey, let lookup {
+        writeOnlyPaths.insert(TicketRoute.path)
+        TicketRoute(key: key, lookup: lookup, logger: services.logger).add(to: router)
+      }
+      routes?(router)
+    }
     return HTTPSite(
       handshake: handshake,
-      responder: HTTPResponder(router: router, readOnlyPaths: readOnlyPaths, logger: services.logger),
+      responder: HTTPResponder(
+        router: router, readOnlyPaths: readOnlyPaths, writeOnlyPaths: writeOnlyPaths, logger: services.logger),
       servesWebSocket: !isAdmin, isSecure: isSecure,
       handshakeTime: .seconds(Int64(services.limits.handshakeSeconds)))
   }

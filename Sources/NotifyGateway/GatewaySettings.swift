@@ -20,6 +20,8 @@ package struct GatewaySettings: Sendable {
   package var heartbeatSeconds: Int
   /// The longest that a graceful shutdown waits for the sockets.
   package var drainSeconds: Int
+  /// With which a backend gets tickets; nil serves no `/tickets`.
+  package var serviceKey: Secret?
   /// PEM file of the certificate chain; nil serves without TLS.
   package var certificateFile: String?
   /// PEM file of the certificate's private key.
@@ -33,7 +35,7 @@ package struct GatewaySettings: Sendable {
   package init(
     host: String = "127.0.0.1", port: Int = 8080, path: String = "/ws/notifications/", adminPort: Int? = nil,
     trustedProxies: [String] = [], origins: [String]? = nil, firstMessage: Bool = false, heartbeatSeconds: Int = 30,
-    drainSeconds: Int = 10, certificateFile: String? = nil, keyFile: String? = nil, limits: Limits = Limits(),
+    drainSeconds: Int = 10, serviceKey: Secret? = nil, certificateFile: String? = nil, keyFile: String? = nil, limits: Limits = Limits(),
     version: String = "0"
   ) {
     self.host = host
@@ -45,6 +47,7 @@ package struct GatewaySettings: Sendable {
     self.firstMessage = firstMessage
     self.heartbeatSeconds = heartbeatSeconds
     self.drainSeconds = drainSeconds
+    self.serviceKey = serviceKey
     self.certificateFile = certificateFile
     self.keyFile = keyFile
     self.limits = limits

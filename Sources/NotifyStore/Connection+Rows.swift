@@ -53,7 +53,7 @@ extension Connection {
       return .revocation(
         Revocation(
           user: text(row.user, row.user_length) ?? "", kind: words.first ?? "",
-          credential: text(row.id_text, row.id_length), reason: words.last ?? ""))
+          credential: text(row.id_text, row.id_length), reason: words.last ?? "", txid: row.txid))
     default:
       let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
       return .row(

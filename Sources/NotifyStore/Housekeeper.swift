@@ -4,7 +4,7 @@ internal import NotifyCore
 internal import ServiceLifecycle
 internal import Synchronization
 
-/// The work beside the path of rows: finds at the start who has unsent rows, and deletes old rows.
+/// The work beside the path of rows: finds at the start who has unsent rows, and deletes what is old.
 package actor Housekeeper: Service {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
   private nonisolated let thread = DedicatedThread(name: "nb-house")
@@ -41,6 +41,7 @@ package actor Housekeeper: Service {
         }
         if purged.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
           try purge()
+          try worker.connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
           purged = .now
         }
         try readPurged()

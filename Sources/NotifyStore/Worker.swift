@@ -32,7 +32,7 @@ final class Worker {
   private var servedVersion: UInt64 = 0
   private var backoff = Backoff()
   private var lastReason: String?
-  /// Of the four connections the listener's speaks for all when the database goes and comes.
+  /// Of the five connections the listener's speaks for all when the database goes and comes.
   private var level: Logger.Level { name == "listen" ? .info : .debug }
 
   /// - Parameter name: what the connection is for, for the log and pg_stat_activity.
@@ -82,6 +82,15 @@ final class Worker {
   ///
   /// - Returns: at once when woken; so a stop is never held up.
   func failed(_ error: StoreError) {
+    let wait = fail(error)
+    guard wait > .zero, !signal.isStopped else { return }
+    _ = try? connection.wait(wait)
+  }
+
+  /// Something failed: logs where the reason is a new one.
+  ///
+  /// - Returns: how long to wait before trying again.
+  func fail(_ error: StoreError) -> Duration {
     if lastReason != error.description {
       lastReason = error.description
       var metadata: Logger.Metadata = ["for": "\(name)"]
@@ -91,8 +100,6 @@ final class Worker {
       context.logger.log(level: level, "\(error.description); trying again", metadata: metadata)
     }
     connection.close()
-    let wait = backoff.next(jitter: Double.random(in: 0..<1))
-    guard wait > .zero, !signal.isStopped else { return }
-    _ = try? connection.wait(wait)
+    return backoff.next(jitter: Double.random(in: 0..<1))
   }
 }

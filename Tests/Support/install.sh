@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-packages=(libpq-dev postgresql)
+packages=(libpq-dev zlib1g-dev postgresql)
 if [ "${1:-run}" = test ]; then
   packages+=(postgresql-15-pgtap chromium clang-format-14 pgbouncer gcc make curl python3-venv)
 fi

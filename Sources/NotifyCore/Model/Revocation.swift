@@ -4,41 +4,48 @@ package struct Revocation: Hashable, Sendable {
   package enum Scope: Hashable, Sendable {
     /// All of the user's.
     case user
-    /// Those that were opened with one of the user's sessions, any of them.
+    /// Those of them that were opened with a session.
     case sessions
+    /// Those of them that were opened with a token.
+    case tokens
     /// Those that were opened with the session of this SHA-256 (hex).
     case session(String)
     /// Those that were opened with the token of this SHA-256 (hex).
     case token(String)
   }
 
-  /// Whose; nil where a credential is gone and its user is not known.
+  /// Whose; nil for everybody's, and where the credential tells.
   package let user: UserID?
   package let scope: Scope
   /// What the client is told.
   package let reason: CloseReason.Credential
+  /// The transaction that ended it.
+  package let txid: UInt64
 
-  package init(user: UserID?, scope: Scope, reason: CloseReason.Credential) {
+  package init(user: UserID?, scope: Scope, reason: CloseReason.Credential, txid: UInt64) {
     self.user = user
     self.scope = scope
     self.reason = reason
+    self.txid = txid
   }
 
   /// Reads the columns of a row; nil where they say nothing that this program knows.
   ///
   /// - Parameters:
-  ///   - user: empty where it is not known.
+  ///   - user: empty for everybody, and where the credential tells.
   ///   - credential: a hash, where the kind needs one.
-  package init?(user: String, kind: String, credential: String?, reason: String) {
-    guard let reason = CloseReason.Credential(rawValue: reason) else { return nil }
+  package init?(user: String, kind: String, credential: String?, reason: String, txid: UInt64) {
+    guard let reason = CloseReason.Credential(rawValue: reason), user.isEmpty || UserID(user) != nil else { return nil }
     switch (kind, credential) {
     case ("user", nil): scope = .user
     case ("sessions", nil): scope = .sessions
+    case ("tokens", nil): scope = .tokens
     case ("session", let hash?): scope = .session(hash)
     case ("token", let hash?): scope = .token(hash)
     default: return nil
     }
     self.user = UserID(user)
     self.reason = reason
+    self.txid = txid
   }
 }

@@ -27,10 +27,15 @@ struct HTTPResponder: Sendable {
   private let counter = RequestCounter()
   /// Paths that answer GET and HEAD alone: other methods get 405, which Hummingbird's router doesn't know.
   private let readOnlyPaths: Set<String>
+  /// Paths that answer POST alone.
+  private let writeOnlyPaths: Set<String>
 
-  init(router: Router<BasicRequestContext>, readOnlyPaths: Set<String>, logger: Logger) {
+  init(
+    router: Router<BasicRequestContext>, readOnlyPaths: Set<String>, writeOnlyPaths: Set<String> = [], logger: Logger
+  ) {
     responder = router.buildResponder()
     self.readOnlyPaths = readOnlyPaths
+    self.writeOnlyPaths = writeOnlyPaths
     self.logger = logger
   }
 
@@ -39,7 +44,11 @@ struct HTTPResponder: Sendable {
     do {
       var head = head
       let isRead = head.method == .GET || head.method == .HEAD
-      if !isRead, readOnlyPaths.contains(String(RequestTarget(head.uri).path)) {
+      let path = String(RequestTarget(head.uri).path)
+      if head.method != .POST, writeOnlyPaths.contains(path) {
+        return .text(.methodNotAllowed, "use POST", ["Allow": "POST"])
+      }
+      if !isRead, readOnlyPaths.contains(path) {
         return .text(.methodNotAllowed, "use GET", ["Allow": "GET, HEAD"])
       }
       // The handler leaves the body of a HEAD's answer out.

@@ -85,7 +85,8 @@ final class Hub: DeliverySink {
   }
 
   func revoke(_ revocations: [Revocation]) {
-    onEveryLoop { $0.revoke(revocations) }
+    let index = RevocationIndex(revocations)
+    onEveryLoop { $0.revoke(index) }
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {

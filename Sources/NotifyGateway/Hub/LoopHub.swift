@@ -18,6 +18,8 @@ final class LoopHub {
   /// Lost connections to the database, and the newest durable transaction at the last loss.
   private(set) var generation: UInt64 = 0
   private(set) var durable: UInt64 = 0
+  /// What has ended access lately.
+  private(set) var revocations = RevocationHistory()
   private(set) var isDraining = false
 
   private(set) var connections: [Connection] = []
@@ -83,7 +85,11 @@ final class LoopHub {
     self.generation = generation
     self.durable = durable
     passed = passed?.lowered(to: durable + 1)
-    for connection in connections { connection.lower(durable: durable) }
+    for connection in connections {
+      connection.lower(durable: durable)
+      // Ids may be given again: what a look-up saw by them proves nothing any more.
+      connection.identity?.seen = nil
+    }
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {
@@ -95,11 +101,9 @@ final class LoopHub {
   }
 
   /// Closes the sockets whose access has ended.
-  func revoke(_ revocations: [Revocation]) {
-    for revocation in revocations {
-      guard case .user = revocation.scope, let user = revocation.user else { continue }
-      for connection in groups[user] { connection.close(.unauthorized(revocation.reason)) }
-    }
+  func revoke(_ index: RevocationIndex) {
+    revocations.add(index)
+    for connection in connections { connection.revoke(index) }
   }
 
   /// Closes every socket for a restart: with a random delay, or all would come back at once.

@@ -42,6 +42,7 @@ extension Connection {
   /// Verifies a credential; `verified` gets the verdict on this loop.
   func verify(_ credential: Credential) {
     isVerifying = true
+    verifiesSince = (hub.revocations.serial, hub.generation)
     let authenticator = services.authenticator
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let isSubmitted = services.jobs.submit {
@@ -55,17 +56,16 @@ extension Connection {
     isVerifying = false
     switch (state, verdict) {
     case (.verifying, .accepted(let identity)):
-      credential = nil
-      accept(identity)
+      admit(identity)
     case (.verifying, .rejected(let why, let detail)):
       reject(.unauthorized(why), detail: detail)
     case (.verifying, .unavailable), (.open, .unavailable):
       retryAt = eventLoop.now + GatewayLimits.retryVerify
     case (.open, .accepted(let new)):
-      credential = nil
       if new.user == user {
-        identity = new
+        admit(new)
       } else {
+        credential = nil
         close(.unauthorized(.invalid))
       }
     case (.open, .rejected(let why, _)):
@@ -75,6 +75,29 @@ extension Connection {
       break
     }
     flushIfNeeded()
+  }
+
+  /// Lets in whoever was accepted, unless access has ended while the credential was verified.
+  private func admit(_ accepted: Identity) {
+    var identity = accepted
+    if verifiesSince.generation != hub.generation { identity.seen = nil }
+    switch hub.revocations.judge(identity, since: verifiesSince.revocations) {
+    case .good:
+      credential = nil
+      if state == .open { self.identity = identity } else { accept(identity) }
+    case .ended(let why) where state == .open:
+      close(.unauthorized(why))
+    case .ended(let why):
+      reject(.unauthorized(why), detail: "access ended while the credential was verified")
+    case .unknown:
+      retryAt = eventLoop.now
+    }
+  }
+
+  /// Access has ended, of somebody.
+  func revoke(_ index: RevocationIndex) {
+    guard let identity, let why = index.reason(for: identity) else { return }
+    close(.unauthorized(why))
   }
 
   /// Tries a credential again that could not be looked up.

@@ -46,6 +46,8 @@ final class Connection: ChannelDuplexHandler {
   var credential: Credential?
   var since: String?
   var isVerifying = false
+  /// The hub's revocations and lost connections when the verification began.
+  var verifiesSince: (revocations: UInt64, generation: UInt64) = (0, 0)
   var retryAt: NIODeadline?
   var identity: Identity?
   var session: Session?

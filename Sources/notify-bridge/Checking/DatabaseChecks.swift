@@ -27,6 +27,7 @@ struct DatabaseChecks {
       report.ok("schema", "up to date, \(Migration.all.count) migrations")
       try checkRights(connection, &report)
       try checkTables(connection, &report)
+      try LoginChecks(settings: settings).run(connection, &report)
     }
     attempt("listen", &report) { try ListenCheck(url: settings.secret(.databaseListenURL) ?? url).run(&$0) }
     attempt("clock", &report) { try checkClock(connection, &$0) }
@@ -75,12 +76,14 @@ struct DatabaseChecks {
       """
       SELECT current_user, what FROM (
         SELECT 'SELECT on notify_bridge.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'notify_bridge' AND c.relname IN ('migration', 'source', 'replica')
+        WHERE n.nspname = 'notify_bridge' AND c.relname IN ('migration', 'source', 'served', 'replica', 'revocation', 'login')
           AND NOT has_table_privilege(c.oid, 'SELECT')
         UNION ALL
         SELECT 'EXECUTE on notify_bridge.' || p.proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
-          AND p.proname IN ('register_replica', 'arm', 'touch_replica', 'unregister_replica', 'purge', 'repair_txids')
+          AND p.proname IN ('register_replica', 'arm', 'touch_replica', 'unregister_replica', 'purge', 'repair_txids',
+            'look_up', 'login_tables', 'user_columns', 'find_table', 'column_type', 'kind_of', 'redeem_tickets',
+            'clean_logins')
           AND NOT has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
         SELECT 'SELECT on ' || c.oid::regclass FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation
@@ -171,7 +174,8 @@ struct DatabaseChecks {
     }
   }
 
-  private static func grant(_ role: String) -> String {
+  /// What gives a role its rights.
+  static func grant(_ role: String) -> String {
     "As the owner of the database: SELECT notify_bridge.grant_to('\(role.replacing("'", with: "''"))')"
   }
 }

@@ -14,13 +14,25 @@ enum LocalChecks {
   }
 
   private static func checkKeys(_ settings: Settings, _ report: inout CheckReport) async {
-    let subject = "logins"
-    do {
-      try settings.requireLogin()
-    } catch {
-      let names = "\(ConfigurationKey.authJWTSecret.variable), …_JWT_PUBLIC_KEY_FILE, …_JWT_JWKS_FILE or …_JWT_JWKS_URL"
-      return report.fail(subject, "no login method is configured, so nobody could connect", "Set \(names)")
+    guard settings.hasLogin else {
+      let names = [
+        "\(ConfigurationKey.authJWTSecret.variable)", "…_JWT_PUBLIC_KEY_FILE", "…_JWT_JWKS_FILE", "…_JWT_JWKS_URL",
+        "…_DJANGO_SECRET_KEY", "…_DRF_TOKENS",
+      ]
+      return report.fail(
+        "logins", "no login method is configured, so nobody could connect",
+        "Set \(names.joined(separator: ", ")) or …_SERVICE_KEY")
     }
+    if settings.hasJWT { await checkJWT(settings, &report) }
+    if let key = settings.secret(.authServiceKey), key.exposed.utf8.count < 32 {
+      report.warn(
+        "logins", "\(settings.origin(.authServiceKey)) is shorter than 32 bytes: it may be guessed",
+        "Make one: openssl rand -hex 32")
+    }
+  }
+
+  private static func checkJWT(_ settings: Settings, _ report: inout CheckReport) async {
+    let subject = "logins"
     do {
       let jwt = try settings.jwt(withKeyFiles: true)
       let quiet = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }

@@ -29,7 +29,7 @@ struct CheckCommand: AsyncParsableCommand {
 
   func run() async throws {
     if ready { return try await askBridge() }
-    let settings = try options.settings(needing: [.databaseURL, .databaseListenURL, .authJWTSecret])
+    let settings = try options.settings(needing: ServeCommand.secrets)
     let database = DatabaseChecks(settings: settings, url: try Database.url(settings))
     var report = CheckReport()
     database.run(&report)

@@ -16,7 +16,7 @@ struct ServeCommand: AsyncParsableCommand {
       """)
 
   /// The secrets that serving needs.
-  static let secrets: Set<ConfigurationKey> = [.databaseURL, .databaseListenURL, .authJWTSecret]
+  static let secrets = Settings.loginSecrets.union([.databaseURL, .databaseListenURL])
 
   @OptionGroup(title: "Settings")
   var options: ConfigurationOptions

@@ -57,6 +57,28 @@ extension ConfigurationKey {
   static let authJWTLeewaySeconds = ConfigurationKey(
     ["auth", "jwt_leeway_seconds"], .integer(0...3_600), defaultValue: "0", unit: "seconds",
     summary: "How far the issuer's clock may be off")
+  static let authDjangoSecretKey = ConfigurationKey(
+    ["auth", "django_secret_key"], .secret, summary: "Django's SECRET_KEY: enables logins by session cookie")
+  static let authDjangoSecretKeyFile = secretFile(of: authDjangoSecretKey)
+  static let authDjangoSecretKeyFallbacks = ConfigurationKey(
+    ["auth", "django_secret_key_fallbacks"], .secret,
+    summary: "Django's SECRET_KEY_FALLBACKS, separated by commas: earlier keys that still count")
+  static let authDjangoSecretKeyFallbacksFile = secretFile(of: authDjangoSecretKeyFallbacks)
+  static let authDjangoSessionCookie = ConfigurationKey(
+    ["auth", "django_session_cookie"], .text, defaultValue: "sessionid", summary: "Django's SESSION_COOKIE_NAME")
+  static let authDjangoSessionAgeSeconds = ConfigurationKey(
+    ["auth", "django_session_age_seconds"], .integer(1...1_000_000_000), defaultValue: "1209600", unit: "seconds",
+    summary: "Django's SESSION_COOKIE_AGE, for sessions that are kept in a signed cookie")
+  static let authDjangoUserTable = ConfigurationKey(
+    ["auth", "django_user_table"], .text,
+    summary: "The table of users; without it that which an attached recipient refers to, else auth_user")
+  static let authDRFTokens = ConfigurationKey(
+    ["auth", "drf_tokens"], .boolean, defaultValue: "false",
+    summary: "Enables logins by token keys of Django REST framework (authtoken_token)")
+  static let authServiceKey = ConfigurationKey(
+    ["auth", "service_key"], .secret,
+    summary: "The key with which a backend gets one-time tickets at POST /tickets: enables logins by ticket")
+  static let authServiceKeyFile = secretFile(of: authServiceKey)
   static let authFirstMessage = ConfigurationKey(
     ["auth", "first_message"], .boolean, defaultValue: "false",
     summary: "Wait 10 s for an authenticate message where a connect brings no credential")
@@ -126,6 +148,9 @@ extension ConfigurationKey {
     httpHost, httpPort, httpPath, httpAdminPort, httpTrustedProxies,
     authJWTSecret, authJWTSecretFile, authJWTPublicKeyFile, authJWTJWKSFile, authJWTJWKSURL,
     authJWTJWKSRefreshSeconds, authJWTUserClaim, authJWTAudience, authJWTIssuer, authJWTLeewaySeconds,
+    authDjangoSecretKey, authDjangoSecretKeyFile, authDjangoSecretKeyFallbacks, authDjangoSecretKeyFallbacksFile,
+    authDjangoSessionCookie, authDjangoSessionAgeSeconds, authDjangoUserTable, authDRFTokens,
+    authServiceKey, authServiceKeyFile,
     authFirstMessage, authOrigins,
     heartbeatSeconds, drainSeconds, retentionDays,
     limitsConnections, limitsConnectionsPerUser, limitsConnectionsPerAddress, limitsConnectRate, limitsQueueBytes,
@@ -136,7 +161,7 @@ extension ConfigurationKey {
 
   /// Names of settings that a later version adds; those that end in `_` stand for all that begin so.
   static let later = [
-    "DATABASE_TWO_PHASE_WRITERS", "AUTH_DJANGO_", "AUTH_DRF_TOKENS", "AUTH_SERVICE_KEY", "DOORBELL_",
+    "DATABASE_TWO_PHASE_WRITERS", "DOORBELL_",
   ]
 
   private static func secretFile(of secret: ConfigurationKey) -> ConfigurationKey {

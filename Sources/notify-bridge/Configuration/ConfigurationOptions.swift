@@ -26,6 +26,16 @@ struct ConfigurationOptions: ParsableArguments {
   @ArgumentParser.Option(.authJWTAudience) var authJWTAudience: String?
   @ArgumentParser.Option(.authJWTIssuer) var authJWTIssuer: String?
   @ArgumentParser.Option(.authJWTLeewaySeconds) var authJWTLeewaySeconds: String?
+  @ArgumentParser.Option(.authDjangoSecretKey) var authDjangoSecretKey: String?
+  @ArgumentParser.Option(.authDjangoSecretKeyFile) var authDjangoSecretKeyFile: String?
+  @ArgumentParser.Option(.authDjangoSecretKeyFallbacks) var authDjangoSecretKeyFallbacks: String?
+  @ArgumentParser.Option(.authDjangoSecretKeyFallbacksFile) var authDjangoSecretKeyFallbacksFile: String?
+  @ArgumentParser.Option(.authDjangoSessionCookie) var authDjangoSessionCookie: String?
+  @ArgumentParser.Option(.authDjangoSessionAgeSeconds) var authDjangoSessionAgeSeconds: String?
+  @ArgumentParser.Option(.authDjangoUserTable) var authDjangoUserTable: String?
+  @ArgumentParser.Option(.authDRFTokens) var authDRFTokens: String?
+  @ArgumentParser.Option(.authServiceKey) var authServiceKey: String?
+  @ArgumentParser.Option(.authServiceKeyFile) var authServiceKeyFile: String?
   @ArgumentParser.Option(.authFirstMessage) var authFirstMessage: String?
   @ArgumentParser.Option(.authOrigins) var authOrigins: String?
   @ArgumentParser.Option(.heartbeatSeconds) var heartbeatSeconds: String?

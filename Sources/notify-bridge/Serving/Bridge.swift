@@ -33,7 +33,6 @@ struct Bridge {
     let logger = Logger(label: NotifyBridge.applicationName) { BridgeLogHandler(label: $0, output: output) }
     let limits = settings.limits(descriptors: DescriptorLimit.raise())
     let gatewaySettings = try settings.gateway(descriptors: DescriptorLimit.current.soft)
-    let authenticator = try await ReloadingAuthenticator(settings, logger: logger)
     let registry = PrometheusRegistry()
     let metrics = BridgeMetrics(factory: registry)
     let status = BridgeStatus()
@@ -44,11 +43,13 @@ struct Bridge {
       limits: limits, status: status, metrics: metrics, logger: logger)
     let marker = try Marker(context)
     let replays = try ReplayReader(context)
+    let lookups = try LookupReader(context, userTable: settings.text(.authDjangoUserTable))
+    let authenticator = try await ReloadingAuthenticator(settings, lookup: lookups, logger: logger)
     let housekeeper = try Housekeeper(context)
     let latch = Latch()
     let gateway = Gateway(
-      settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, status: status,
-      metrics: metrics, registry: registry, logger: logger, routes: routes,
+      settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, lookup: lookups,
+      status: status, metrics: metrics, registry: registry, logger: logger, routes: routes,
       onListening: { [onListening] in
         onListening($0)
         latch.open()
@@ -66,6 +67,7 @@ struct Bridge {
           .init(service: AfterListening(service: housekeeper, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: marker, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: replays, latch: latch, onFailure: onFailure)),
+          .init(service: AfterListening(service: lookups, latch: latch, onFailure: onFailure)),
           .init(service: authenticator), .init(service: gateway),
           .init(
             service: SignalService(signals: signals, reload: { await reloader.reload() }),

@@ -8,26 +8,43 @@ import Synchronization
 final class ReloadingAuthenticator: Authenticator, Service {
   /// One set of keys and rules.
   private struct Generation: Sendable {
-    let jwt: JWTAuthenticator
+    let services: [any Service]
     let router: CredentialRouter
+    let warnings: [String]
 
-    init(_ jwt: JWTAuthenticator) {
-      self.jwt = jwt
-      self.router = CredentialRouter(jwt: jwt)
+    init(_ settings: Settings, lookup: any CredentialLookup, logger: Logger) async throws {
+      var router = CredentialRouter()
+      var jwt: JWTAuthenticator?
+      if settings.hasJWT {
+        jwt = try await JWTAuthenticator(settings.jwt(withKeyFiles: true), logger: logger)
+        router.jwt = jwt.map { ActiveUserAuthenticator($0, lookup: lookup) }
+      }
+      if settings[.authDjangoSecretKey] != nil {
+        router.session = try DjangoSessionAuthenticator(settings.django, lookup: lookup)
+      }
+      if settings.flag(.authDRFTokens) { router.token = DRFTokenAuthenticator(lookup: lookup) }
+      if settings[.authServiceKey] != nil {
+        router.ticket = ActiveUserAuthenticator(TicketAuthenticator(lookup: lookup), lookup: lookup)
+      }
+      services = jwt?.services ?? []
+      warnings = jwt?.warnings ?? []
+      self.router = router
     }
   }
 
   private let current: Mutex<Generation>
+  private let lookup: any CredentialLookup
   private let logger: Logger
   private let replacements: AsyncStream<Generation>
   private let continuation: AsyncStream<Generation>.Continuation
 
   /// - Throws: a configuration error for the first setting that can't be used.
-  init(_ settings: Settings, logger: Logger) async throws {
-    let jwt = try await JWTAuthenticator(settings.jwt(withKeyFiles: true), logger: logger)
-    for warning in jwt.warnings { logger.warning("\(warning)") }
+  init(_ settings: Settings, lookup: any CredentialLookup, logger: Logger) async throws {
+    let first = try await Generation(settings, lookup: lookup, logger: logger)
+    for warning in first.warnings { logger.warning("\(warning)") }
+    self.lookup = lookup
     self.logger = logger
-    current = Mutex(Generation(jwt))
+    current = Mutex(first)
     (replacements, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -40,7 +57,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
   ///
   /// - Throws: a configuration error; then the keys before stay.
   func reload(_ settings: Settings) async throws {
-    let next = Generation(try await JWTAuthenticator(settings.jwt(withKeyFiles: true), logger: logger))
+    let next = try await Generation(settings, lookup: lookup, logger: logger)
     current.withLock { $0 = next }
     continuation.yield(next)
   }
@@ -56,7 +73,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
   /// Runs the services of one generation until the next replaces it.
   private func run(_ generation: Generation) async -> Generation? {
     await withTaskGroup(of: Generation?.self) { group in
-      for service in generation.jwt.services {
+      for service in generation.services {
         group.addTask { [logger] in
           do {
             try await service.run()

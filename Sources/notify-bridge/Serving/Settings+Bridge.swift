@@ -40,17 +40,43 @@ extension Settings {
     self[.databasePooled] == nil ? .detected : flag(.databasePooled) ? .always : .never
   }
 
+  /// Logins by sessions of Django.
+  var django: DjangoSettings {
+    var django = DjangoSettings()
+    django.secretKey = secret(.authDjangoSecretKey)
+    django.fallbacks = (list(.authDjangoSecretKeyFallbacks) ?? []).map { Secret($0) }
+    django.sessionCookie = text(.authDjangoSessionCookie) ?? django.sessionCookie
+    django.sessionAgeSeconds = number(.authDjangoSessionAgeSeconds)
+    return django
+  }
+
+  /// The secrets of logins.
+  static let loginSecrets: Set<ConfigurationKey> = [
+    .authJWTSecret, .authDjangoSecretKey, .authDjangoSecretKeyFallbacks, .authServiceKey,
+  ]
+
+  /// The settings that let JWTs in.
+  static let jwtKeys: [ConfigurationKey] = [.authJWTSecret, .authJWTPublicKeyFile, .authJWTJWKSFile, .authJWTJWKSURL]
+
+  /// Whether JWTs are on.
+  var hasJWT: Bool { Self.jwtKeys.contains { self[$0] != nil } }
+
+  /// Whether somebody could log in at all.
+  var hasLogin: Bool {
+    hasJWT || self[.authDjangoSecretKey] != nil || flag(.authDRFTokens) || self[.authServiceKey] != nil
+  }
+
   /// That somebody could log in at all.
   func requireLogin() throws(ConfigurationError) {
-    let keys: [ConfigurationKey] = [.authJWTSecret, .authJWTPublicKeyFile, .authJWTJWKSFile, .authJWTJWKSURL]
-    guard keys.allSatisfy({ self[$0] == nil }) else { return }
+    guard !hasLogin else { return }
     throw ConfigurationError(
       """
-      no login method is configured, so nobody could connect: set \(keys[0].variable)
-      to the secret of your backend's JWTs (Django: SECRET_KEY), or one of
-        \(keys[1].variable)
-        \(keys[2].variable)
-        \(keys[3].variable)
+      no login method is configured, so nobody could connect: set one of
+        \(Self.jwtKeys[0].variable)  the secret of your backend's JWTs (SimpleJWT: SECRET_KEY); also
+          …_PUBLIC_KEY_FILE, …_JWKS_FILE or …_JWKS_URL
+        \(ConfigurationKey.authDjangoSecretKey.variable)  Django's SECRET_KEY, for its session cookies
+        \(ConfigurationKey.authDRFTokens.variable)=true  for tokens of Django REST framework
+        \(ConfigurationKey.authServiceKey.variable)  for one-time tickets
       To try things without: notify-bridge dev
       """)
   }
@@ -67,7 +93,7 @@ extension Settings {
       host: text(.httpHost) ?? "127.0.0.1", port: number(.httpPort), path: text(.httpPath) ?? "/ws/notifications/",
       adminPort: integer(.httpAdminPort), trustedProxies: list(.httpTrustedProxies) ?? [], origins: list(.authOrigins),
       firstMessage: flag(.authFirstMessage), heartbeatSeconds: number(.heartbeatSeconds),
-      drainSeconds: number(.drainSeconds), certificateFile: text(.tlsCertificateFile), keyFile: text(.tlsKeyFile),
+      drainSeconds: number(.drainSeconds), serviceKey: secret(.authServiceKey), certificateFile: text(.tlsCertificateFile), keyFile: text(.tlsKeyFile),
       limits: limits(descriptors: descriptors), version: NotifyBridge.version)
   }
 

@@ -1,0 +1,29 @@
+package import NotifyCore
+
+/// A method whose credentials say who comes, but not whether that user may still come: where logins are attached, the
+/// table of users is asked too.
+package struct ActiveUserAuthenticator: Authenticator {
+  private let method: any Authenticator
+  private let lookup: any CredentialLookup
+
+  package init(_ method: any Authenticator, lookup: any CredentialLookup) {
+    self.method = method
+    self.lookup = lookup
+  }
+
+  package func verify(_ credential: Credential) async -> Verdict {
+    let verdict = await method.verify(credential)
+    guard case .accepted(let identity) = verdict else { return verdict }
+    switch await lookup.lookUp(.active(identity.user)) {
+    case .unavailable(let detail):
+      return .unavailable(detail: detail)
+    case .unknown:
+      return .rejected(.revoked, detail: "the user does not exist")
+    case .found(let record):
+      guard record.isActive else { return .rejected(.inactive, detail: "the user is not active") }
+      return .accepted(
+        Identity(
+          user: identity.user, expires: identity.expires, login: identity.login, seen: identity.seen ?? record.seen))
+    }
+  }
+}

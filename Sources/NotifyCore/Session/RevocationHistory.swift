@@ -1,0 +1,40 @@
+internal import DequeModule
+
+/// The newest revocations, for credentials whose verification began before they came.
+///
+/// Whoever verifies notes `serial` first and asks `judge` last: what came in between was not known to the look-up, and
+/// the socket was in no group yet where it could have been found. A value without clock or I/O.
+package struct RevocationHistory: Sendable {
+  /// What has become of an access meanwhile.
+  package enum Judgement: Equatable, Sendable {
+    case good
+    case ended(CloseReason.Credential)
+    /// More came than is remembered: verify again.
+    case unknown
+  }
+
+  /// Counts what was added.
+  package private(set) var serial: UInt64 = 0
+  private var recent: Deque<RevocationIndex> = []
+  private var remembered = 0
+
+  package init() {}
+
+  /// Revocations came.
+  package mutating func add(_ index: RevocationIndex) {
+    serial += 1
+    recent.append(index)
+    remembered += index.count
+    while remembered > Limits.rememberedRevocations, let oldest = recent.popFirst() { remembered -= oldest.count }
+  }
+
+  /// Judges an access whose verification began at `start`.
+  package func judge(_ identity: Identity, since start: UInt64) -> Judgement {
+    let missed = Int(serial - start)
+    guard missed <= recent.count else { return .unknown }
+    for index in recent.suffix(missed) {
+      if let reason = index.reason(for: identity) { return .ended(reason) }
+    }
+    return .good
+  }
+}

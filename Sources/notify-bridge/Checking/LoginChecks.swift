@@ -1,0 +1,106 @@
+import NotifyStore
+
+/// What logins need in the database: the backend's tables, the rights on them, and the triggers that end access.
+struct LoginChecks {
+  private static let subject = "logins"
+
+  /// A table of the backend.
+  private struct Table {
+    let kind: String
+    let name: String
+    let isAttached: Bool
+    let problem: String?
+    /// Columns that the role may not read.
+    let hidden: String?
+    /// Triggers that do not fire always.
+    let silent: String?
+
+    /// What it is for.
+    var use: String {
+      switch kind {
+      case "session": "session cookies"
+      case "token": "token keys"
+      default: "users"
+      }
+    }
+  }
+
+  let settings: Settings
+
+  func run(_ connection: Connection, _ report: inout CheckReport) throws {
+    let tables = try read(connection)
+    let needed = neededKinds
+    var isWorking = true
+    for table in tables where needed.contains(table.kind) || table.isAttached {
+      if table.kind == "session", table.name.isEmpty {
+        report.warn(
+          Self.subject, "there is no table django_session, so only sessions that are kept in signed cookies log in",
+          "Where Django's SESSION_ENGINE is another one, choose db or signed_cookies")
+      } else if let problem = table.problem {
+        report.fail(Self.subject, "\(table.use): \(problem)", remedy(for: table))
+        isWorking = false
+      } else if let hidden = table.hidden {
+        report.fail(
+          Self.subject, "the role may not read \(hidden) of \(table.name)",
+          DatabaseChecks.grant(try role(connection)) + ", after: SELECT notify_bridge.attach_logins()")
+        isWorking = false
+      } else if let silent = table.silent {
+        report.warn(
+          Self.subject, "\(table.name) has lost \(silent), so access goes on when it should end",
+          "As its owner: SELECT notify_bridge.attach_logins()")
+      }
+    }
+    guard !needed.isEmpty, isWorking else { return }
+    if tables.contains(where: { needed.contains($0.kind) && !$0.isAttached && !$0.name.isEmpty }) {
+      report.warn(
+        Self.subject, "logins are not attached: a logout or a deactivated user keeps open sockets open",
+        "As the owner of Django's tables: notify-bridge attach --logins, or SELECT notify_bridge.attach_logins()")
+    } else {
+      report.ok(Self.subject, "Django's tables are there, and sockets close when access ends")
+    }
+  }
+
+  /// The tables that the switched-on methods can't do without.
+  private var neededKinds: Set<String> {
+    var kinds: Set<String> = []
+    if settings[.authDjangoSecretKey] != nil { kinds.formUnion(["session", "user"]) }
+    if settings.flag(.authDRFTokens) { kinds.formUnion(["token", "user"]) }
+    return kinds
+  }
+
+  private func read(_ connection: Connection) throws -> [Table] {
+    let rows = try connection.query(
+      """
+      SELECT t.kind, t.relation::text, t.is_attached, t.problem,
+        (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute AS a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           AND a.attname = ANY (CASE t.kind
+             WHEN 'session' THEN '{session_key,session_data,expire_date}'::name[]
+             WHEN 'token' THEN '{key,user_id}'::name[]
+             ELSE ARRAY[t.key_column, 'password', 'is_active'] END)
+           AND NOT (has_schema_privilege(c.relnamespace, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'))),
+        (SELECT string_agg('its trigger for ' || w.event, ', ' ORDER BY w.event) FROM (VALUES ('update'), ('delete'), ('truncate')) AS w (event)
+         WHERE t.is_attached AND NOT (t.kind = 'session' AND w.event = 'update') AND NOT EXISTS (
+           SELECT FROM pg_trigger AS g
+           WHERE g.tgrelid = c.oid AND g.tgname = 'notify_bridge_revoke_' || w.event AND g.tgenabled = 'A'))
+      FROM notify_bridge.login_tables($1) AS t LEFT JOIN pg_class AS c ON c.oid = t.relation
+      """, [settings.text(.authDjangoUserTable)])
+    return rows.map { row in
+      Table(
+        kind: row[0] ?? "", name: row[1] ?? "", isAttached: row[2] == "t", problem: row[3], hidden: row[4],
+        silent: row[5])
+    }
+  }
+
+  private func role(_ connection: Connection) throws -> String {
+    try connection.query("SELECT current_user").first?.first.flatMap { $0 } ?? ""
+  }
+
+  private func remedy(for table: Table) -> String {
+    switch table.kind {
+    case "session": "The columns are those of Django's own table: session_key, session_data, expire_date"
+    case "token": "Run Django's migrations of rest_framework.authtoken, or leave \(ConfigurationKey.authDRFTokens.variable) out"
+    default: "Name it: \(ConfigurationKey.authDjangoUserTable.variable)"
+    }
+  }
+}
