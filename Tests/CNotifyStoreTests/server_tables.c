@@ -66,7 +66,8 @@ void tables_make(notify_store *store) {
   tables_drop(store);
   server_run(store,
              "CREATE SCHEMA app;"
-             "CREATE TABLE app.event (code varchar(40) PRIMARY KEY DEFAULT md5(random()::text), person text, "
+             "CREATE TABLE app.event (code varchar(40) COLLATE \"und-x-icu\" PRIMARY KEY DEFAULT md5(random()::text), "
+             "person text, "
              "title text NOT NULL DEFAULT 'x', details jsonb, seen boolean, sent_at timestamptz, "
              "txid xid8 DEFAULT pg_current_xact_id());"
              "CREATE INDEX ON app.event (txid); CREATE INDEX ON app.event (person, txid);"

@@ -9,7 +9,7 @@
 enum {
   // public.notification.
   TABLE_OURS,
-  // Ids and recipients are texts; no column says when a row was made or that it was sent.
+  // Ids and recipients are texts, ids in an order of people; no column says when a row was made or that it was sent.
   TABLE_EVENT,
   // Ids and recipients are uuids, payloads are json, names need quotes.
   TABLE_ALARM,
