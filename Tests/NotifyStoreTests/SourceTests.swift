@@ -160,10 +160,11 @@ struct SourceTests {
         if case .revoked(let revocations) = news { told += revocations }
         if case .batch(let batch) = news, !batch.frames.isEmpty { break }
       }
+      let txid = UInt64(try connection.query("SELECT max(txid::text) FROM notify_bridge.revocation")[0][0] ?? "") ?? 0
       #expect(
         told == [
-          Revocation(user: UserID(1), scope: .user, reason: .inactive),
-          Revocation(user: nil, scope: .token("ab"), reason: .revoked),
+          Revocation(user: UserID(1), scope: .user, reason: .inactive, txid: txid),
+          Revocation(user: nil, scope: .token("ab"), reason: .revoked, txid: txid),
         ])
     }
   }

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NIOSSL
 import NotifyAuth
+import NotifyCore
 import NotifyGateway
 
 /// What can be looked at without the database.
