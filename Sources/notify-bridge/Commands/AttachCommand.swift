@@ -13,10 +13,11 @@ struct AttachCommand: ParsableCommand {
 
       Example:  notify-bridge attach public.workorder_notification --recipient recipient_id \\
                   --payload "jsonb_build_object('title', title) || coalesce(data, '{}')"
+                notify-bridge attach --logins
       """)
 
-  @Argument(help: "The table, as schema.name or name.")
-  var table: String
+  @Argument(help: "The table, as schema.name or name. May be left out with --logins.")
+  var table: String?
 
   @ArgumentParser.Option(help: ArgumentHelp("Whom a row is for: integer, uuid or text.", valueName: "column"))
   var recipient: String?
@@ -39,6 +40,9 @@ struct AttachCommand: ParsableCommand {
     help: ArgumentHelp("Set when a user has read a row: boolean or timestamptz.", valueName: "column"))
   var read: String?
 
+  @Flag(help: "Have a logout, a changed password and the like of Django's tables close sockets at once.")
+  var logins = false
+
   @Flag(help: "Don't ask.")
   var yes = false
 
@@ -48,12 +52,25 @@ struct AttachCommand: ParsableCommand {
   @OptionGroup(title: "Settings", visibility: .hidden)
   var options: ConfigurationOptions
 
+  func validate() throws {
+    if table == nil, !logins { throw ValidationError("A table is missing: the one to serve, or --logins alone.") }
+  }
+
   func run() throws {
-    let settings = try options.settings(needing: [.databaseURL])
+    let settings = try options.settings(needing: [.databaseURL, .authDjangoUserTable])
     // The flag of a setting, and here of this table: the setting itself is about our own.
     let retentionDays = options.retentionDays.flatMap { Int($0) }
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
+    if let table { try attach(table, retentionDays: retentionDays, session) }
+    if logins {
+      for line in try Logins.attach(session.connection, userTable: settings.text(.authDjangoUserTable)) {
+        FileOutput.printLine(Line.escaped(line))
+      }
+    }
+  }
+
+  private func attach(_ table: String, retentionDays: Int?, _ session: AttachSession) throws {
     let choices = AttachPlan.Choices(
       recipient: recipient, id: id, payload: payload, sent: sent, created: created, read: read,
       retentionDays: retentionDays, isForced: force)

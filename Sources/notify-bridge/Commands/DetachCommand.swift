@@ -8,10 +8,14 @@ struct DetachCommand: ParsableCommand {
     abstract: "Undoes attach: drops what it added to a table, nothing else, and stops serving it.",
     discussion: """
       Example:  notify-bridge detach public.workorder_notification --yes
+                notify-bridge detach --logins
       """)
 
-  @Argument(help: "The table, as schema.name or name; also one that was dropped.")
-  var table: String
+  @Argument(help: "The table, as schema.name or name; also one that was dropped. May be left out with --logins.")
+  var table: String?
+
+  @Flag(help: "Take what attach --logins added from Django's tables.")
+  var logins = false
 
   @Flag(help: "Don't ask.")
   var yes = false
@@ -19,10 +23,21 @@ struct DetachCommand: ParsableCommand {
   @OptionGroup(title: "Settings", visibility: .hidden)
   var options: ConfigurationOptions
 
+  func validate() throws {
+    if table == nil, !logins { throw ValidationError("A table is missing: the one to detach, or --logins alone.") }
+  }
+
   func run() throws {
     let settings = try options.settings(needing: [.databaseURL])
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
+    if let table { try detach(table, session) }
+    if logins {
+      for line in try Logins.detach(session.connection) { FileOutput.printLine(Line.escaped(line)) }
+    }
+  }
+
+  private func detach(_ table: String, _ session: AttachSession) throws {
     let found = try TableName.findDropped(table, session) ?? TableName.find(table, session)
     let known = try session.query(
       """

@@ -7,7 +7,8 @@ struct PurgeCommand: ParsableCommand {
     commandName: "purge",
     abstract: "Deletes old rows now, as the retention says; a running bridge does so by itself.",
     discussion: """
-      Only rows of the table that `migrate` made, and only sent ones, or ones that were never to be sent.
+      Only rows of the table that `migrate` made, and of those attached with days of their own; and only sent ones, or
+      ones that were never to be sent.
 
       Example:  notify-bridge purge --retention-days 7 --dry-run
       """)
@@ -25,13 +26,14 @@ struct PurgeCommand: ParsableCommand {
     let settings = try options.settings(needing: [.databaseURL])
     let url = try Database.url(settings)
     let days = settings.number(.retentionDays)
-    guard days > 0 else {
-      FileOutput.printLine("nothing to do: with \(settings.origin(.retentionDays)) 0 everything is kept")
-      return
-    }
     let connection = try Database.connect(url)
     defer { connection.close() }
     try Migrator(connection).verify()
+    let others = try connection.query("SELECT FROM notify_bridge.source WHERE NOT is_own AND retention_days > 0")
+    guard days > 0 || !others.isEmpty else {
+      FileOutput.printLine("nothing to do: with \(settings.origin(.retentionDays)) 0 everything is kept")
+      return
+    }
     var total: Int64 = 0
     while true {
       let rows = try connection.purge(days: days, batch: Self.batch, dryRun: dryRun, timeout: .seconds(60))
@@ -40,6 +42,7 @@ struct PurgeCommand: ParsableCommand {
     }
     let verb = dryRun ? "would delete" : "deleted"
     FileOutput.printLine(
-      "\(verb) \(total) \(total == 1 ? "row" : "rows") older than \(days) \(days == 1 ? "day" : "days")")
+      "\(verb) \(total) \(total == 1 ? "row" : "rows") older than "
+        + (others.isEmpty ? "\(days) \(days == 1 ? "day" : "days")" : "each table's days"))
   }
 }
