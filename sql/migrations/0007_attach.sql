@@ -26,7 +26,7 @@ SELECT s.relation, s.is_own, s.first_txid, s.attached_at, s.purged_txid, s.numbe
     WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1
       AND a.attname = s.id_column) AS has_unique_id,
   CASE
-    WHEN c.oid IS NULL THEN 'the table was dropped'
+    WHEN c.oid IS NULL THEN 'the table was dropped' || coalesce(': it was ' || (s.added ->> 'name'), '')
     WHEN wrong.problem IS NOT NULL THEN wrong.problem
     WHEN NOT EXISTS (
       SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
