@@ -68,8 +68,8 @@ notify_store_status notify_store_purge(notify_store *store, int days, int batch,
   if (status != NOTIFY_STORE_OK) {
     return status;
   }
-  if (days < 1 || batch < 1 || rows == NULL) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "purging needs at least one day and one row, and a place");
+  if (days < 0 || batch < 1 || rows == NULL) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "purging needs a number of days, at least one row, and a place");
   }
   *rows = 0;
   (void)snprintf(day_digits, sizeof day_digits, "%d", days);

@@ -71,7 +71,6 @@ package actor Housekeeper: Service {
   }
 
   private func purge() throws(StoreError) {
-    guard context.settings.retentionDays > 0 else { return }
     var total: Int64 = 0
     var rows: Int64
     repeat {

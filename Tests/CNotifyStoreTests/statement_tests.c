@@ -239,7 +239,7 @@ static void purging_passes_its_arguments(void) {
   CHECK_TEXT(fake.parameters[0], "30");
   CHECK_TEXT(fake.parameters[1], "1000");
   CHECK_TEXT(fake.parameters[2], "t");
-  CHECK_EQUAL(notify_store_purge(store, 0, 1, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_purge(store, -1, 1, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_purge(store, 1, 0, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_purge(store, 1, 1, true, 1000, NULL), NOTIFY_STORE_BAD_ARGUMENT);
   fake_finish(store);
