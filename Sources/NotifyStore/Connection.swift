@@ -143,7 +143,8 @@ package final class Connection {
     return id.map { String(cString: $0) } ?? ""
   }
 
-  /// Deletes sent rows older than `days`, at most `batch`; with `dryRun` counts all that are due instead.
+  /// Deletes sent rows older than `days` (0: none) from our own table, and from attached ones what is past a retention
+  /// of their own, at most `batch` altogether; with `dryRun` counts all that are due instead.
   package func purge(days: Int, batch: Int, dryRun: Bool, timeout: Duration) throws(StoreError) -> Int64 {
     var rows: Int64 = 0
     try check(notify_store_purge(pointer, Int32(days), Int32(batch), dryRun, timeout.milliseconds, &rows))

@@ -26,7 +26,7 @@ SELECT s.relation, s.is_own, s.first_txid, s.attached_at, s.purged_txid, s.numbe
     WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1
       AND a.attname = s.id_column) AS has_unique_id,
   CASE
-    WHEN c.oid IS NULL THEN 'the table was dropped'
+    WHEN c.oid IS NULL THEN 'the table was dropped' || coalesce(': it was ' || (s.added ->> 'name'), '')
     WHEN wrong.problem IS NOT NULL THEN wrong.problem
     WHEN NOT EXISTS (
       SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
@@ -210,9 +210,9 @@ DECLARE
   probe CONSTANT text := format('notify_bridge.attach_probe_%s', pg_backend_pid());
   types oid[];
 BEGIN
-  expression := CASE WHEN position('--' IN given) > 0 THEN given || E'\n' ELSE given END;
+  expression := CASE WHEN position('--' IN given) > 0 THEN rtrim(given, E'\n') || E'\n' ELSE given END;
   BEGIN
-    EXECUTE format('CREATE VIEW %s AS SELECT (%s) AS data FROM %s AS n', probe, expression, relation);
+    EXECUTE format('CREATE VIEW %s AS SELECT (%s) AS expression FROM %s AS n', probe, expression, relation);
     types := ARRAY(SELECT a.atttypid FROM pg_attribute AS a WHERE a.attrelid = probe::regclass AND a.attnum > 0);
     columns := ARRAY(
       SELECT a.attname FROM pg_rewrite AS r
@@ -285,13 +285,22 @@ BEGIN
     RAISE insufficient_privilege USING
       MESSAGE = format('%I may not create indexes in schema %I', current_user, it.schema_name),
       HINT = format('GRANT CREATE ON SCHEMA %I TO %I', it.schema_name, current_user);
-  ELSIF NOT has_table_privilege('notify_bridge.source', 'INSERT, UPDATE')
-    OR NOT has_function_privilege('notify_bridge.ring()', 'EXECUTE') THEN
-    RAISE insufficient_privilege USING
-      MESSAGE = format('%I may not change schema notify_bridge', current_user),
-      HINT = (SELECT format('Run it as a role that has both: GRANT %I TO %I', r.rolname, current_user)
-        FROM pg_namespace AS n JOIN pg_roles AS r ON r.oid = n.nspowner WHERE n.nspname = 'notify_bridge');
   END IF;
+  FOR other IN -- what resends and purges runs as the owner of the schema
+    SELECT r.rolname, has_table_privilege(r.oid, relation, 'SELECT') AND has_table_privilege(r.oid, relation, 'UPDATE')
+      AND has_table_privilege(r.oid, relation, 'DELETE') AS is_enough
+    FROM pg_namespace AS n JOIN pg_roles AS r ON r.oid = n.nspowner WHERE n.nspname = 'notify_bridge'
+  LOOP
+    IF NOT pg_has_role(other.rolname, 'USAGE') THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('schema notify_bridge belongs to %I, and %I may not change it', other.rolname, current_user),
+        HINT = format('Run it as a role that has both: GRANT %I TO %I', other.rolname, current_user);
+    ELSIF NOT other.is_enough THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('%I, which schema notify_bridge belongs to, may not change %s', other.rolname, relation),
+        HINT = format('GRANT SELECT, UPDATE, DELETE ON %s TO %I', relation, other.rolname);
+    END IF;
+  END LOOP;
 END
 $$;
 
@@ -356,14 +365,14 @@ BEGIN
     WHEN notify_bridge.column_type(relation, 'txid') IS NULL THEN 'txid'
     ELSE 'notify_bridge_txid' END;
   plan.retention_days := nullif(coalesce(retention_days, known.retention_days), 0);
-  IF plan.retention_days IS NOT NULL AND plan.created_column IS NULL THEN
-    RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s has no column that says when a row was made, which the retention goes by', relation),
-      HINT = 'Name a timestamptz column as created, or attach without retention days.';
-  ELSIF retention_days < 0 OR retention_days > 0 AND plan.is_own THEN
+  IF retention_days < 0 OR retention_days > 0 AND plan.is_own THEN
     RAISE invalid_parameter_value USING
       MESSAGE = format('the retention of %s can''t be %s days', relation, retention_days),
       HINT = 'That of an attached table is at least a day, or 0 for none; that of our own is a setting of the bridge.';
+  ELSIF plan.retention_days IS NOT NULL AND plan.created_column IS NULL THEN
+    RAISE object_not_in_prerequisite_state USING
+      MESSAGE = format('%s has no column that says when a row was made, which the retention goes by', relation),
+      HINT = 'Name a timestamptz column as created, or attach without retention days.';
   ELSIF NOT is_known AND plan.txid_column = 'notify_bridge_txid' AND notify_bridge.column_type(relation, 'notify_bridge_txid') IS NOT NULL
     OR NOT is_known AND plan.sent_at_column = 'notify_bridge_sent_at'
       AND notify_bridge.column_type(relation, 'notify_bridge_sent_at') IS NOT NULL AND sent IS DISTINCT FROM 'notify_bridge_sent_at' THEN
@@ -381,7 +390,7 @@ BEGIN
   IF given IS NULL AND is_known AND (known.payload_column IS NULL
     OR notify_bridge.column_type(relation, known.payload_column) IS NOT NULL)
   THEN
-    given := coalesce(known.payload_column, known.payload);
+    given := coalesce(known.payload_column::text, known.payload);
   ELSIF given IS NULL OR given = '' THEN
     SELECT g.candidates[1] INTO given FROM notify_bridge.attach_guess(relation) AS g
     WHERE g.part = 'payload' AND cardinality(g.candidates) = 1;

@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(17);
+SELECT plan(22);
 
 -- ids tell the kind: 1-10 sent and old, 11-15 unsent and old, 16-18 never to be sent and old, 19-22 sent and new.
 INSERT INTO public.notification (id, user_id, is_sent, sent_at, created_at)
@@ -9,8 +9,8 @@ FROM generate_series(1, 22) AS n;
 -- An ORM's save() put is_sent back: sent all the same.
 UPDATE public.notification SET is_sent = false WHERE id = 10;
 
-SELECT throws_ok('SELECT notify_bridge.purge(0)', '22023', 'days and batch must be at least 1', 'zero days are refused');
-SELECT throws_ok('SELECT notify_bridge.purge(-1)', '22023', NULL, 'negative days are refused');
+SELECT is(notify_bridge.purge(0), 0::bigint, 'zero days keep everything');
+SELECT throws_ok('SELECT notify_bridge.purge(-1)', '22023', 'batch must be at least 1, and days not below 0', 'negative days are refused');
 SELECT throws_ok('SELECT notify_bridge.purge(NULL)', '22023', NULL, 'so is NULL');
 SELECT throws_ok('SELECT notify_bridge.purge(30, 0)', '22023', NULL, 'so is an empty batch');
 
@@ -25,18 +25,24 @@ SELECT results_eq('SELECT id FROM public.notification ORDER BY id',
   'SELECT n::bigint FROM generate_series(11, 22) AS n WHERE n NOT BETWEEN 16 AND 18',
   'unsent rows and new ones are kept');
 
--- Attached tables are never deleted from.
-CREATE TABLE public.attached (LIKE public.notification INCLUDING DEFAULTS);
-INSERT INTO public.attached (id, user_id, is_sent, sent_at, created_at) VALUES (1, 1, true, now(), now() - interval '1 year');
-INSERT INTO notify_bridge.source (relation, is_own) VALUES ('public.attached', false);
-SELECT is(notify_bridge.purge(30), 0::bigint, 'old rows of an attached table are not due');
-SELECT is((SELECT count(*) FROM public.attached), 1::bigint, 'and are kept');
+-- Attached tables are deleted from only where it was said, by a number of their own and the columns they have.
+CREATE TABLE public.attached ("Nr" integer PRIMARY KEY, user_id integer, data jsonb, sent boolean, made timestamptz);
+ALTER TABLE public.attached OWNER TO notify_bridge_owner;
+INSERT INTO public.attached SELECT n, 1, '{}', n > 2, now() - interval '10 days' FROM generate_series(1, 5) AS n;
+SELECT lives_ok($$ SELECT notify_bridge.attach('public.attached', created => 'made') $$, 'a table is attached');
+UPDATE public.attached SET sent_at = now() WHERE "Nr" = 2;
+SELECT is(notify_bridge.purge(1, 10000, true), 4::bigint, 'its old rows are not due');
+SELECT lives_ok($$ SELECT notify_bridge.attach('public.attached', retention_days => 9) $$, 'until it has a retention');
+SELECT is(notify_bridge.purge(0, 10000, true), 4::bigint, 'then they are, whatever holds for our own');
+SELECT is(notify_bridge.purge(1, 6), 6::bigint, 'one batch is for all tables');
+SELECT is(notify_bridge.purge(1, 6), 2::bigint, 'and the rest comes with the next');
+SELECT results_eq('SELECT "Nr" FROM public.attached', 'VALUES (1)', 'unsent rows are kept there too');
 DELETE FROM notify_bridge.source WHERE is_own;
-SELECT is(notify_bridge.purge(1), 0::bigint, 'without a table of ours there is nothing to purge');
-INSERT INTO notify_bridge.source (relation, is_own) VALUES ('public.notification', true);
-SELECT is(notify_bridge.purge(1), 4::bigint, 'with it there is');
-DROP TABLE public.notification;
-SELECT is(notify_bridge.purge(1), 0::bigint, 'a table that was dropped is skipped');
+SELECT is(notify_bridge.purge(1), 0::bigint, 'without a table of ours there is nothing more to purge');
+ALTER TABLE public.attached RENAME made TO born;
+SELECT is(notify_bridge.purge(1), 0::bigint, 'a table whose column was renamed is skipped');
+DROP TABLE public.attached;
+SELECT is(notify_bridge.purge(1), 0::bigint, 'and so is one that was dropped');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -347,9 +347,8 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_read(notify_store *st
                                                                 const notify_store_id *ids, const char *const *users,
                                                                 size_t count, int timeout_ms, size_t *updated);
 
-/// Deletes sent rows whose created_at is older than `days` days (0: none) in our own table, and than its own number of
-/// days in each attached table that has one, at most `batch` of them (SECURITY DEFINER function
-/// `notify_bridge.purge`).
+/// Deletes sent rows of our own table whose created_at is older than `days` days (0: none), and of attached tables with
+/// a retention what is past it, at most `batch` of them altogether (SECURITY DEFINER function `notify_bridge.purge`).
 ///
 /// @param dry_run counts (all of them) instead of deleting.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_purge(notify_store *store, int days, int batch, bool dry_run,

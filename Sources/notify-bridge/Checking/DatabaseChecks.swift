@@ -25,8 +25,9 @@ struct DatabaseChecks {
       guard try checkSchemaRights(connection, &report) else { return }
       try Migrator(connection).verify()
       report.ok("schema", "up to date, \(Migration.all.count) migrations")
-      try checkRights(connection, &report)
-      try checkTables(connection, &report)
+      if try checkRights(connection, &report) {
+        attempt("tables", &report) { try SourceChecks(connection: connection).run(&$0) }
+      }
       try LoginChecks(settings: settings).run(connection, &report)
     }
     attempt("listen", &report) { try ListenCheck(url: settings.secret(.databaseListenURL) ?? url).run(&$0) }
@@ -71,7 +72,8 @@ struct DatabaseChecks {
     return true
   }
 
-  private func checkRights(_ connection: Connection, _ report: inout CheckReport) throws {
+  /// Whether the served tables may be looked at.
+  private func checkRights(_ connection: Connection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
       SELECT current_user, what FROM (
@@ -95,67 +97,19 @@ struct DatabaseChecks {
         SELECT format('UPDATE (%s) on %s', a.attname, c.oid::regclass)
         FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE a.attname IN ('is_sent', 'sent_at', 'is_read', 'read_at')
+        WHERE a.attname IN (s.sent_column, s.sent_at_column, s.read_column, s.read_at_column)
           AND NOT has_column_privilege(c.oid, a.attnum, 'UPDATE')
       ) AS missing (what)
       """, timeout: Self.statement)
     guard let role = rows.first?.first ?? nil else {
-      return report.ok("rights", "the role may do what the bridge needs")
+      report.ok("rights", "the role may do what the bridge needs")
+      return true
     }
     let missing = rows.compactMap { $0[1] }
     let more = missing.count > 3 ? " and \(missing.count - 3) more" : ""
     report.fail(
       "rights", "the role \(role) lacks \(missing.prefix(3).joined(separator: ", "))\(more)", Self.grant(role))
-  }
-
-  private func checkTables(_ connection: Connection, _ report: inout CheckReport) throws {
-    let rows = try connection.query(
-      """
-      SELECT s.relation::text, c.oid IS NOT NULL, coalesce(row_security_active(c.oid), false),
-        (SELECT t.tgenabled FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
-         JOIN pg_namespace AS n ON n.oid = p.pronamespace
-         WHERE t.tgrelid = c.oid AND n.nspname = 'notify_bridge' AND p.proname = 'ring'
-         ORDER BY t.tgenabled LIMIT 1)
-      FROM notify_bridge.source AS s LEFT JOIN pg_class AS c ON c.oid = s.relation ORDER BY 1
-      """, timeout: Self.statement)
-    if rows.isEmpty {
-      report.fail(
-        "tables", "no table is served: public.notification was there before `migrate`, and isn't ours",
-        "Rename it and run notify-bridge migrate again, or use another database")
-    }
-    for row in rows {
-      let table = row[0] ?? ""
-      guard row[1] == "t" else {
-        report.warn("doorbell", "the served table \(table) was dropped", "It is skipped")
-        continue
-      }
-      checkTrigger(table, enabled: row[3], &report)
-      if row[2] == "t" {
-        report.warn(
-          "row security", "\(table) has policies, and rows that they hide from the bridge are never delivered",
-          "Add a policy that shows them all to the bridge's role, or give that role BYPASSRLS")
-      }
-    }
-  }
-
-  private func checkTrigger(_ table: String, enabled: String?, _ report: inout CheckReport) {
-    switch enabled {
-    case "A": report.ok("doorbell", "the trigger of \(table) rings always")
-    case nil:
-      report.fail(
-        "doorbell", "\(table) has no trigger, so its rows come seconds late",
-        "As its owner: CREATE TRIGGER notify_bridge_ring AFTER INSERT ON \(table) FOR EACH STATEMENT "
-          + "EXECUTE FUNCTION notify_bridge.ring(); then the line that follows for ENABLE ALWAYS: "
-          + "ALTER TABLE \(table) ENABLE ALWAYS TRIGGER notify_bridge_ring")
-    case "D", "R":
-      report.fail(
-        "doorbell", "the trigger of \(table) is disabled, so its rows come seconds late",
-        "As its owner: ALTER TABLE \(table) ENABLE ALWAYS TRIGGER notify_bridge_ring")
-    default:
-      report.warn(
-        "doorbell", "the trigger of \(table) is silent for rows of replication",
-        "As its owner: ALTER TABLE \(table) ENABLE ALWAYS TRIGGER notify_bridge_ring")
-    }
+    return !missing.contains("SELECT on notify_bridge.served")
   }
 
   private func checkClock(_ connection: Connection, _ report: inout CheckReport) throws {

@@ -7,8 +7,8 @@ struct PurgeCommand: ParsableCommand {
     commandName: "purge",
     abstract: "Deletes old rows now, as the retention says; a running bridge does so by itself.",
     discussion: """
-      Only rows of the table that `migrate` made, and of those attached with days of their own; and only sent ones, or
-      ones that were never to be sent.
+      Only sent rows, and ones that were never to be sent: those of the table that `migrate` made, and those of a
+      table that was attached with --retention-days of its own.
 
       Example:  notify-bridge purge --retention-days 7 --dry-run
       """)
@@ -29,8 +29,8 @@ struct PurgeCommand: ParsableCommand {
     let connection = try Database.connect(url)
     defer { connection.close() }
     try Migrator(connection).verify()
-    let others = try connection.query("SELECT FROM notify_bridge.source WHERE NOT is_own AND retention_days > 0")
-    guard days > 0 || !others.isEmpty else {
+    let attached = try connection.query("SELECT FROM notify_bridge.source WHERE retention_days IS NOT NULL")
+    guard days > 0 || !attached.isEmpty else {
       FileOutput.printLine("nothing to do: with \(settings.origin(.retentionDays)) 0 everything is kept")
       return
     }
@@ -41,8 +41,7 @@ struct PurgeCommand: ParsableCommand {
       if dryRun || rows < Self.batch { break }
     }
     let verb = dryRun ? "would delete" : "deleted"
-    FileOutput.printLine(
-      "\(verb) \(total) \(total == 1 ? "row" : "rows") older than "
-        + (others.isEmpty ? "\(days) \(days == 1 ? "day" : "days")" : "each table's days"))
+    let age = attached.isEmpty ? "older than \(days) \(days == 1 ? "day" : "days")" : "past their retention"
+    FileOutput.printLine("\(verb) \(total) \(total == 1 ? "row" : "rows") \(age)")
   }
 }

@@ -20,6 +20,8 @@ enum Terminal {
     let plain = word.unicodeScalars.allSatisfy {
       $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "_-./:=,@%+".unicodeScalars.contains($0))
     }
-    return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    if plain, !word.isEmpty { return word }
+    if word.contains("'"), !word.contains(where: { "\"$`\\!".contains($0) }) { return "\"\(word)\"" }
+    return "'" + word.replacing("'", with: "'\\''") + "'"
   }
 }

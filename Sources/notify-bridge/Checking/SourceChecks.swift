@@ -1,0 +1,103 @@
+import NotifyStore
+
+/// What has to be right with each table that is served. Writes no row.
+struct SourceChecks {
+  private static let statement: Duration = .milliseconds(1_500)
+
+  let connection: Connection
+
+  /// Looks at all of them.
+  func run(_ report: inout CheckReport) throws {
+    let listing = try StoreSource.read(connection)
+    if listing.isEmpty {
+      return report.fail(
+        "tables", "no table is served: public.notification was there before `migrate`, and isn't ours",
+        "Attach it, or another one: notify-bridge attach public.notification")
+    }
+    for problem in listing.problems {
+      report.fail("tables", "not served: \(problem)", "Mend it or attach it again; detach forgets it")
+    }
+    if listing.problems.isEmpty {
+      report.ok("tables", "served: \(listing.served.map(\.relation).joined(separator: ", "))")
+    }
+    try checkTriggers(&report)
+    try checkRowSecurity(&report)
+  }
+
+  /// One row for each table, of a partitioned one for each below it, that has no trigger which rings always.
+  private func checkTriggers(_ report: inout CheckReport) throws {
+    let rows = try connection.query(
+      """
+      WITH tables AS (
+        SELECT v.name, v.is_own, v.relation, t.relid FROM notify_bridge.served AS v
+        CROSS JOIN LATERAL (SELECT p.relid::oid FROM pg_partition_tree(v.relation) AS p UNION SELECT v.relation::oid) AS t (relid)
+        WHERE v.name IS NOT NULL
+      ), triggers AS (
+        SELECT t.*, (
+          SELECT g.tgenabled FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+          JOIN pg_namespace AS n ON n.oid = p.pronamespace
+          WHERE g.tgrelid = t.relid AND n.nspname = 'notify_bridge' AND p.proname = 'ring'
+          ORDER BY g.tgenabled LIMIT 1) AS enabled
+        FROM tables AS t
+      )
+      SELECT g.name, g.is_own, g.relid::regclass, g.relid = g.relation, g.enabled, count(*) OVER (PARTITION BY g.relation, g.enabled)
+      FROM triggers AS g ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation, g.relid
+      """, timeout: Self.statement)
+    var told: Set<String> = []
+    for row in rows {
+      guard let table = row[0], told.insert(table).inserted else { continue }
+      let worst = Trigger(
+        table: table, isOwn: row[1] == "t", place: row[2] ?? table, isRoot: row[3] == "t", enabled: row[4],
+        count: row[5].flatMap { Int($0) } ?? 1)
+      worst.tell(&report)
+    }
+  }
+
+  /// The worst of a table's triggers.
+  private struct Trigger {
+    let table: String
+    let isOwn: Bool
+    /// The table itself, or a partition.
+    let place: String
+    let isRoot: Bool
+    let enabled: String?
+    /// How many are like it.
+    let count: Int
+
+    func tell(_ report: inout CheckReport) {
+      let enable = "ALTER TABLE \(place) ENABLE ALWAYS TRIGGER notify_bridge_ring"
+      let others = count > 1 ? " and \(count - 1) more" : ""
+      switch enabled {
+      case "A":
+        report.ok("doorbell", "the trigger of \(table) rings always\(count > 1 ? ", on each of \(count) tables" : "")")
+      case nil where !isRoot:
+        report.warn(
+          "doorbell", "partition \(place)\(others) of \(table) has no trigger, so rows inserted straight into it come seconds late",
+          "As its owner: notify-bridge attach \(table)")
+      case nil:
+        report.fail(
+          "doorbell", "\(table) has no trigger, so its rows come seconds late",
+          isOwn
+            ? "As its owner: CREATE TRIGGER notify_bridge_ring AFTER INSERT ON \(place) FOR EACH STATEMENT "
+              + "EXECUTE FUNCTION notify_bridge.ring(); then the line that follows for ENABLE ALWAYS: \(enable)"
+            : "As its owner: notify-bridge attach \(table)")
+      case "D", "R":
+        report.fail(
+          "doorbell", "the trigger of \(place)\(others) is disabled, so its rows come seconds late", "As its owner: \(enable)")
+      default:
+        report.warn("doorbell", "the trigger of \(place)\(others) is silent for rows of replication", "As its owner: \(enable)")
+      }
+    }
+  }
+
+  private func checkRowSecurity(_ report: inout CheckReport) throws {
+    let rows = try connection.query(
+      "SELECT name FROM notify_bridge.served WHERE name IS NOT NULL AND row_security_active(relation) ORDER BY 1",
+      timeout: Self.statement)
+    for table in rows.compactMap({ $0[0] }) {
+      report.warn(
+        "row security", "\(table) has policies, and rows that they hide from the bridge are never delivered",
+        "Add a policy that shows them all to the bridge's role, or give that role BYPASSRLS")
+    }
+  }
+}
