@@ -128,7 +128,7 @@ package struct Doorbell: Sendable, Equatable {
     // Counting reads all locks: where there are many, it takes its time, and is to take one hundredth of all.
     countAfter = now + (now - asked) * 100
     crowded = waiting > 0 ? crowded + 1 : 0
-    guard crowded >= Limits.doorbellCounts, mayChange(at: now) else { return rest }
+    guard state != .busy, crowded >= Limits.doorbellCounts, mayChange(at: now) else { return rest }
     calmRate = min(settings.calmRate, rate / 2)
     return .disarm
   }
