@@ -131,9 +131,10 @@ let package = Package(
     .testTarget(
       name: "NotifyStoreTests",
       dependencies: [
-        "NotifyStore", "NotifyCore",
+        "NotifyStore", "NotifyCore", "CNotifyStore",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "MetricsTestKit", package: "swift-metrics"),
       ],
       swiftSettings: strict),
     .testTarget(

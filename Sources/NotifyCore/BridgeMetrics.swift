@@ -16,6 +16,9 @@ package struct BridgeMetrics: Sendable {
   package let rowsWithoutUser: Counter
   /// Doorbells heard.
   package let doorbells: Counter
+  /// Changes between ringing and not.
+  package let doorbellChanges: Counter
+  private let doorbellStates: [(state: String, gauge: Gauge)]
   /// Safety fetches that found rows for which no doorbell rang: must stay 0.
   package let safetyFinds: Counter
   /// Connections to the database that were lost and came back.
@@ -54,6 +57,10 @@ package struct BridgeMetrics: Sendable {
     rowsMarked = counter("rows_marked")
     rowsWithoutUser = counter("rows_without_user")
     doorbells = counter("doorbells")
+    doorbellChanges = counter("doorbell_changes")
+    doorbellStates = ["quiet", "busy", "arming"].map { state in
+      (state, Gauge(label: "notify_bridge_doorbell_state", dimensions: [("state", state)], factory: factory))
+    }
     safetyFinds = counter("safety_finds")
     reconnects = counter("database_reconnects")
     idsIgnored = counter("ids_ignored")
@@ -66,5 +73,10 @@ package struct BridgeMetrics: Sendable {
     marksPending = gauge("marks_pending")
     doorbellToSocket = seconds("doorbell_to_socket")
     createdToSocket = seconds("created_to_socket")
+  }
+
+  /// Shows the doorbell's state: 1 for this one, 0 for the others.
+  package func doorbell(_ state: String) {
+    for (name, gauge) in doorbellStates { gauge.record(name == state ? 1 : 0) }
   }
 }

@@ -64,6 +64,12 @@ package struct Limits: Sendable, Equatable {
   package static let safetyInterval: Duration = .seconds(2)
   /// How often it fetches while a transaction may still be open that began before the doorbell was armed.
   package static let armingInterval: Duration = .milliseconds(20)
+  /// Over which time the rate of transactions is taken that decides about the doorbell.
+  package static let doorbellWindow: Duration = .milliseconds(100)
+  /// The shortest time between two changes of the replica row; a change that is due earlier waits.
+  package static let doorbellChangeInterval: Duration = .milliseconds(100)
+  /// How often in a row writers were seen waiting for NOTIFY's lock before they need not ring any more.
+  package static let doorbellCounts = 3
   /// How long a peer may take to answer our close frame.
   package static let closeTimeout: Duration = .seconds(5)
   /// The largest random delay that a drained client is told to wait, in milliseconds.

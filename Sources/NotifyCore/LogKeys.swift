@@ -12,4 +12,5 @@ package enum LogKey {
   package static let origin = "origin"
   package static let rows = "rows"
   package static let epoch = "epoch"
+  package static let state = "state"
 }

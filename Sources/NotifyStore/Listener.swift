@@ -13,15 +13,15 @@ package actor Listener: Service {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
   private nonisolated let thread = DedicatedThread(name: "nb-listen")
 
-  private let context: StoreContext
+  let context: StoreContext
   private let sink: any DeliverySink
-  private let worker: Worker
-  private nonisolated let signal: Worker.Signal
+  let worker: Worker
+  nonisolated let signal: Worker.Signal
   private var reader: DeltaReader?
-  private var epoch: Epoch?
-  private var generation: UInt64 = 0
+  var epoch: Epoch?
+  var generation: UInt64 = 0
   private var replica: String?
-  private var hasServed = false
+  var hasServed = false
   private var listing: StoreSource.Listing?
 
   /// - Parameter sink: where rows go.
@@ -83,11 +83,11 @@ package actor Listener: Service {
     } else {
       try await adopt(newEpoch, replica)
     }
-    try await fetchForEver(Doorbell(barrier: try barrier()), replica)
+    try await fetchForEver(replica)
   }
 
   /// A history that this process has not followed so far: what is unsent in it comes by replay.
-  private func adopt(_ newEpoch: Epoch, _ replica: String) async throws {
+  func adopt(_ newEpoch: Epoch, _ replica: String) async throws {
     let repaired =
       try worker.connection.query(
         "SELECT notify_bridge.repair_txids()", timeout: Limits.scanTimeout)[0][0] ?? "0"
@@ -122,46 +122,15 @@ package actor Listener: Service {
 
   // MARK: Fetching
 
-  private func fetchForEver(_ doorbell: Doorbell, _ replica: String) async throws {
-    var doorbell = doorbell
-    var cause = Doorbell.Cause.arming
-    var rang: ContinuousClock.Instant?
-    var touched = ContinuousClock.now
-    while !signal.isStopped {
-      context.lineage.statementBegins()
-      let (snapshot, rows) = try await fetch(rang: rang)
-      let now = ContinuousClock.now
-      context.lineage.statementAnswered()
-      if doorbell.fetched(snapshot, rows: rows, cause: cause, at: now) {
-        context.metrics.safetyFinds.increment()
-        context.logger.error("a safety fetch found rows for which no doorbell rang")
-      }
-      context.status.listening(at: now)
-      if !hasServed {
-        context.logger.info("listening to the database", metadata: [LogKey.epoch: "\(epoch?.text ?? "")"])
-      }
-      hasServed = true
-      worker.succeeded()
-      if now - touched > Limits.safetyInterval {
-        context.lineage.committed(try touch(replica), generation: generation)
-        touched = now
-        if try readSources(), let epoch { try await adopt(epoch, replica) }
-      }
-      let event = try worker.connection.wait(doorbell.patience)
-      if event.doorbells > 0 {
-        doorbell.rang()
-        rang = ContinuousClock.now
-        cause = .doorbell
-        context.metrics.doorbells.increment(by: event.doorbells)
-      } else {
-        rang = nil
-        cause = event.isWoken ? .doorbell : doorbell.causeWithoutBell
-      }
-    }
+  /// What a delta was read under, and what it held.
+  struct Fetched {
+    let snapshot: Snapshot
+    var rows = 0
+    var transactions = 0
   }
 
   /// Reads one delta and hands it over in batches.
-  private func fetch(rang: ContinuousClock.Instant?) async throws -> (Snapshot, rows: Int) {
+  func fetch(rang: ContinuousClock.Instant?) async throws -> Fetched {
     guard var reader, let epoch else { throw StoreError(.badAnswer, message: "fetching without a snapshot") }
     defer { self.reader = reader }
     let durable = context.lineage.moment?.durable ?? 0
@@ -175,7 +144,8 @@ package actor Listener: Service {
     reader.begin(snapshot)
     var builder = BatchBuilder(sources: context.status.served.current)
     var revocations: [Revocation] = []
-    var total = 0
+    var fetched = Fetched(snapshot: snapshot)
+    var transaction: UInt64?
     while let item = try connection.next(timeout: Limits.statementTimeout) {
       if case .revocation(let revocation) = item {
         if let revocation { revocations.append(revocation) }
@@ -191,7 +161,9 @@ package actor Listener: Service {
       if builder.isFull {
         await handOver(&builder, &reader, base: base, snapshot: snapshot, cursor: nil, rang: rang, durable: durable)
       }
-      total += 1
+      fetched.rows += 1
+      if key.txid != transaction { fetched.transactions += 1 }
+      transaction = key.txid
       builder.add(user: user, key: key, createdAt: createdAt, data: data)
     }
     revoke(&revocations)
@@ -199,8 +171,8 @@ package actor Listener: Service {
     await handOver(&builder, &reader, base: base, snapshot: snapshot, cursor: cursor, rang: rang, durable: durable)
     reader.finish()
     context.unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
-    context.metrics.rowsFetched.increment(by: total)
-    return (snapshot, total)
+    context.metrics.rowsFetched.increment(by: fetched.rows)
+    return fetched
   }
 
   /// All revocations of a delta come before its rows: nothing is sent to whom they concern.
@@ -251,7 +223,7 @@ package actor Listener: Service {
   ///
   /// - Returns: whether they are others than before.
   /// - Throws: `schema` where there is none, and a server's error where this role may read none of them.
-  private func readSources() throws(StoreError) -> Bool {
+  func readSources() throws(StoreError) -> Bool {
     let listing = try StoreSource.read(worker.connection)
     if listing.isEmpty {
       throw StoreError(
@@ -291,26 +263,17 @@ package actor Listener: Service {
         context.settings.version,
       ])
     guard let replica = rows[0][0] else { throw StoreError(.badAnswer, message: "no replica id") }
-    try worker.connection.query("SELECT notify_bridge.arm($1::integer)", [replica])
+    try arm(replica, true)
     return replica
   }
 
   /// Says that this replica lives; the transaction is on disk then.
-  private func touch(_ replica: String) throws(StoreError) -> UInt64 {
+  func touch(_ replica: String) throws(StoreError) -> UInt64 {
     let rows = try worker.connection.query("SELECT notify_bridge.touch_replica($1::integer)::text", [replica])
     guard let transaction = rows[0][0].flatMap({ UInt64($0) }) else {
       throw StoreError(.badAnswer, message: "no transaction id")
     }
     return transaction
-  }
-
-  /// B: a transaction id taken after the arming was committed.
-  private func barrier() throws(StoreError) -> UInt64 {
-    let text = try worker.connection.query("SELECT pg_current_xact_id()::text")[0][0]
-    guard let barrier = text.flatMap({ UInt64($0) }) else {
-      throw StoreError(.badAnswer, message: "no transaction id")
-    }
-    return barrier
   }
 
   private func unregister() {

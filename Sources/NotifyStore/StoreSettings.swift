@@ -14,10 +14,12 @@ package struct StoreSettings: Sendable {
   package var version: String
   /// Days after which sent rows are deleted from our own table; 0 keeps everything.
   package var retentionDays: Int
+  /// When commits ring, and when they need not.
+  package var doorbell: DoorbellSettings
 
   package init(
-    url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge", version: String,
-    retentionDays: Int
+    url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge",
+    version: String, retentionDays: Int, doorbell: DoorbellSettings = DoorbellSettings()
   ) {
     self.url = url
     self.listenURL = listenURL
@@ -25,5 +27,6 @@ package struct StoreSettings: Sendable {
     self.applicationName = applicationName
     self.version = version
     self.retentionDays = retentionDays
+    self.doorbell = doorbell
   }
 }

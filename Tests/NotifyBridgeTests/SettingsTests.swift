@@ -103,14 +103,6 @@ struct SettingsTests {
     #expect(problems(environment: ["PATH": "/bin", "PGHOST": "x"]).isEmpty)
   }
 
-  @Test(
-    "of a later version are named as such",
-    arguments: ["DATABASE_TWO_PHASE_WRITERS", "DOORBELL_BUSY"])
-  func later(name: String) {
-    #expect(
-      problems(environment: ["NOTIFY_BRIDGE_" + name: "1"]).first?.contains("not available in this version") == true)
-  }
-
   @Test("are not confused with what Kubernetes sets for a service called notify-bridge")
   func serviceLinks() {
     let links = ["NOTIFY_BRIDGE_SERVICE_HOST": "10.0.0.1", "NOTIFY_BRIDGE_PORT_8080_TCP_ADDR": "10.0.0.1"]

@@ -145,35 +145,6 @@ struct UnsentIndexTests {
   }
 }
 
-@Suite("The doorbell")
-struct DoorbellTests {
-  let start = ContinuousClock.now
-
-  @Test("is relied on once no transaction is left that could have read it as off")
-  func arming() {
-    var doorbell = Doorbell(barrier: 100)
-    #expect(doorbell.patience == Limits.armingInterval && doorbell.causeWithoutBell == .arming)
-    _ = doorbell.fetched(Snapshot(xmax: 120, xip: [99]), rows: 1, cause: .arming, at: start)
-    #expect(doorbell.state == .arming(barrier: 100))
-    _ = doorbell.fetched(Snapshot(xmax: 120, xip: [100]), rows: 0, cause: .arming, at: start)
-    #expect(doorbell.state == .quiet)
-    #expect(doorbell.patience == Limits.safetyInterval && doorbell.causeWithoutBell == .safety)
-  }
-
-  @Test("reports a safety find only when no bell follows within a second")
-  func safetyFinds() {
-    var doorbell = Doorbell(barrier: 1)
-    func fetch(_ rows: Int, _ cause: Doorbell.Cause, at second: Int) -> Bool {
-      doorbell.fetched(Snapshot(xmax: 9), rows: rows, cause: cause, at: start + .seconds(second))
-    }
-    var reports = [fetch(0, .safety, at: 0), fetch(3, .safety, at: 0)]
-    doorbell.rang()
-    reports += [fetch(0, .doorbell, at: 2), fetch(1, .safety, at: 3)]
-    #expect(reports == [false, false, false, false])
-    #expect([fetch(0, .safety, at: 5), fetch(0, .safety, at: 9)] == [true, false])
-  }
-}
-
 @Suite("The backoff")
 struct BackoffTests {
   @Test("tries at once, then waits longer up to three seconds, and starts over after a success")

@@ -11,7 +11,8 @@ final class TestCluster: Sendable {
   private let script: Process
   private let input: Pipe
 
-  init() throws {
+  /// - Parameter settings: lines for postgresql.conf.
+  init(settings: String = "") throws {
     let support = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Support/private_cluster.sh")
     script = Process()
@@ -23,6 +24,8 @@ final class TestCluster: Sendable {
       "-c",
       ". '\(support.path)'; trap private_cluster_remove EXIT; private_cluster_start >&2 && echo \"$PRIVATE_CLUSTER_URL\"; read -r _",
     ]
+    script.environment = ProcessInfo.processInfo.environment.merging(
+      ["PRIVATE_CLUSTER_SETTINGS": settings]) { $1 }
     script.standardInput = input
     script.standardOutput = output
     script.standardError = FileHandle.nullDevice

@@ -1,64 +1,180 @@
-/// Decides when to fetch: at a doorbell, while arming, and now and then for safety.
+/// Decides when to fetch, and whether commits are to ring at all.
 ///
-/// Arming: a transaction that read `armed = false` rings nothing, so doorbells alone can be relied on only once all
-/// transactions have ended that could have read it: when a fetch's own snapshot has `xmin >= B`, B being a transaction id
-/// taken after the arming was committed (`database.md`). A value; instants are arguments.
+/// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each other
+/// as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge fetches every
+/// few milliseconds. Going back to quiet, a transaction that read `armed = false` rings nothing, so doorbells alone can be
+/// relied on only once all have ended that could have read it: when a fetch's own snapshot has `xmin >= B`, B being a
+/// transaction id taken after the arming was committed (`database.md`). Until then it is arming.
+///
+/// A value: instants are arguments, and each input returns what is to be done next.
 package struct Doorbell: Sendable, Equatable {
-  /// Which doorbells can be relied on.
+  /// Which commits ring, and whether doorbells can be relied on.
   package enum State: Sendable, Equatable {
-    /// Transactions below `barrier` may still commit without ringing.
-    case arming(barrier: UInt64)
     /// Every commit rings.
     case quiet
+    /// No commit has to ring.
+    case busy
+    /// Commits ring again, but transactions below the barrier may not; nil while it is not known yet.
+    case arming(barrier: UInt64?)
+
+    /// Its name in metrics and logs.
+    package var name: String {
+      switch self {
+      case .quiet: "quiet"
+      case .busy: "busy"
+      case .arming: "arming"
+      }
+    }
   }
 
-  /// Why a fetch was made.
-  package enum Cause: Sendable, Equatable {
-    case doorbell
-    case arming
-    case safety
+  /// What is to be done next, and which input tells that it was.
+  package enum Action: Sendable, Equatable {
+    /// Wait for a doorbell, at most so long, and fetch; then `fetched`.
+    case wait(Duration)
+    /// Fetch after so long, whatever rings; then `fetched`.
+    case pause(Duration)
+    /// Commit that no commit has to ring for this bridge; then `disarmed`.
+    case disarm
+    /// Commit that all have to; then `armed`.
+    case arm
+    /// Take a transaction id, in a new transaction; then `barrierTaken`.
+    case takeBarrier
+    /// Count the sessions that wait for the lock that NOTIFY takes; then `counted`.
+    case countWaiting
   }
 
-  package private(set) var state: State
-  private var suspicion: ContinuousClock.Instant?
+  package private(set) var state = State.arming(barrier: nil)
+  private let settings: DoorbellSettings
+  /// The last arming or disarming.
+  private var changed: ContinuousClock.Instant
+  /// Since when transactions with rows are counted, and how many there were.
+  private var windowStart: ContinuousClock.Instant
+  private var transactions = 0
+  /// The last window's, per second.
+  private var rate = 0.0
+  /// Waiting writers were counted so often in a row and found, and when they may be counted again.
+  private var crowded = 0
+  private var asked: ContinuousClock.Instant
+  private var countAfter: ContinuousClock.Instant
+  /// Busy: below which rate it is calm, and since when it has been.
+  private var calmRate: Double
+  private var calmSince: ContinuousClock.Instant?
 
-  /// - Parameter barrier: B.
-  package init(barrier: UInt64) {
+  /// Makes the doorbell of a new session, which has armed its replica row: the next input is `armed`.
+  package init(_ settings: DoorbellSettings, at now: ContinuousClock.Instant) {
+    self.settings = settings
+    changed = now
+    windowStart = now
+    asked = now
+    countAfter = now
+    calmRate = settings.calmRate
+  }
+
+  /// Whether every row rings: then a fetch without a doorbell must find nothing.
+  package var isReliedOn: Bool { state == .quiet && !settings.twoPhaseWriters }
+
+  // MARK: Inputs
+
+  /// It was committed that all commits have to ring.
+  package mutating func armed(at now: ContinuousClock.Instant) -> Action {
+    change(to: .arming(barrier: nil), at: now)
+    return .takeBarrier
+  }
+
+  /// A transaction id was taken after that: B.
+  package mutating func barrierTaken(_ barrier: UInt64) -> Action {
     state = .arming(barrier: barrier)
+    return .wait(.zero)
   }
 
-  /// How long to wait for a doorbell before fetching without one.
-  package var patience: Duration {
-    switch state {
-    case .arming: Limits.armingInterval
-    case .quiet: Limits.safetyInterval
-    }
+  /// It was committed that no commit has to ring.
+  package mutating func disarmed(at now: ContinuousClock.Instant) -> Action {
+    change(to: .busy, at: now)
+    return .pause(.zero)
   }
-
-  /// Why a fetch without a doorbell is made now.
-  package var causeWithoutBell: Cause {
-    switch state {
-    case .arming: .arming
-    case .quiet: .safety
-    }
-  }
-
-  /// A doorbell rang: what a safety fetch found just before was only faster than it.
-  package mutating func rang() { suspicion = nil }
 
   /// A fetch has ended.
   ///
-  /// - Returns: whether an earlier safety fetch found rows for which no doorbell came within a second. Must never be.
+  /// - Parameter transactions: how many wrote the rows that were found.
   package mutating func fetched(
-    _ snapshot: Snapshot, rows: Int, cause: Cause, at now: ContinuousClock.Instant
-  ) -> Bool {
-    if case .arming(let barrier) = state, snapshot.xmin >= barrier { state = .quiet }
-    var isLost = false
-    if let since = suspicion, now - since > .seconds(1) {
-      suspicion = nil
-      isLost = true
+    _ snapshot: Snapshot, transactions: Int, at now: ContinuousClock.Instant
+  ) -> Action {
+    self.transactions += transactions
+    if case .arming(let barrier?) = state, snapshot.xmin >= barrier { state = .quiet }
+    let isFull = now - windowStart >= settings.window
+    // At many a second that is known long before the window's end.
+    guard isFull || Double(self.transactions) >= settings.busyRate * settings.window.inSeconds else { return rest }
+    let (count, start) = (self.transactions, windowStart)
+    rate = Double(count) / max(now - start, .nanoseconds(1)).inSeconds
+    startWindow(at: now)
+    if state == .busy { return afterBusyWindow(from: start, at: now) }
+    if rate >= settings.busyRate, mayChange(at: now) {
+      calmRate = settings.calmRate
+      return .disarm
     }
-    if cause == .safety, rows > 0 { suspicion = suspicion ?? now }
-    return isLost
+    guard count > 1 else {
+      crowded = 0
+      return rest
+    }
+    guard isFull, now >= countAfter else { return rest }
+    asked = now
+    return .countWaiting
   }
+
+  /// So many sessions wait for the lock that NOTIFY takes.
+  ///
+  /// Where commits are slow, few of them are enough to queue up, far below any rate that would tell.
+  package mutating func counted(waiting: Int, at now: ContinuousClock.Instant) -> Action {
+    // Counting reads all locks: where there are many, it takes its time, and is to take one hundredth of all.
+    countAfter = now + (now - asked) * 100
+    crowded = waiting > 0 ? crowded + 1 : 0
+    guard state != .busy, crowded >= Limits.doorbellCounts, mayChange(at: now) else { return rest }
+    calmRate = min(settings.calmRate, rate / 2)
+    return .disarm
+  }
+
+  // MARK: Decisions
+
+  /// What to do where nothing changes.
+  private var rest: Action {
+    switch state {
+    case .quiet: .wait(settings.twoPhaseWriters ? Limits.armingInterval : settings.safetyInterval)
+    case .arming: .wait(Limits.armingInterval)
+    case .busy: .pause(settings.poll)
+    }
+  }
+
+  private mutating func afterBusyWindow(
+    from start: ContinuousClock.Instant, at now: ContinuousClock.Instant
+  ) -> Action {
+    guard rate < calmRate else {
+      calmSince = nil
+      return rest
+    }
+    let since = calmSince ?? start
+    calmSince = since
+    return now - since >= settings.quietAfter && mayChange(at: now) ? .arm : rest
+  }
+
+  /// Each change leaves a dead version of the replica row, which every writer's trigger walks over for a while.
+  private func mayChange(at now: ContinuousClock.Instant) -> Bool {
+    now - changed >= settings.changeInterval
+  }
+
+  private mutating func change(to new: State, at now: ContinuousClock.Instant) {
+    state = new
+    changed = now
+    startWindow(at: now)
+    crowded = 0
+    calmSince = nil
+  }
+
+  private mutating func startWindow(at now: ContinuousClock.Instant) {
+    windowStart = now
+    transactions = 0
+  }
+}
+
+extension Duration {
+  fileprivate var inSeconds: Double { self / .seconds(1) }
 }

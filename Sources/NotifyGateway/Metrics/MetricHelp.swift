@@ -8,6 +8,8 @@ enum MetricHelp {
     "rows_marked_total": "Rows marked sent.",
     "rows_without_user_total": "Rows read that have no recipient.",
     "doorbells_total": "Notifications from the database.",
+    "doorbell_changes_total": "Changes of what commits do: from ringing to not ringing, and back.",
+    "doorbell_state": "1 for the state that the doorbell is in: quiet, busy or arming.",
     "safety_finds_total": "Fetches without doorbell that found rows with none: must stay 0.",
     "database_reconnects_total": "Connections to the database that were lost and came back.",
     "ids_ignored_total": "Acknowledged or read ids that were not this connection's or this user's.",

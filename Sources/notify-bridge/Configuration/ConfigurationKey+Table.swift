@@ -14,6 +14,10 @@ extension ConfigurationKey {
     ["database", "pooled"], .boolean,
     summary: "Whether database.url leads to a pooler in transaction mode; without it that is found out")
 
+  static let databaseTwoPhaseWriters = ConfigurationKey(
+    ["database", "two_phase_writers"], .boolean, defaultValue: "false",
+    summary: "Writers prepare transactions and have set notify_bridge.two_phase, so that they never ring")
+
   // MARK: HTTP
 
   static let httpHost = ConfigurationKey(
@@ -98,6 +102,18 @@ extension ConfigurationKey {
     ["retention_days"], .integer(0...36_500), defaultValue: "30", unit: "days",
     summary: "How long sent rows of the bridge's own table are kept; 0 keeps everything")
 
+  // MARK: Doorbell
+
+  static let doorbellBusyRate = ConfigurationKey(
+    ["doorbell", "busy_rate"], .integer(10...1_000_000), defaultValue: "1000", unit: "transactions per second",
+    summary: "From this rate on commits need not NOTIFY, and the bridge polls; below half of it they do again")
+  static let doorbellQuietAfterMilliseconds = ConfigurationKey(
+    ["doorbell", "quiet_after_ms"], .integer(100...60_000), defaultValue: "500", unit: "milliseconds",
+    summary: "How long the rate has to be low before commits NOTIFY again")
+  static let doorbellPollMilliseconds = ConfigurationKey(
+    ["doorbell", "poll_ms"], .integer(1...1_000), defaultValue: "5", unit: "milliseconds",
+    summary: "How long the bridge waits between two fetches while commits need not NOTIFY")
+
   // MARK: Limits
 
   static let limitsConnections = limit(
@@ -145,6 +161,7 @@ extension ConfigurationKey {
   /// Every setting of this version.
   static let all: [ConfigurationKey] = [
     databaseURL, databaseURLFile, databaseListenURL, databaseListenURLFile, databasePooled,
+    databaseTwoPhaseWriters,
     httpHost, httpPort, httpPath, httpAdminPort, httpTrustedProxies,
     authJWTSecret, authJWTSecretFile, authJWTPublicKeyFile, authJWTJWKSFile, authJWTJWKSURL,
     authJWTJWKSRefreshSeconds, authJWTUserClaim, authJWTAudience, authJWTIssuer, authJWTLeewaySeconds,
@@ -153,15 +170,11 @@ extension ConfigurationKey {
     authServiceKey, authServiceKeyFile,
     authFirstMessage, authOrigins,
     heartbeatSeconds, drainSeconds, retentionDays,
+    doorbellBusyRate, doorbellQuietAfterMilliseconds, doorbellPollMilliseconds,
     limitsConnections, limitsConnectionsPerUser, limitsConnectionsPerAddress, limitsConnectRate, limitsQueueBytes,
     limitsMessageBytes, limitsMessageRate, limitsReplayRows, limitsHeldRows, limitsHandshakeSeconds,
     limitsRememberedUsers,
     tlsCertificateFile, tlsKeyFile, logLevel, logFormat,
-  ]
-
-  /// Names of settings that a later version adds; those that end in `_` stand for all that begin so.
-  static let later = [
-    "DATABASE_TWO_PHASE_WRITERS", "DOORBELL_",
   ]
 
   private static func secretFile(of secret: ConfigurationKey) -> ConfigurationKey {

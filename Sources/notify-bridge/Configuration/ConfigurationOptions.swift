@@ -11,6 +11,7 @@ struct ConfigurationOptions: ParsableArguments {
   @ArgumentParser.Option(.databaseListenURL) var databaseListenURL: String?
   @ArgumentParser.Option(.databaseListenURLFile) var databaseListenURLFile: String?
   @ArgumentParser.Option(.databasePooled) var databasePooled: String?
+  @ArgumentParser.Option(.databaseTwoPhaseWriters) var databaseTwoPhaseWriters: String?
   @ArgumentParser.Option(.httpHost) var httpHost: String?
   @ArgumentParser.Option(.httpPort) var httpPort: String?
   @ArgumentParser.Option(.httpPath) var httpPath: String?
@@ -41,6 +42,9 @@ struct ConfigurationOptions: ParsableArguments {
   @ArgumentParser.Option(.heartbeatSeconds) var heartbeatSeconds: String?
   @ArgumentParser.Option(.drainSeconds) var drainSeconds: String?
   @ArgumentParser.Option(.retentionDays) var retentionDays: String?
+  @ArgumentParser.Option(.doorbellBusyRate) var doorbellBusyRate: String?
+  @ArgumentParser.Option(.doorbellQuietAfterMilliseconds) var doorbellQuietAfterMs: String?
+  @ArgumentParser.Option(.doorbellPollMilliseconds) var doorbellPollMs: String?
   @ArgumentParser.Option(.limitsConnections) var limitsConnections: String?
   @ArgumentParser.Option(.limitsConnectionsPerUser) var limitsConnectionsPerUser: String?
   @ArgumentParser.Option(.limitsConnectionsPerAddress) var limitsConnectionsPerAddress: String?

@@ -106,9 +106,6 @@ struct SettingsResolver: Sendable {
   private static func unknown(
     _ origin: ConfigurationOrigin, name: String, written: String, known: [String], prefix: String
   ) -> String {
-    if ConfigurationKey.later.contains(where: { name == $0 || name.hasPrefix($0) }) {
-      return "\(origin.description) is not available in this version: leave it out"
-    }
     let bare = known.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
     let wanted = prefix.isEmpty ? written : name
     let nearest = NearestName.nearest(to: wanted, among: bare)

@@ -39,7 +39,8 @@ struct Bridge {
     let context = StoreContext(
       settings: StoreSettings(
         url: url, listenURL: settings.secret(.databaseListenURL), pooler: settings.pooler,
-        applicationName: NotifyBridge.applicationName, version: NotifyBridge.version, retentionDays: settings.number(.retentionDays)),
+        applicationName: NotifyBridge.applicationName, version: NotifyBridge.version,
+        retentionDays: settings.number(.retentionDays), doorbell: settings.doorbell),
       limits: limits, status: status, metrics: metrics, logger: logger)
     let marker = try Marker(context)
     let replays = try ReplayReader(context)

@@ -97,6 +97,14 @@ extension Settings {
       limits: limits(descriptors: descriptors), version: NotifyBridge.version)
   }
 
+  /// When commits ring, and when they need not.
+  var doorbell: DoorbellSettings {
+    DoorbellSettings(
+      busyRate: Double(number(.doorbellBusyRate)),
+      quietAfter: .milliseconds(number(.doorbellQuietAfterMilliseconds)),
+      poll: .milliseconds(number(.doorbellPollMilliseconds)), twoPhaseWriters: flag(.databaseTwoPhaseWriters))
+  }
+
   /// The bounds.
   func limits(descriptors: Int) -> Limits {
     var limits = Limits()

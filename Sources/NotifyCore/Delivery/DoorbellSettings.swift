@@ -1,0 +1,30 @@
+/// When the doorbell goes from quiet to busy and back.
+package struct DoorbellSettings: Sendable, Equatable {
+  /// Transactions with rows per second from which on it is busy.
+  package var busyRate: Double
+  /// Below which it is calm again; half of it, so that it doesn't go back and forth.
+  package var calmRate: Double
+  /// How long it has to be calm before commits ring again.
+  package var quietAfter: Duration
+  /// How long a busy bridge waits between two fetches.
+  package var poll: Duration
+  /// Writers are made not to ring, since they prepare their transactions: a slow poll goes on while quiet.
+  package var twoPhaseWriters: Bool
+  /// Over which time rates are taken.
+  package var window = Limits.doorbellWindow
+  /// The shortest time between two changes of the replica row.
+  package var changeInterval = Limits.doorbellChangeInterval
+  /// How often to fetch although nothing rang.
+  package var safetyInterval = Limits.safetyInterval
+
+  package init(
+    busyRate: Double = 1_000, quietAfter: Duration = .milliseconds(500), poll: Duration = .milliseconds(5),
+    twoPhaseWriters: Bool = false
+  ) {
+    self.busyRate = busyRate
+    calmRate = busyRate / 2
+    self.quietAfter = quietAfter
+    self.poll = poll
+    self.twoPhaseWriters = twoPhaseWriters
+  }
+}

@@ -1,0 +1,26 @@
+/// Notices rows for which no doorbell rang: must never happen.
+///
+/// A fetch that nobody asked for may find a row just before its doorbell comes. Only where none follows within a second
+/// was one lost. A value; instants are arguments.
+package struct SafetyWatch: Sendable, Equatable {
+  private var suspicion: ContinuousClock.Instant?
+
+  package init() {}
+
+  /// A doorbell rang: what was found just before was only faster than it.
+  package mutating func rang() { suspicion = nil }
+
+  /// A fetch has ended.
+  ///
+  /// - Parameter isSafety: whether it was made without a doorbell, while every row rings.
+  /// - Returns: whether an earlier one found rows for which no doorbell came within a second.
+  package mutating func fetched(rows: Int, isSafety: Bool, at now: ContinuousClock.Instant) -> Bool {
+    var isLost = false
+    if let since = suspicion, now - since > .seconds(1) {
+      suspicion = nil
+      isLost = true
+    }
+    if isSafety, rows > 0 { suspicion = suspicion ?? now }
+    return isLost
+  }
+}

@@ -1,0 +1,216 @@
+import NotifyCore
+import Testing
+
+@Suite("The doorbell")
+struct DoorbellTests {
+  let start = ContinuousClock.now
+  /// Nothing is in progress.
+  let idle = Snapshot(xmax: 200)
+  /// As many as make it busy within one window.
+  let crowd = 100
+
+  func at(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+
+  func arming(_ settings: DoorbellSettings = DoorbellSettings()) -> Doorbell {
+    var doorbell = Doorbell(settings, at: start)
+    _ = doorbell.armed(at: start)
+    _ = doorbell.barrierTaken(100)
+    return doorbell
+  }
+
+  func quiet(_ settings: DoorbellSettings = DoorbellSettings()) -> Doorbell {
+    var doorbell = arming(settings)
+    _ = doorbell.fetched(idle, transactions: 0, at: start)
+    return doorbell
+  }
+
+  /// Busy since `start` + 200 ms.
+  func busy(_ settings: DoorbellSettings = DoorbellSettings()) -> Doorbell {
+    var doorbell = quiet(settings)
+    _ = doorbell.fetched(idle, transactions: crowd, at: at(200))
+    _ = doorbell.disarmed(at: at(200))
+    return doorbell
+  }
+
+  // MARK: Every state and every input
+
+  @Test("takes the barrier only once the arming is committed, then fetches at once")
+  func armed() {
+    for var doorbell in [arming(), quiet(), busy()] {
+      let first = doorbell.armed(at: at(900))
+      #expect(first == .takeBarrier && doorbell.state == .arming(barrier: nil))
+      let second = doorbell.barrierTaken(300)
+      #expect(second == .wait(.zero) && doorbell.state == .arming(barrier: 300))
+    }
+  }
+
+  @Test("is relied on by a fetch whose own snapshot has nothing left below the barrier, and by no other")
+  func barrier() {
+    var doorbell = Doorbell(DoorbellSettings(), at: start)
+    _ = doorbell.armed(at: start)
+    let unknown = doorbell.fetched(Snapshot(xmax: 9_999), transactions: 0, at: start)
+    #expect(unknown == .wait(Limits.armingInterval) && doorbell.state == .arming(barrier: nil))
+    _ = doorbell.barrierTaken(100)
+    let older = doorbell.fetched(Snapshot(xmax: 120, xip: [99]), transactions: 1, at: at(1))
+    #expect(older == .wait(Limits.armingInterval) && doorbell.state == .arming(barrier: 100))
+    #expect(!doorbell.isReliedOn)
+    let newer = doorbell.fetched(Snapshot(xmax: 120, xip: [100]), transactions: 0, at: at(2))
+    #expect(newer == .wait(Limits.safetyInterval) && doorbell.state == .quiet && doorbell.isReliedOn)
+  }
+
+  @Test("polls once it is disarmed, whatever state it was in")
+  func disarmed() {
+    for var doorbell in [arming(), quiet(), busy()] {
+      let action = doorbell.disarmed(at: at(900))
+      #expect(action == .pause(.zero) && doorbell.state == .busy && !doorbell.isReliedOn)
+      let next = doorbell.fetched(idle, transactions: 1, at: at(901))
+      #expect(next == .pause(.milliseconds(5)))
+    }
+  }
+
+  @Test("goes busy at many transactions a second, before the window ends, from quiet and from arming")
+  func busyRate() {
+    for var doorbell in [arming(), quiet()] {
+      let few = doorbell.fetched(Snapshot(xmax: 200, xip: [50]), transactions: crowd - 1, at: at(150))
+      #expect(few != .disarm)
+      let more = doorbell.fetched(Snapshot(xmax: 200, xip: [50]), transactions: crowd, at: at(160))
+      #expect(more == .disarm)
+      // Only what was committed counts.
+      #expect(doorbell.state != .busy)
+    }
+  }
+
+  @Test("stays quiet below that rate")
+  func belowRate() {
+    var doorbell = quiet()
+    for turn in 1...1_000 {
+      let action = doorbell.fetched(idle, transactions: 1, at: at(2 * turn))  // 500 a second
+      #expect(action == .wait(Limits.safetyInterval) || action == .countWaiting)
+      if action == .countWaiting { _ = doorbell.counted(waiting: 0, at: at(2 * turn)) }
+    }
+    #expect(doorbell.state == .quiet)
+  }
+
+  @Test("goes back after a calm while and no sooner; a busy window in between starts it anew")
+  func calm() {
+    var doorbell = busy()
+    var armedAt: Int?
+    for turn in 1...200 where armedAt == nil {
+      let now = 200 + 5 * turn
+      // 600 a second at 300 ms, then 400.
+      let action = doorbell.fetched(idle, transactions: now <= 300 ? 3 : 2, at: at(now))
+      if action == .arm { armedAt = now } else { #expect(action == .pause(.milliseconds(5))) }
+    }
+    #expect(armedAt == 800)
+  }
+
+  @Test("changes at most ten times a second")
+  func changes() {
+    var doorbell = Doorbell(DoorbellSettings(quietAfter: .zero), at: start)
+    _ = doorbell.armed(at: start)
+    _ = doorbell.barrierTaken(1)
+    var changes = 0
+    var now = 0
+    // As contrary as can be: a burst where it is armed, silence where it is not.
+    while now < 10_000 {
+      now += 1
+      let load = doorbell.state == .busy ? 0 : 1_000
+      switch doorbell.fetched(idle, transactions: load, at: at(now)) {
+      case .arm:
+        changes += 1
+        _ = doorbell.armed(at: at(now))
+        _ = doorbell.barrierTaken(1)
+      case .disarm:
+        changes += 1
+        _ = doorbell.disarmed(at: at(now))
+      case .countWaiting:
+        _ = doorbell.counted(waiting: 0, at: at(now))
+      case .wait, .pause, .takeBarrier:
+        break
+      }
+    }
+    #expect(changes > 90 && changes <= 100)
+  }
+
+  // MARK: Slow commits
+
+  @Test("goes busy at a low rate where writers wait for each other, and back at half of it")
+  func crowded() {
+    var doorbell = quiet()
+    var actions: [Doorbell.Action] = []
+    for turn in 1...3 {
+      let asked = doorbell.fetched(idle, transactions: 20, at: at(100 * turn))  // 200 a second
+      actions += [asked, doorbell.counted(waiting: 7, at: at(100 * turn))]
+    }
+    let rest = Doorbell.Action.wait(Limits.safetyInterval)
+    #expect(actions == [.countWaiting, rest, .countWaiting, rest, .countWaiting, .disarm])
+    _ = doorbell.disarmed(at: at(300))
+    for window in 1...20 {
+      let same = doorbell.fetched(idle, transactions: 12, at: at(300 + 100 * window))
+      #expect(same == .pause(.milliseconds(5)))
+    }
+    let calm = (21...25).map { doorbell.fetched(idle, transactions: 9, at: at(300 + 100 * $0)) }
+    #expect(calm.last == .arm && !calm.dropLast().contains(.arm))
+  }
+
+  @Test("takes no single sight of a waiting writer for a crowd")
+  func passing() {
+    var doorbell = quiet()
+    for (turn, waiting) in [1, 1, 0, 1, 1, 0, 3, 3].enumerated() {
+      let now = at(100 * (turn + 1))
+      let asked = doorbell.fetched(idle, transactions: 20, at: now)
+      let action = doorbell.counted(waiting: waiting, at: now)
+      #expect(asked == .countWaiting && action == .wait(Limits.safetyInterval))
+    }
+    // Nor does it count them while next to nothing is written.
+    let single = doorbell.fetched(idle, transactions: 1, at: at(2_000))
+    let after = doorbell.fetched(idle, transactions: 20, at: at(2_100))
+    let action = doorbell.counted(waiting: 1, at: at(2_100))
+    #expect(single == action && after == .countWaiting)
+  }
+
+  @Test("counts waiting writers the more seldom the longer that takes")
+  func costOfCounting() {
+    var doorbell = quiet()
+    let asked = doorbell.fetched(idle, transactions: 20, at: at(100))
+    _ = doorbell.counted(waiting: 0, at: at(120))
+    #expect(asked == .countWaiting)
+    let asking = (2...30).filter { doorbell.fetched(idle, transactions: 20, at: at(100 * $0)) == .countWaiting }
+    #expect(asking.first == 22)  // 20 ms of 2,000
+  }
+
+  @Test("ignores a count that comes in another state")
+  func lateCount() {
+    var doorbell = busy()
+    let action = (0..<5).map { _ in doorbell.counted(waiting: 9, at: at(900)) }.last
+    #expect(action == .pause(.milliseconds(5)) && doorbell.state == .busy)
+  }
+
+  // MARK: Writers that never ring
+
+  @Test("polls slowly while quiet where writers prepare their transactions, and takes what it finds for no loss")
+  func twoPhase() {
+    let doorbell = quiet(DoorbellSettings(twoPhaseWriters: true))
+    var asked = doorbell
+    let action = asked.fetched(idle, transactions: 1, at: at(1))
+    #expect(action == .wait(Limits.armingInterval) && doorbell.state == .quiet && !doorbell.isReliedOn)
+  }
+}
+
+@Suite("The watch over safety fetches")
+struct SafetyWatchTests {
+  let start = ContinuousClock.now
+
+  @Test("reports what they find only when no doorbell follows within a second")
+  func safetyFinds() {
+    var watch = SafetyWatch()
+    func fetch(_ rows: Int, _ isSafety: Bool, at second: Int) -> Bool {
+      watch.fetched(rows: rows, isSafety: isSafety, at: start + .seconds(second))
+    }
+    var reports = [fetch(0, true, at: 0), fetch(3, true, at: 0)]
+    watch.rang()
+    reports += [fetch(0, false, at: 2), fetch(1, true, at: 3)]
+    #expect(reports == [false, false, false, false])
+    #expect([fetch(0, true, at: 5), fetch(0, true, at: 9)] == [true, false])
+  }
+}
