@@ -30,6 +30,7 @@ package actor Listener: Service {
     self.sink = sink
     worker = try Worker("listen", context)
     signal = worker.signal
+    context.sink.withLock { $0 = sink }
     context.lineage.listener(worker.connection.waker)
   }
 
@@ -117,6 +118,7 @@ package actor Listener: Service {
     let durable = context.lineage.moment?.durable ?? 0
     reader?.connectionLost(durable: durable)
     replica = nil
+    context.handedOver.withLock { $0 = nil }
     context.lineage.connectionLost()
   }
 
@@ -170,6 +172,7 @@ package actor Listener: Service {
     let cursor = Cursor(epoch: epoch, snapshot: snapshot, durable: durable).text
     await handOver(&builder, &reader, base: base, snapshot: snapshot, cursor: cursor, rang: rang, durable: durable)
     reader.finish()
+    context.handedOver.withLock { $0 = snapshot }
     context.unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
     context.metrics.rowsFetched.increment(by: fetched.rows)
     return fetched

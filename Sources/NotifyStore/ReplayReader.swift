@@ -60,13 +60,14 @@ package actor ReplayReader: Service, ReplaySource {
     worker.connection.close()
   }
 
-  /// Reads a page for the oldest requests and answers each as soon as its rows have come; what fails stays waiting.
+  /// Reads a page for the oldest requests and answers them; what fails stays waiting.
   private func read() throws(StoreError) {
     guard let moment = context.lineage.moment else { return }
     let batch = Array(waiting.prefix(Limits.replayRequests))
     waiting.removeFirst(batch.count)
-    var isAnswered = Array(repeating: false, count: batch.count)
-    defer { waiting = zip(batch, isAnswered).filter { !$1 }.map(\.0) + waiting }
+    var pages: [ReplayPage?] = Array(repeating: nil, count: batch.count)
+    var isComplete = false
+    defer { if !isComplete { waiting = batch + waiting } }
 
     let plans = batch.map { asked in
       ReplayPlan(
@@ -79,10 +80,9 @@ package actor ReplayReader: Service, ReplaySource {
       throw StoreError(.badAnswer, message: "a replay without a snapshot")
     }
 
-    func answer(_ place: Int, _ rows: inout BatchBuilder, isTruncated: Bool, hasMore: Bool) {
-      isAnswered[place] = true
-      batch[place].answer(
-        plans[place].page(&rows, snapshot: snapshot, isTruncated: isTruncated, hasMore: hasMore, moment: moment))
+    func finish(_ place: Int, _ rows: inout BatchBuilder, isTruncated: Bool, hasMore: Bool) {
+      pages[place] = plans[place].page(
+        &rows, snapshot: snapshot, isTruncated: isTruncated, hasMore: hasMore, moment: moment)
     }
 
     var rows = BatchBuilder(sources: context.status.served.current)
@@ -90,7 +90,7 @@ package actor ReplayReader: Service, ReplaySource {
     while let item = try worker.connection.next(timeout: Limits.statementTimeout) {
       switch item {
       case .request(let index, let isTruncated, let hasMore):
-        if let current { answer(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }
+        if let current { finish(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }
         current = (index, isTruncated, hasMore)
       case .row(_, let key, _, let createdAt, let data):
         if let current {
@@ -100,6 +100,29 @@ package actor ReplayReader: Service, ReplaySource {
         throw StoreError(.badAnswer, message: "a replay with an item of another stream")
       }
     }
-    if let current { answer(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }
+    if let current { finish(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }
+    try revoke(seenBy: snapshot)
+    isComplete = true
+    for (asked, page) in zip(batch, pages) { if let page { asked.answer(page) } }
+  }
+
+  /// Hands over the revocations that a replay saw and the listener has not read yet: its rows may be of later
+  /// transactions than they.
+  private func revoke(seenBy snapshot: Snapshot) throws(StoreError) {
+    guard let known = context.handedOver.withLock({ $0 }), let sink = context.sink.withLock({ $0 }) else {
+      throw StoreError(.notConnected, message: "waiting for the listening connection", isRetriable: true)
+    }
+    if snapshot.xmax <= known.xmax, snapshot.xip == known.xip { return }
+    let revocations = try worker.connection.query(
+      """
+      SELECT user_id, kind, credential, reason, txid::text FROM notify_bridge.revocation
+      WHERE txid >= $1::xid8 OR txid = ANY ($2::xid8[])
+      """, [String(known.xmax), "{\(known.xip.map(String.init).joined(separator: ","))}"]
+    ).compactMap { row in
+      Revocation(
+        user: row[0] ?? "", kind: row[1] ?? "", credential: row[2], reason: row[3] ?? "",
+        txid: row[4].flatMap { UInt64($0) } ?? 0)
+    }
+    if !revocations.isEmpty { sink.revoke(revocations) }
   }
 }

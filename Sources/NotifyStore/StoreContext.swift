@@ -11,6 +11,10 @@ package final class StoreContext: Sendable {
   let logger: Logger
   let lineage = Lineage()
   let unsent: Mutex<UnsentIndex>
+  /// Where the listener hands over to.
+  let sink = Mutex<(any DeliverySink)?>(nil)
+  /// What the newest delta saw whose revocations and rows were handed over; nil while the listener is not connected.
+  let handedOver = Mutex<Snapshot?>(nil)
   private let sources = Mutex<(version: UInt64, list: [StoreSource])>((0, []))
   /// The newest transaction of which the retention has deleted a row; 0 for none.
   let purged = Atomic<UInt64>(0)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from harness import bridge as programs
+from harness import site as sites
 from harness.bridge import BINARY, Bridge
 from harness.cluster import Cluster
 from harness.database import Database
 from harness.device import Device
+from harness.site import Site
 
 TEMPLATE = "migrated"
 
@@ -84,6 +86,37 @@ async def own_database(own_cluster: Cluster) -> AsyncIterator[Database]:
     made = await Database.create(own_cluster, TEMPLATE)
     yield made
     await made.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def django_templates(cluster: Cluster) -> dict[str, str]:
+    """Databases of a Django project, with integers and with uuids as users, by the user's model."""
+    templates = {"auth.User": "django_integers", "people.Member": "django_uuids"}
+    for model, name in templates.items():
+        cluster.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await sites.migrate(cluster.url(name), USER_MODEL=model)
+        cluster.execute("SELECT notify_bridge.attach_logins()", database=name)
+        if model == "people.Member":
+            # Recipients are what users are.
+            cluster.execute(
+                "ALTER TABLE notification ALTER COLUMN user_id TYPE uuid USING NULL",
+                "UPDATE notify_bridge.source SET recipient_kind = 'uuid'", database=name)
+    return templates
+
+
+@pytest_asyncio.fixture(scope="module", params=["auth.User", "people.Member"], ids=["integers", "uuids"])
+async def django(
+    request: pytest.FixtureRequest, cluster: Cluster, django_templates: dict[str, str]
+) -> AsyncIterator[tuple[Database, Site, Bridge]]:
+    """A project with its database, its server and a bridge with every kind of login."""
+    database = await Database.create(cluster, django_templates[request.param])
+    site = await Site.serve(database.url, USER_MODEL=request.param)
+    running = await Bridge.serve(database.url, **sites.BRIDGE)
+    await running.ready()
+    yield database, site, running
+    await running.kill()
+    await site.stop()
+    await database.close()
 
 
 @pytest_asyncio.fixture

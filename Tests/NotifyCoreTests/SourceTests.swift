@@ -89,17 +89,4 @@ struct SourceTests {
     status.tablesFailing([])
     #expect(status.failing(at: now).isEmpty)
   }
-
-  @Test("a revocation is read from its columns, and is none where they say nothing known")
-  func revocations() {
-    #expect(
-      Revocation(user: "7", kind: "user", credential: nil, reason: "inactive", txid: 5)
-        == Revocation(user: UserID(7), scope: .user, reason: .inactive, txid: 5))
-    #expect(
-      Revocation(user: "", kind: "token", credential: "ab", reason: "revoked", txid: 5)
-        == Revocation(user: nil, scope: .token("ab"), reason: .revoked, txid: 5))
-    #expect(Revocation(user: "7", kind: "session", credential: nil, reason: "revoked", txid: 5) == nil)
-    #expect(Revocation(user: "7", kind: "other", credential: nil, reason: "revoked", txid: 5) == nil)
-    #expect(Revocation(user: "7", kind: "user", credential: nil, reason: "other", txid: 5) == nil)
-  }
 }

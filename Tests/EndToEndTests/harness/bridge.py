@@ -197,16 +197,19 @@ class Bridge(Program):
 
     # MARK: HTTP
 
-    async def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET", seconds: float = 10) -> tuple[int, dict[str, str], bytes]:
+    async def get(
+        self, path: str, headers: dict[str, str] | None = None, method: str = "GET", seconds: float = 10, body: bytes = b""
+    ) -> tuple[int, dict[str, str], bytes]:
         """One request on a connection of its own: status, headers (lower case), body."""
-        return await within(seconds, self._get(path, headers or {}, method), f"{method} {path}")
+        length = {"Content-Length": str(len(body))} if body or method == "POST" else {}
+        return await within(seconds, self._get(path, length | (headers or {}), method, body), f"{method} {path}")
 
-    async def _get(self, path: str, headers: dict[str, str], method: str) -> tuple[int, dict[str, str], bytes]:
+    async def _get(self, path: str, headers: dict[str, str], method: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
             fields = {"Host": f"{self.host}:{self.port}", "Connection": "close"} | headers
             head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-            writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
+            writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
             answer = await reader.read()
         finally:
             writer.close()

@@ -17,6 +17,7 @@ struct RunningGateway: Sendable {
   /// Runs a gateway, then `body`, then stops the gateway.
   static func run<Result: Sendable>(
     _ settings: GatewaySettings = GatewaySettings(), replays: TestReplays = TestReplays(),
+    authenticator: any Authenticator = TestAuthenticator(), lookup: (any CredentialLookup)? = nil,
     logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
     _ body: @Sendable @escaping (RunningGateway) async throws -> Result
   ) async throws -> Result {
@@ -32,8 +33,8 @@ struct RunningGateway: Sendable {
     let registry = PrometheusRegistry()
     let (urls, continuation) = AsyncStream<String>.makeStream()
     let gateway = Gateway(
-      settings: settings, authenticator: TestAuthenticator(), confirmations: confirmations, replays: replays,
-      status: status, metrics: BridgeMetrics(factory: registry), registry: registry, logger: logger,
+      settings: settings, authenticator: authenticator, confirmations: confirmations, replays: replays,
+      lookup: lookup, status: status, metrics: BridgeMetrics(factory: registry), registry: registry, logger: logger,
       onListening: { url in
         continuation.yield(url)
         continuation.finish()
