@@ -14,8 +14,9 @@ from notify_bridge.errors import MIGRATE, NotifyBridgeError, sqlstate
 
 # The migration that brought the newest of the functions used here.
 NEEDED_VERSION = 8
-_MISSING = {"3F000", "42883", "42P01"}  # invalid_schema_name, undefined_function, undefined_table
-_DENIED = "42501"
+_UNDEFINED_FUNCTION = "42883"
+_MISSING = {"3F000", "42P01", _UNDEFINED_FUNCTION}  # invalid_schema_name, undefined_table
+_DENIED = "42501"  # insufficient_privilege
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def is_test_database(connection: BaseDatabaseWrapper) -> bool:
     """Whether this is a database that Django's test runner made."""
     name = str(connection.settings_dict["NAME"])
     test_name = (connection.settings_dict.get("TEST") or {}).get("NAME")
-    return name.startswith(TEST_DATABASE_PREFIX) or bool(test_name) and name == test_name
+    return name.startswith(TEST_DATABASE_PREFIX) or (bool(test_name) and name == test_name)
 
 
 def relation(connection: BaseDatabaseWrapper, table: str) -> str:
@@ -59,8 +60,10 @@ def source_of(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Sou
     """How the bridge reads a model's table; None where it doesn't, or this role may not know."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT to_regnamespace('notify_bridge') IS NOT NULL AND has_schema_privilege('notify_bridge', 'USAGE')"
-            "  AND has_table_privilege('notify_bridge.served', 'SELECT')"
+            "SELECT CASE WHEN to_regnamespace('notify_bridge') IS NULL THEN false"
+            " WHEN NOT has_schema_privilege('notify_bridge', 'USAGE') THEN false"
+            " WHEN to_regclass('notify_bridge.served') IS NULL THEN false"
+            " ELSE has_table_privilege('notify_bridge.served', 'SELECT') END"
         )
         if not cursor.fetchone()[0]:
             return None
@@ -73,28 +76,35 @@ def source_of(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Sou
     return Source(*found) if found else None
 
 
-def call(connection: BaseDatabaseWrapper, statement: str, parameters: Iterable[Any] = ()) -> Any:
-    """Calls a function of the bridge's schema and returns its value; an error says what to do."""
+def call(
+    connection: BaseDatabaseWrapper,
+    statement: str,
+    parameters: Iterable[Any],
+    remedy: str = "SELECT notify_bridge.grant_backend_to('{role}')",
+) -> Any:
+    """Calls a function of the bridge's schema and returns its value; an error says what to do.
+
+    `remedy` is what the owner does for a role that may not call it.
+    """
     try:
         with transaction.atomic(connection.alias), connection.cursor() as cursor:
             cursor.execute(statement, list(parameters))
             return cursor.fetchone()[0]
     except ProgrammingError as error:
-        raise explained(connection, error) from error
+        raise explained(connection, error, f"As the owner: {remedy}") from error
 
 
-def explained(connection: BaseDatabaseWrapper, error: Error) -> NotifyBridgeError:
-    """The error with what to do about it."""
+def explained(connection: BaseDatabaseWrapper, error: Error, remedy: str) -> NotifyBridgeError:
+    """The error with what to do about it. `remedy` is for a role that lacks a right."""
     code = sqlstate(error)
     if code in _MISSING and not has_schema(connection):
         return NotifyBridgeError(f'Database "{connection.alias}" has no schema notify_bridge. {MIGRATE}')
-    if code == "42883":
+    if code == _UNDEFINED_FUNCTION:
         return NotifyBridgeError(f'The schema notify_bridge of database "{connection.alias}" is too old. {MIGRATE}')
-    if code == _DENIED and "notify_bridge" in str(error) + str(getattr(error.__cause__, "diag", "")):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_user")
-            role = cursor.fetchone()[0].replace("'", "''")
-        return NotifyBridgeError(
-            f"{NotifyBridgeError.of(error)}\nAs the owner: SELECT notify_bridge.grant_backend_to('{role}')"
-        )
-    return NotifyBridgeError.of(error)
+    said = NotifyBridgeError.of(error)
+    if code != _DENIED or "\n" in str(said):
+        return said
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        role = cursor.fetchone()[0].replace("'", "''")
+    return NotifyBridgeError(f"{said}\n{remedy.format(role=role)}")
