@@ -54,7 +54,7 @@ package actor Listener: Service {
       } catch let error as StoreError {
         lost()
         if !error.isRetriable, !hasServed { throw error }
-        context.status.databaseLost(error.description)
+        context.status.databaseLost(error.loggable)
         worker.failed(error)
       }
     }
@@ -227,7 +227,9 @@ package actor Listener: Service {
   /// - Returns: whether they are others than before.
   /// - Throws: `schema` where there is none, and a server's error where this role may read none of them.
   func readSources() throws(StoreError) -> Bool {
-    let listing = try StoreSource.read(worker.connection)
+    let isSuspicious = context.payloadFailed.exchange(false, ordering: .relaxed)
+    let failing = self.listing?.failing ?? []
+    let listing = try StoreSource.read(worker.connection) { isSuspicious || failing.contains($0) }
     if listing.isEmpty {
       throw StoreError(
         .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
@@ -238,7 +240,8 @@ package actor Listener: Service {
         .server, sqlstate: "42501", message: problem,
         hint: "As the tables' owner: SELECT notify_bridge.grant_to('this role')")
     }
-    context.status.tablesFailing(listing.problems)
+    // Told when what was said to be served is.
+    defer { context.status.tablesFailing(listing.problems) }
     guard listing != self.listing else { return false }
     for problem in listing.problems where self.listing?.problems.contains(problem) != true {
       context.logger.error("a table is not served", metadata: [LogKey.reason: "\(problem)"])

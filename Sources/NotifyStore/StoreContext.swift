@@ -30,6 +30,9 @@ package final class StoreContext: Sendable {
     self.unsent = Mutex(UnsentIndex(limit: limits.rememberedUsers))
   }
 
+  /// A statement failed because of what some row holds: the listener looks for its table.
+  let payloadFailed = Atomic<Bool>(false)
+
   /// Other tables are served from now on.
   func serve(_ listing: StoreSource.Listing) {
     sources.withLock { $0 = ($0.version + 1, listing.served) }

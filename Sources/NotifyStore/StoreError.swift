@@ -75,6 +75,14 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
     sqlstate.isEmpty ? message : "\(message) (SQLSTATE \(sqlstate))"
   }
 
+  /// Whether a value of a row is what the server could not use (SQLSTATE class 22): its message may quote the value.
+  var concernsValue: Bool { code == .server && sqlstate.hasPrefix("22") }
+
+  /// As `description`, for errors of statements that read rows: quotes nothing of a row.
+  var loggable: String {
+    concernsValue ? "the payload of some row can't be made (SQLSTATE \(sqlstate))" : description
+  }
+
   /// Everything that is known.
   package var debugDescription: String {
     "\(code): \(description)\(hint.isEmpty ? "" : " Hint: \(hint)")\(isRetriable ? " [retriable]" : "")"

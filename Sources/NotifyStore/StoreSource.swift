@@ -60,6 +60,8 @@ package struct StoreSource: Sendable, Equatable {
     package var served: [StoreSource] = []
     /// What is wrong with the others, one line for each.
     package var problems: [String] = []
+    /// Tables of which some row's payload can't be made.
+    var failing: Set<Int32> = []
     /// Whether there is any table at all.
     package var isEmpty: Bool { served.isEmpty && problems.isEmpty }
 
@@ -68,7 +70,11 @@ package struct StoreSource: Sendable, Equatable {
   }
 
   /// Reads which tables are served, and tries each.
-  package static func read(_ connection: Connection) throws(StoreError) -> Listing {
+  ///
+  /// - Parameter suspects: whether the payloads of a table are to be tried too, which reads all of its rows.
+  package static func read(
+    _ connection: Connection, suspects: (_ number: Int32) -> Bool = { _ in false }
+  ) throws(StoreError) -> Listing {
     var listing = Listing()
     var told: [SourceList.Source] = []
     for row in try connection.query("SELECT \(columns) FROM notify_bridge.served ORDER BY number") {
@@ -83,6 +89,9 @@ package struct StoreSource: Sendable, Equatable {
         listing.problems.append("\(source.relation): \(problem)")
       } else if let problem = try source.probe(connection) {
         listing.problems.append("\(source.relation): \(problem)")
+      } else if suspects(source.number), let problem = try source.tryPayloads(connection) {
+        listing.problems.append("\(source.relation): \(problem)")
+        listing.failing.insert(source.number)
       } else {
         listing.served.append(source)
       }
@@ -90,6 +99,20 @@ package struct StoreSource: Sendable, Equatable {
     listing.list = SourceList(told)
     return listing
   }
+
+  /// Makes the payload of each row: one that can't be made fails every statement that meets it.
+  private func tryPayloads(_ connection: Connection) throws(StoreError) -> String? {
+    do throws(StoreError) {
+      try connection.query(
+        "SELECT count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(quoted(txid)) IS NOT NULL",
+        timeout: Limits.scanTimeout)
+      return nil
+    } catch where error.concernsValue && connection.isConnected {
+      return "\(error.loggable): correct the row, or attach the table with another payload"
+    }
+  }
+
+  private func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 
   /// Reads no row of it, in all the ways in which rows are read.
   ///

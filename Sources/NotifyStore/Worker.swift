@@ -91,13 +91,14 @@ final class Worker {
   ///
   /// - Returns: how long to wait before trying again.
   func fail(_ error: StoreError) -> Duration {
-    if lastReason != error.description {
-      lastReason = error.description
+    if error.concernsValue { context.payloadFailed.store(true, ordering: .relaxed) }
+    if lastReason != error.loggable {
+      lastReason = error.loggable
       var metadata: Logger.Metadata = ["for": "\(name)"]
       if !error.hint.isEmpty { metadata["hint"] = "\(error.hint)" }
       // What the others can't reach, the listener can't either: it tells the operator, once.
       let level = error.code == .server || self.level == .info ? Logger.Level.warning : .debug
-      context.logger.log(level: level, "\(error.description); trying again", metadata: metadata)
+      context.logger.log(level: level, "\(error.loggable); trying again", metadata: metadata)
     }
     connection.close()
     return backoff.next(jitter: Double.random(in: 0..<1))
