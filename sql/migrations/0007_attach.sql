@@ -825,47 +825,6 @@ BEGIN
 END
 $$;
 
--- As before; functions are found by their names, whatever their arguments.
-CREATE OR REPLACE FUNCTION notify_bridge.grant_to(role name) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  it record;
-BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = grant_to.role) THEN
-    RAISE undefined_object USING
-      MESSAGE = format('role "%s" does not exist', grant_to.role),
-      HINT = format('CREATE ROLE %I LOGIN, then repeat.', grant_to.role);
-  END IF;
-  EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
-  EXECUTE format(
-    'GRANT SELECT ON notify_bridge.migration, notify_bridge.source, notify_bridge.served, notify_bridge.replica,
-       notify_bridge.revocation TO %I', role);
-  FOR it IN
-    SELECT p.oid::regprocedure AS signature FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
-      AND p.proname IN ('register_replica', 'arm', 'touch_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids')
-  LOOP
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', it.signature, role);
-  END LOOP;
-  FOR it IN
-    SELECT s.relation, n.oid AS schema_oid, n.nspname AS schema_name,
-      (SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)
-       FROM pg_attribute AS a
-       WHERE a.attrelid = c.oid
-         AND a.attname IN (s.sent_column, s.sent_at_column, s.read_column, s.read_at_column)
-         AND a.attnum > 0 AND NOT a.attisdropped) AS marks
-    FROM notify_bridge.source AS s
-    JOIN pg_class AS c ON c.oid = s.relation
-    JOIN pg_namespace AS n ON n.oid = c.relnamespace
-  LOOP
-    IF NOT has_schema_privilege(role, it.schema_oid, 'USAGE') THEN
-      EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', it.schema_name, role);
-    END IF;
-    EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', it.marks, it.relation, role);
-  END LOOP;
-END
-$$;
-
 REVOKE ALL ON FUNCTION
   notify_bridge.tables_of(regclass), notify_bridge.column_type(regclass, name), notify_bridge.kind_of(regtype),
   notify_bridge.attach_guess(regclass), notify_bridge.attach_column(regclass, text, name, boolean, name, regtype[]),
