@@ -97,7 +97,8 @@ def look(query: Callable[..., Any]) -> Callable[[str], Table]:
             "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = %s::text::regclass AND NOT tgisinternal", table
         )
         indexes = query(
-            "SELECT pg_get_indexdef(indexrelid), indisvalid FROM pg_index WHERE indrelid = %s::text::regclass ORDER BY 1",
+            "SELECT pg_get_indexdef(indexrelid), indisvalid FROM pg_index"
+            " WHERE indrelid = %s::text::regclass ORDER BY 1",
             table,
         )
         source = query(
@@ -105,7 +106,18 @@ def look(query: Callable[..., Any]) -> Callable[[str], Table]:
             " read_at_column, retention_days, problem FROM notify_bridge.served WHERE relation = %s::text::regclass",
             table,
         )
-        names = "recipient payload sent sent_at txid created read read_at retention problem".split()
+        names = (
+            "recipient",
+            "payload",
+            "sent",
+            "sent_at",
+            "txid",
+            "created",
+            "read",
+            "read_at",
+            "retention",
+            "problem",
+        )
         return {
             "columns": columns,
             "triggers": triggers,

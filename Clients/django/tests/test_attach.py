@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections, migrations as dj, models
+from django.db import connection, connections, models
+from django.db import migrations as dj
 from django.db.migrations.writer import MigrationWriter
-from notify_bridge import NotifyBridgeError
-from notify_bridge.operations import AttachNotifyBridge
 
 from conftest import Migrations
+from notify_bridge import NotifyBridgeError
+from notify_bridge.operations import AttachNotifyBridge
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "bare", "lite"])
 
@@ -35,8 +36,8 @@ def create(name: str = "Alert", **options: Any) -> dj.CreateModel:
 
 def fill(count: int) -> dj.RunSQL:
     return dj.RunSQL(
-        "INSERT INTO auth_user (id, username, password, first_name, last_name, email, is_superuser, is_staff, is_active,"
-        " date_joined) VALUES (1, 'one', '', '', '', '', false, false, true, now());"
+        "INSERT INTO auth_user (id, username, password, first_name, last_name, email, is_superuser, is_staff,"
+        " is_active, date_joined) VALUES (1, 'one', '', '', '', '', false, false, true, now());"
         "INSERT INTO made_alert (user_id, title, data, is_sent, created_at)"
         f" SELECT 1, '', '{{}}', false, now() FROM generate_series(1, {count})",
         "DELETE FROM made_alert; DELETE FROM auth_user",
@@ -53,8 +54,16 @@ def test_rows_from_before_stay_old_and_rows_from_now_on_are_new(migrations: Migr
     table = look("made_alert")
     assert table["triggers"] == [("notify_bridge_ring", "A")]
     assert table["source"] == {
-        "recipient": "user_id", "payload": "data", "sent": "is_sent", "sent_at": "sent_at", "txid": "txid",
-        "created": "created_at", "read": None, "read_at": None, "retention": None, "problem": None,
+        "recipient": "user_id",
+        "payload": "data",
+        "sent": "is_sent",
+        "sent_at": "sent_at",
+        "txid": "txid",
+        "created": "created_at",
+        "read": None,
+        "read_at": None,
+        "retention": None,
+        "problem": None,
     }
 
 
@@ -104,10 +113,12 @@ def test_tables_with_names_of_every_kind(migrations: Migrations, look, query) ->
 
 
 def test_a_table_without_a_model(migrations: Migrations, look) -> None:
-    migrations.apply(dj.RunSQL(
-        'CREATE SCHEMA "Other"; CREATE TABLE "Other"."News" (id uuid PRIMARY KEY, reader text, body jsonb)',
-        'DROP SCHEMA "Other" CASCADE',
-    ))
+    migrations.apply(
+        dj.RunSQL(
+            'CREATE SCHEMA "Other"; CREATE TABLE "Other"."News" (id uuid PRIMARY KEY, reader text, body jsonb)',
+            'DROP SCHEMA "Other" CASCADE',
+        )
+    )
     migrations.apply(AttachNotifyBridge('"Other"."News"', recipient="reader", payload="body"))
     assert look('"Other"."News"')["source"]["recipient"] == "reader"
 
@@ -123,7 +134,7 @@ def test_a_name_that_nothing_has_says_so(migrations: Migrations) -> None:
 def test_a_payload_that_is_no_expression_says_so(migrations: Migrations, look) -> None:
     migrations.apply(create())
     before = look("made_alert")
-    with pytest.raises(NotifyBridgeError, match="the payload can't be used: column \"titel\" does not exist"):
+    with pytest.raises(NotifyBridgeError, match='the payload can\'t be used: column "titel" does not exist'):
         migrations.apply(AttachNotifyBridge("Alert", "user", "to_jsonb(titel)"))
     assert look("made_alert") == before
 
@@ -194,12 +205,14 @@ def test_rows_written_in_the_same_migration_have_to_go_elsewhere(migrations: Mig
 
 def test_a_trigger_that_copies_whole_rows_stops_it_unless_forced(migrations: Migrations, look) -> None:
     migrations.apply(create())
-    migrations.apply(dj.RunSQL(
-        "CREATE FUNCTION made_history() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN PERFORM row(NEW.*); RETURN NEW; END$$;"
-        "CREATE TRIGGER history BEFORE INSERT ON made_alert FOR EACH ROW EXECUTE FUNCTION made_history()",
-        "DROP TRIGGER history ON made_alert; DROP FUNCTION made_history",
-    ))
+    migrations.apply(
+        dj.RunSQL(
+            "CREATE FUNCTION made_history() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN PERFORM row(NEW.*); RETURN NEW; END$$;"
+            "CREATE TRIGGER history BEFORE INSERT ON made_alert FOR EACH ROW EXECUTE FUNCTION made_history()",
+            "DROP TRIGGER history ON made_alert; DROP FUNCTION made_history",
+        )
+    )
     with pytest.raises(NotifyBridgeError, match="trigger history of public.made_alert copies whole rows"):
         migrations.apply(AttachNotifyBridge("Alert", "user"))
     migrations.apply(AttachNotifyBridge("Alert", "user", force=True))
@@ -216,7 +229,9 @@ def test_a_test_database_without_the_schema_is_left_alone(migrations: Migrations
     assert connections["bare"].settings_dict["NAME"] == "test_bare"
     migrations.apply(create(), using="bare")
     migrations.apply(AttachNotifyBridge("Alert", "user"), using="bare")
-    assert query("SELECT count(*) FROM pg_attribute WHERE attname = 'txid' AND attrelid = 'made_alert'::regclass", using="bare") == [(0,)]
+    assert query(
+        "SELECT count(*) FROM pg_attribute WHERE attname = 'txid' AND attrelid = 'made_alert'::regclass", using="bare"
+    ) == [(0,)]
 
 
 def test_a_real_database_without_the_schema_says_what_to_run(migrations: Migrations, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""Every way in which Django INSERTs: each row is a new one to the bridge, and belongs to the transaction that wrote it."""
+"""Every way in which Django INSERTs: each row is new to the bridge, and has the transaction that wrote it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 from django.db.models import F
 from django.utils import timezone
-from shop.models import Notification
 
 from legacy.models import WorkOrderNotification
+from shop.models import Notification
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +68,9 @@ def test_bulk_create_with_conflicts_of_both_kinds(reader: User) -> None:
     WorkOrderNotification.objects.bulk_create([again, *rows], ignore_conflicts=True)
     WorkOrderNotification.objects.bulk_create(
         [again, WorkOrderNotification(worker=reader, title="last")],
-        update_conflicts=True, unique_fields=["id"], update_fields=["title"],
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["title"],
     )
     old.refresh_from_db()
     # An upsert that updates delivers nothing: the row keeps its transaction.
@@ -81,7 +83,8 @@ def test_raw_sql_and_copy(reader: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO shop_notification (recipient_id, data, is_sent, is_read, created_at)"
-            " VALUES (%s, %s::jsonb, false, false, now())", [reader.pk, json.dumps({"raw": "100%"})],
+            " VALUES (%s, %s::jsonb, false, false, now())",
+            [reader.pk, json.dumps({"raw": "100%"})],
         )
         copy = "COPY shop_notification (recipient_id, data, is_sent, is_read, created_at) FROM STDIN"
         line = f'{reader.pk}\t{{"copied": true}}\tf\tf\t{timezone.now().isoformat()}\n'
@@ -147,8 +150,8 @@ def test_the_payload_of_an_expression_is_what_the_bridge_reads(reader: User) -> 
     WorkOrderNotification.objects.create(worker=reader, title="Lamp", data=None)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT payload FROM notify_bridge.source"
-            " WHERE relation = %s::text::regclass", ['"Work order: notification"'],
+            "SELECT payload FROM notify_bridge.source WHERE relation = %s::text::regclass",
+            ['"Work order: notification"'],
         )
         (payload,) = cursor.fetchone()
         cursor.execute(f'SELECT ({payload})::text FROM "Work order: notification" AS n ORDER BY created_at')
@@ -159,14 +162,14 @@ def test_the_payload_of_an_expression_is_what_the_bridge_reads(reader: User) -> 
     ]
 
 
-def test_a_hundred_thousand_rows_in_a_data_migration(migrations: Any) -> None:
+def test_many_rows_in_a_data_migration(migrations: Any) -> None:
     from django.db import migrations as dj
 
     def fill(apps: Any, editor: Any) -> None:
         user = apps.get_model("auth", "User").objects.create(username="many")
         model = apps.get_model("shop", "Notification")
         model.objects.bulk_create(
-            (model(recipient=user, data={"n": number}) for number in range(100_000)), batch_size=10_000
+            (model(recipient=user, data={"n": number}) for number in range(20_000)), batch_size=10_000
         )
 
     def clear(apps: Any, editor: Any) -> None:
@@ -175,5 +178,5 @@ def test_a_hundred_thousand_rows_in_a_data_migration(migrations: Any) -> None:
 
     migrations.apply(dj.RunPython(fill, clear))
     assert len(set(new_rows())) == 1
-    assert Notification.objects.count() == 100_000
+    assert Notification.objects.count() == 20_000
     connections["default"].close()

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, migrations as dj, models
+from django.db import connection, models
+from django.db import migrations as dj
 from django.test import override_settings
-from notify_bridge.operations import AttachNotifyBridge
 
 from conftest import Migrations
+from notify_bridge.operations import AttachNotifyBridge
 from test_attach import create, fill
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "bare", "lite"])
@@ -33,7 +34,9 @@ def test_columns_are_added_altered_and_dropped(migrations: Migrations, look, que
     migrations.apply(
         dj.RunPython(lambda apps, editor: apps.get_model("made", "Alert").objects.create(user_id=1), dj.RunPython.noop)
     )
-    migrations.apply(dj.RemoveField("Alert", "url"), dj.AddIndex("Alert", models.Index(fields=["title"], name="titles")))
+    migrations.apply(
+        dj.RemoveField("Alert", "url"), dj.AddIndex("Alert", models.Index(fields=["title"], name="titles"))
+    )
     assert look("made_alert")["source"]["problem"] is None
     assert query("SELECT count(txid), count(*) FROM made_alert") == [(3, 3)]
 

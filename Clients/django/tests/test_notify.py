@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
+
 from notify_bridge import NotifyBridgeError, disconnect, notify, notify_many
 from shop.models import Notification
 

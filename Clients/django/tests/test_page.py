@@ -6,13 +6,14 @@ import hashlib
 import re
 from pathlib import Path
 
-import notify_bridge
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.staticfiles import finders
 from django.db import connection
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import Client, RequestFactory
+
+import notify_bridge
 
 pytestmark = pytest.mark.django_db
 PATH = "/notify-bridge/ticket/"
@@ -54,7 +55,7 @@ def test_without_the_schema_it_is_not_available(client: Client, user: User, capl
         cursor.execute("ALTER SCHEMA notify_bridge RENAME TO away")
     response = client.post(PATH)
     assert response.status_code == 503 and response.json() == {"error": "tickets are not available"}
-    assert 'has no schema notify_bridge. Run `notify-bridge migrate`' in caplog.text
+    assert "has no schema notify_bridge. Run `notify-bridge migrate`" in caplog.text
     with connection.cursor() as cursor:
         cursor.execute("ALTER SCHEMA away RENAME TO notify_bridge")
 
@@ -69,7 +70,8 @@ def test_the_tag_is_a_script_without_inline_code(user: User) -> None:
     html = render(user)
     assert re.fullmatch(
         r'<script src="/static/notify_bridge/client\.js" defer data-user="\d+" data-url="/ws/notifications/"'
-        r' data-ticket-url="/notify-bridge/ticket/" data-csrf-token="\w{64}"></script>', html,
+        r' data-ticket-url="/notify-bridge/ticket/" data-csrf-token="\w{64}"></script>',
+        html,
     ), html
     assert finders.find("notify_bridge/client.js")
 
@@ -89,8 +91,9 @@ def test_the_token_of_the_tag_is_accepted(user: User) -> None:
 def test_with_the_session_as_credential_it_needs_no_ticket(user: User, settings) -> None:
     settings.NOTIFY_BRIDGE_URL = "wss://bridge.example.com/ws/notifications/"
     expected = (
-        '<script src="/static/notify_bridge/client.js" defer data-user="%d"'
-        ' data-url="wss://bridge.example.com/ws/notifications/"></script>' % user.pk
+        '<script src="/static/notify_bridge/client.js" '
+        f'defer data-user="{user.pk}"'
+        ' data-url="wss://bridge.example.com/ws/notifications/"></script>'
     )
     assert render(user, '{% notify_bridge credential="session" %}') == expected
     settings.NOTIFY_BRIDGE_CREDENTIAL = "session"

@@ -40,7 +40,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 def _names() -> Iterable[CheckMessage]:
     for name in dir(settings):
         if name.startswith("NOTIFY_BRIDGE") and name not in DEFAULTS:
-            near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.6)
+            near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.75)
             hint = f"Is {near[0]} meant?" if near else f"Known are {', '.join(DEFAULTS)}."
             yield Warning(f"The setting {name} is unknown.", hint=hint, id="notify_bridge.W001")
 

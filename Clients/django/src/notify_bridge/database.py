@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import Error, ProgrammingError, models, transaction
+from django.db import DatabaseError, Error, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 
@@ -90,7 +90,7 @@ def call(
         with transaction.atomic(connection.alias), connection.cursor() as cursor:
             cursor.execute(statement, list(parameters))
             return cursor.fetchone()[0]
-    except ProgrammingError as error:
+    except DatabaseError as error:
         raise explained(connection, error, f"As the owner: {remedy}") from error
 
 

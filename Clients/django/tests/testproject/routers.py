@@ -5,3 +5,13 @@ class Router:
 
     def allow_migrate(self, db, app_label, **hints):
         return False if db in self.forbidden else None
+
+
+class Bare:
+    def db_for_write(self, model, **hints):
+        return "bare"
+
+
+class Lite:
+    def db_for_write(self, model, **hints):
+        return "lite"
