@@ -12,7 +12,8 @@ package actor Housekeeper: Service {
   private let context: StoreContext
   private let worker: Worker
   private nonisolated let signal: Worker.Signal
-  private var scanned: (Epoch, [StoreSource])?
+  /// The version of the index of unsent rows that was filled last.
+  private var scanned: Int?
   private var purged: ContinuousClock.Instant?
 
   package init(_ context: StoreContext) throws {
@@ -35,9 +36,10 @@ package actor Housekeeper: Service {
       do {
         _ = try await worker.connectConfirmed()
         try worker.serve()
-        if let moment = context.lineage.moment, scanned.map({ $0 != (moment.epoch, worker.served) }) ?? true {
-          try scan()
-          scanned = (moment.epoch, worker.served)
+        let version = context.unsent.withLock { $0.version }
+        if version != scanned {
+          try scan(version)
+          scanned = version
         }
         if purged.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
           try purge()
@@ -55,7 +57,7 @@ package actor Housekeeper: Service {
   }
 
   /// Fills the index of unsent rows; until then look-ups have no lower bound.
-  private func scan() throws(StoreError) {
+  private func scan(_ version: Int) throws(StoreError) {
     let connection = worker.connection
     // The only statement that reads a table from end to end.
     if !connection.isPooled { try connection.query("SET enable_seqscan = on") }
@@ -64,9 +66,9 @@ package actor Housekeeper: Service {
     while let item = try connection.next(timeout: Limits.scanTimeout), !signal.isStopped {
       guard case .unsent(let user?, let oldest, let rows) = item else { continue }
       users += 1
-      context.unsent.withLock { $0.add(user, oldest: oldest, rows: rows) }
+      context.unsent.withLock { if $0.version == version { $0.add(user, oldest: oldest, rows: rows) } }
     }
-    context.unsent.withLock { $0.scanEnded() }
+    context.unsent.withLock { if $0.version == version, !signal.isStopped { $0.scanEnded() } }
     if !connection.isPooled { try connection.query("SET enable_seqscan = off") }
     context.logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
   }

@@ -46,7 +46,7 @@ package final class StoreContext: Sendable {
 
   /// The database is another one, or other tables are served: nothing that was known of its rows holds.
   func forgetRows() {
-    unsent.withLock { $0 = UnsentIndex(limit: limits.rememberedUsers) }
+    unsent.withLock { $0 = UnsentIndex(limit: limits.rememberedUsers, version: $0.version + 1) }
     purged.store(0, ordering: .relaxed)
   }
 }

@@ -10,14 +10,17 @@ package struct UnsentIndex: Sendable, Equatable {
 
   private var entries: [UserID: Entry] = [:]
   private let limit: Int
+  /// Tells one index from that which was made in its place: a scan counts only for the one that it began with.
+  package let version: Int
   private var isScanned = false
   /// All rows of transactions below this one were counted, if they were unsent.
   private var floor: UInt64 = 0
   private var isOverLimit = false
 
   /// - Parameter limit: users to remember (`Limits.rememberedUsers`).
-  package init(limit: Int) {
+  package init(limit: Int, version: Int = 0) {
     self.limit = limit
+    self.version = version
   }
 
   /// Users that are remembered.
