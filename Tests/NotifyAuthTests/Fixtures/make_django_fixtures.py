@@ -21,6 +21,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore  # noqa: E402
 from django.core import signing  # noqa: E402
+from django.core.signing import JSONSerializer  # noqa: E402
 
 user = User(pk=42, username="somebody", password="pbkdf2_sha256$1000000$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
 out = []
@@ -54,6 +55,8 @@ with mock.patch("time.time", return_value=NOW):
     text("older", OLDER, "The key before it.")
     text("password", user.password, "The user's password, as the column has it.")
     text("row", SessionStore().encode(fields()), "`session_data` of user 42.")
+    text("plainRow", signing.dumps(
+        fields(), salt="django.contrib.sessions.SessionStore", serializer=JSONSerializer), "The same, not compressed.")
     text("compressedRow", SessionStore().encode(fields(basket=["ä \"thing\""] * 400)), "The same with much in it, compressed.")
     text("visitorRow", SessionStore().encode({"seen": True}), "`session_data` of nobody yet.")
     text("numberRow", SessionStore().encode(fields(_auth_user_id=42)), "With a number for the user.")

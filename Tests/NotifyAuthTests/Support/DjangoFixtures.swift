@@ -22,6 +22,12 @@ enum DjangoFixtures {
     QLseW-Xk93L-DEnr51i65gVBZx5aU0cxxgmjxbHRkCpMKoBmIIiIkS5h0UoYdMivgATSJ9wf0lDd7:1x8elk:BDI3ZvqSZEU3sCW\#
     TqovW-C1xS5W3mrtmaB6Uk4k21_g
     """#
+  /// The same, not compressed.
+  static let plainRow = #"""
+    eyJfYXV0aF91c2VyX2lkIjoiNDIiLCJfYXV0aF91c2VyX2JhY2tlbmQiOiJkamFuZ28uY29udHJpYi5hdXRoLmJhY2tlbmRzLk1v\#
+    ZGVsQmFja2VuZCIsIl9hdXRoX3VzZXJfaGFzaCI6IjljOTU4NDA3OWU3ODAzMWVlYmYyYjc0NjMxYmU4YWYwYTIxZTI4OGI0NDJj\#
+    Nzg0YzFjMDNlOTRlZTAyZTUyMTgifQ:1x8elk:-0fGLMWBsk9L_JuN0buq7x3xGCjMBMoIvlH22r2Gy5I
+    """#
   /// The same with much in it, compressed.
   static let compressedRow = #"""
     .eJztzEsOgjAUBdCtmI5N05aHFIfOXYEY0pbHRwwkFEbGvQsJA12Aszs99_MSpVvmtlwiT2VXibMgI47f6F3oediS6uGGZpRhHOa\#
