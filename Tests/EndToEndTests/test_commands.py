@@ -23,7 +23,7 @@ from harness.tokens import SECRET, token
 Connect = Callable[..., Awaitable[Device]]
 Serve = Callable[..., Awaitable[Bridge]]
 
-COMMANDS = ["serve", "dev", "migrate", "send", "listen", "token", "check", "purge"]
+COMMANDS = ["serve", "dev", "migrate", "attach", "detach", "send", "listen", "token", "check", "purge"]
 
 
 @pytest_asyncio.fixture

@@ -40,8 +40,10 @@ struct SourceChecks {
           ORDER BY g.tgenabled LIMIT 1) AS enabled
         FROM tables AS t
       )
-      SELECT g.name, g.is_own, g.relid::regclass, g.relid = g.relation, g.enabled, count(*) OVER (PARTITION BY g.relation, g.enabled)
-      FROM triggers AS g ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation, g.relid
+      SELECT g.name, g.is_own, format('%I.%I', n.nspname, c.relname), g.relid = g.relation, g.enabled,
+        count(*) OVER (PARTITION BY g.relation, g.enabled)
+      FROM triggers AS g JOIN pg_class AS c ON c.oid = g.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation, g.relid
       """, timeout: Self.statement)
     var told: Set<String> = []
     for row in rows {

@@ -20,8 +20,9 @@ from .tokens import token
 from .waiting import within
 
 # The promised order of keys, checked on every message.
+_STRING = rb'"(?:[^"\\]|\\.)*"'
 _NOTIFICATION = re.compile(
-    rb'\{"type":"notification",(?:"source":"(?P<source>[^"]*)",)?"id":(?P<id>-?\d+|"[^"]*")'
+    rb'\{"type":"notification","id":(?P<id>-?\d+|' + _STRING + rb')(?:,"source":(?P<source>' + _STRING + rb'))?'
     rb'(?:,"created_at":"(?P<created_at>[^"]*)")?(?:,"cursor":"(?P<cursor>[A-Za-z0-9._~-]{1,128})")?,"data":(?P<data>.*)\}',
     re.DOTALL)
 _OTHER_KEYS = {
@@ -55,6 +56,13 @@ class Message:
     def id(self) -> Any:
         assert self._notification, f"not a notification: {self.raw[:200]!r}"
         return json.loads(self._notification["id"])
+
+    @property
+    def source(self) -> str | None:
+        """The table, where several are served."""
+        assert self._notification, f"not a notification: {self.raw[:200]!r}"
+        found = self._notification["source"]
+        return json.loads(found) if found is not None else None
 
     @property
     def data(self) -> bytes:
