@@ -21,7 +21,7 @@ from .waiting import within
 
 # The promised order of keys, checked on every message.
 _NOTIFICATION = re.compile(
-    rb'\{"type":"notification",(?:"source":"(?P<source>[^"]*)",)?"id":(?P<id>-?\d+|"[^"]*")'
+    rb'\{"type":"notification","id":(?P<id>-?\d+|"(?:[^"\\]|\\.)*")(?:,"source":"(?P<source>(?:[^"\\]|\\.)*)")?'
     rb'(?:,"created_at":"(?P<created_at>[^"]*)")?(?:,"cursor":"(?P<cursor>[A-Za-z0-9._~-]{1,128})")?,"data":(?P<data>.*)\}',
     re.DOTALL)
 _OTHER_KEYS = {
@@ -61,6 +61,11 @@ class Message:
         """The payload as it came."""
         assert self._notification, f"not a notification: {self.raw[:200]!r}"
         return self._notification["data"]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What an acknowledgement has to say beside the id."""
+        return {"source": self.fields["source"]} if "source" in self.fields else {}
 
     @property
     def created_at(self) -> str | None:
