@@ -14,7 +14,7 @@ from django.db.migrations.writer import MigrationWriter
 
 from conftest import Migrations
 from notify_bridge import NotifyBridgeError
-from notify_bridge.operations import AttachNotifyBridge
+from notify_bridge.operations import AttachLogins, AttachNotifyBridge
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "bare", "lite"])
 
@@ -302,3 +302,20 @@ def test_it_describes_itself_and_writes_itself() -> None:
     given = {name: value for name, value in vars(operation).items() if not name.startswith("_")}
     assert {name: value for name, value in vars(again).items() if not name.startswith("_")} == given
     assert given["recipient"] == "user" and given["retention_days"] == 7
+
+
+def test_logins_are_attached_and_detached(migrations: Migrations, query) -> None:
+    triggers = (
+        "SELECT tgrelid::regclass::text, count(*) FROM pg_trigger WHERE tgname LIKE 'notify_bridge_revoke%%'"
+        " GROUP BY 1 ORDER BY 1"
+    )
+    migrations.apply(AttachLogins())
+    assert query(triggers) == [("auth_user", 3), ("django_session", 2)]
+    assert AttachLogins().describe() == "Attach logins to NotifyBridge"
+    migrations.apply(AttachLogins("auth_user"))
+    migrations.unapply()
+    assert query(triggers) == []
+    with pytest.raises(NotifyBridgeError, match='"nobody" does not exist'):
+        migrations.apply(AttachLogins("nobody"))
+    migrations.apply(AttachLogins(), using="lite")
+    assert "attach_logins" in migrations.sql(AttachLogins())

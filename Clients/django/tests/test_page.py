@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.staticfiles import finders
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import Client, RequestFactory
@@ -120,6 +121,13 @@ def test_nobody_gets_nothing() -> None:
 def test_a_wrong_credential_says_what_there_is(user: User) -> None:
     with pytest.raises(TemplateSyntaxError, match="credential is one of ticket, session, not 'cookie'"):
         render(user, '{% notify_bridge credential="cookie" %}')
+
+
+def test_a_project_without_the_view_is_told(user: User, settings) -> None:
+    settings.ROOT_URLCONF = "testproject.no_urls"
+    with pytest.raises(ImproperlyConfigured, match='include\\("notify_bridge.urls"\\)'):
+        render(user)
+    assert render(user, '{% notify_bridge credential="session" %}') != ""
 
 
 def test_the_package_says_that_it_is_typed() -> None:

@@ -71,6 +71,11 @@ class Message:
         return self._notification["data"]
 
     @property
+    def named(self) -> dict[str, str]:
+        """What an acknowledgement has to say beside the id."""
+        return {} if self.source is None else {"source": self.source}
+
+    @property
     def created_at(self) -> str | None:
         assert self._notification
         found = self._notification["created_at"]

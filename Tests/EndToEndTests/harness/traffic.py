@@ -94,7 +94,7 @@ class Visitor:
             if self.habit.acknowledges and message.id % 5:
                 connection.acknowledged.add(message.id)
                 assert self.device is not None
-                self.device.send({"type": "ack", "ids": [message.id]})
+                self.device.send({"type": "ack", "ids": [message.id]} | message.named)
         elif message.type == "connection_established":
             connection.established = connection.established or time.time()
         elif message.type == "replay_truncated":

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import DatabaseError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.urls import NoReverseMatch, reverse
 
 from notify_bridge.conf import CREDENTIALS, DEFAULTS, database, notification_model, setting
 from notify_bridge.database import NEEDED_VERSION, has_schema, relation, source_of, version
@@ -31,7 +30,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             Warning(
                 "USE_TZ is False: Django shows the instants that the bridge writes in the connection's time zone.",
                 hint="Set USE_TZ = True.",
-                id="notify_bridge.W004",
+                id="notify_bridge.W002",
             )
         )
     return found
@@ -86,24 +85,6 @@ def _credential() -> Iterable[CheckMessage]:
             f"NOTIFY_BRIDGE_CREDENTIAL = {credential!r} is unknown.",
             hint=f"Known are {', '.join(CREDENTIALS)}.",
             id="notify_bridge.E004",
-        )
-    elif credential == "ticket":
-        try:
-            reverse("notify_bridge:ticket")
-        except NoReverseMatch:
-            yield Warning(
-                "The view that issues tickets has no address, so {% notify_bridge %} fails.",
-                hint='Add path("notify-bridge/", include("notify_bridge.urls")) to the URLs, or set '
-                'NOTIFY_BRIDGE_CREDENTIAL = "session".',
-                id="notify_bridge.W002",
-            )
-        except ImproperlyConfigured:
-            pass  # Django's own check of the URLs says it.
-    if not apps.is_installed("django.contrib.staticfiles"):
-        yield Warning(
-            "django.contrib.staticfiles is not installed: {% notify_bridge %} needs it, or another way to serve "
-            "notify_bridge/client.js.",
-            id="notify_bridge.W003",
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.core.exceptions import ImproperlyConfigured
 from django.middleware.csrf import get_token
 from django.template import Context
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from notify_bridge.conf import CREDENTIALS, setting
 
@@ -15,8 +16,11 @@ register = template.Library()
 
 
 @register.inclusion_tag("notify_bridge/script.html", takes_context=True)
-def notify_bridge(context: Context, credential: str | None = None) -> dict[str, Any]:
-    """A script element without any inline code; nothing for who isn't logged in."""
+def notify_bridge(context: Context, credential: str | None = None, url: str | None = None) -> dict[str, Any]:
+    """A script element without any inline code; nothing for who isn't logged in.
+
+    `credential` and `url` stand in for the settings.
+    """
     request = context["request"]
     credential = credential or setting("NOTIFY_BRIDGE_CREDENTIAL")
     if credential not in CREDENTIALS:
@@ -27,8 +31,18 @@ def notify_bridge(context: Context, credential: str | None = None) -> dict[str, 
     by_ticket = credential == "ticket"
     return {
         "user": str(user.pk),
-        "url": setting("NOTIFY_BRIDGE_URL"),
-        "ticket_url": reverse("notify_bridge:ticket") if by_ticket else "",
+        "url": url or setting("NOTIFY_BRIDGE_URL"),
+        "ticket_url": _ticket_url() if by_ticket else "",
         "csrf_token": get_token(request) if by_ticket else "",
         "nonce": context.get("csp_nonce") or getattr(request, "csp_nonce", ""),
     }
+
+
+def _ticket_url() -> str:
+    try:
+        return reverse("notify_bridge:ticket")
+    except NoReverseMatch:
+        raise ImproperlyConfigured(
+            'The client needs the view that issues tickets: add path("notify-bridge/", include("notify_bridge.urls")) '
+            'to the URLs, or set NOTIFY_BRIDGE_CREDENTIAL = "session".'
+        ) from None
