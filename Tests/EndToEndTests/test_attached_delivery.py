@@ -188,10 +188,8 @@ async def test_a_renamed_column_stops_its_table_only_and_is_named_until_it_is_me
 
     body = await eventually(failing, lambda body: b'"table"' in body, "the table among what isn't ready")
     assert b"public.note" in body and b"column data is missing" in body, body
-    device = await connect(bridge, 7)
     id = await database.insert(7)
-    message = await device.notification()
-    assert place(message) == ("public.notification", id)
+    await seen(bridge, connect, 7, lambda rows: ("public.notification", id) in rows)
     await database.execute("INSERT INTO note (recipient_id, extra) VALUES (7, '{\"kept\": true}')")
     await attach(database, "note")
     await seen(bridge, connect, 7, lambda rows: ("public.note", 1) in rows)
@@ -221,13 +219,14 @@ async def seen(
 ) -> list[tuple[str | None, Any]]:
     """All rows that a user gets, who comes back whenever a connection ends, until they are accepted."""
     got: list[tuple[str | None, Any]] = []
-    device = await connect(bridge, user)
+    device: Device | None = None
     while not accept(got):
         try:
+            device = device or await connect(bridge, user)
             got.append(place(await device.notification()))
         except Closed as end:
             assert end.code == 1012
-            device = await connect(bridge, user)
+            device = None
     return got
 
 
