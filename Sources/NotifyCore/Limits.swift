@@ -70,6 +70,8 @@ package struct Limits: Sendable, Equatable {
   package static let doorbellChangeInterval: Duration = .milliseconds(100)
   /// How often in a row writers were seen waiting for NOTIFY's lock before they need not ring any more.
   package static let doorbellCounts = 3
+  /// How soon the list of served tables is looked at again.
+  package static let listingInterval: Duration = .milliseconds(100)
   /// How long a peer may take to answer our close frame.
   package static let closeTimeout: Duration = .seconds(5)
   /// The largest random delay that a drained client is told to wait, in milliseconds.

@@ -9,6 +9,7 @@ extension Listener {
     var doorbell = Doorbell(context.settings.doorbell, at: .now)
     var watch = SafetyWatch()
     var touched = ContinuousClock.now
+    var listed = ContinuousClock.now
     var action = doorbell.armed(at: .now)
     show(doorbell.state)
     while !signal.isStopped {
@@ -18,6 +19,11 @@ extension Listener {
       if ContinuousClock.now - touched > Limits.safetyInterval {
         context.lineage.committed(try touch(replica), generation: generation)
         touched = .now
+        mayList = true
+      }
+      if mayList, ContinuousClock.now - listed > Limits.listingInterval {
+        mayList = false
+        listed = .now
         if try readSources(), let epoch { try await adopt(epoch, replica) }
       }
     }
@@ -66,6 +72,8 @@ extension Listener {
     let fetched = try await fetch(rang: rang)
     let now = ContinuousClock.now
     context.lineage.statementAnswered()
+    // Attaching and detaching ring too.
+    if rang != nil, fetched.rows == 0 { mayList = true }
     if watch.fetched(rows: fetched.rows, isSafety: isSafety, at: now) {
       context.metrics.safetyFinds.increment()
       context.logger.error("a safety fetch found rows for which no doorbell rang")

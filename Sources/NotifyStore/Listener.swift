@@ -23,6 +23,8 @@ package actor Listener: Service {
   private var replica: String?
   var hasServed = false
   private var listing: StoreSource.Listing?
+  /// Other tables may be served by now.
+  var mayList = false
 
   /// - Parameter sink: where rows go.
   package init(_ context: StoreContext, sink: any DeliverySink) throws {
@@ -69,13 +71,13 @@ package actor Listener: Service {
     let durable = context.lineage.moment?.durable ?? 0
     let newEpoch = try identify()
     try Migrator(connection).verify()
-    let isChanged = try readSources()
+    let hasNew = try readSources()
     if connection.isPooled { try hearThroughPooler(url) }
     try connection.listen("notify_bridge")
     let replica = try register()
     self.replica = replica
 
-    if let known = epoch, known == newEpoch, reader != nil, !isChanged {
+    if let known = epoch, known == newEpoch, reader != nil, !hasNew {
       generation += 1
       context.metrics.reconnects.increment()
       sink.reconnected(generation: generation, durable: durable)
@@ -224,7 +226,7 @@ package actor Listener: Service {
 
   /// Reads which tables are served.
   ///
-  /// - Returns: whether they are others than before.
+  /// - Returns: whether there are some that were not served before: their unsent rows come by replay.
   /// - Throws: `schema` where there is none, and a server's error where this role may read none of them.
   func readSources() throws(StoreError) -> Bool {
     let isSuspicious = context.payloadFailed.exchange(false, ordering: .relaxed)
@@ -248,9 +250,10 @@ package actor Listener: Service {
     }
     defer { self.listing = listing }
     guard listing.served != self.listing?.served || listing.list != self.listing?.list else { return false }
+    let isNew = listing.served.contains { self.listing?.served.contains($0) != true }
     context.serve(listing)
     try worker.serve()
-    return true
+    return isNew
   }
 
   /// That a pooler hands notifications on: in transaction mode it takes LISTEN and delivers nothing.

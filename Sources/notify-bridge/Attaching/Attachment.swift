@@ -20,6 +20,8 @@ struct Attachment {
     let problem = try session.query(
       "SELECT problem FROM notify_bridge.served WHERE relation = $1::int8::oid", [table.number])
     if let problem = problem.first?.first ?? nil { throw Failure("\(table.name) is not served: \(problem)") }
+    // Now that the indexes are there, running bridges serve it.
+    try session.query("SELECT pg_notify('notify_bridge', '')")
     let changed = lines.contains { $0.step == "did" }
     FileOutput.printLine("\(table.name) is served\(changed ? "" : ": nothing had to be changed")")
   }
