@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(71);
+SELECT plan(73);
 
 -- Tickets.
 CREATE TEMPORARY TABLE made AS
@@ -113,6 +113,17 @@ SELECT is_empty($$ SELECT FROM pg_temp.ask('user', '11111111-2222-3333-4444-5555
 SELECT results_eq($$ SELECT user_id, secret, is_active FROM pg_temp.ask('active', '2') $$, $$ VALUES ('2', NULL::text, true) $$,
   'without attached logins nobody is inactive');
 
+CREATE FUNCTION pg_temp.ask_all() RETURNS TABLE (place integer, answer text) LANGUAGE sql AS $$
+  SELECT l.place, concat_ws(' ', l.user_id, left(l.secret, 4), l.is_active)
+  FROM notify_bridge.look_up(jsonb_build_array(
+    jsonb_build_object('place', 0, 'kind', 'user', 'value', '2'), jsonb_build_object('place', 1, 'kind', 'active', 'value', '2'),
+    jsonb_build_object('place', 2, 'kind', 'token', 'value', 'key1'), jsonb_build_object('place', 3, 'kind', 'session', 'value', 'expired'),
+    jsonb_build_object('place', 4, 'kind', 'issue', 'value', '2'), jsonb_build_object('place', 5, 'kind', 'ticket', 'value', '02'),
+    jsonb_build_object('place', 6, 'kind', 'unheard-of', 'value', '2'))) AS l ORDER BY l.place, 2
+$$;
+SELECT results_eq('SELECT * FROM pg_temp.ask_all()',
+  $$ VALUES (0, '2 pw2 f'), (1, '2 t'), (2, '1 t'), (3, 'data t'), (4, '2 nbt_ t') $$, 'all kinds at once');
+
 -- Attaching.
 SET CONSTRAINTS ALL IMMEDIATE;
 TRUNCATE notify_bridge.revocation;
@@ -131,6 +142,8 @@ SELECT results_eq($$ SELECT tgrelid::regclass::text COLLATE "default", tgname::t
 SELECT results_eq($$ SELECT user_id, secret, is_active FROM pg_temp.ask('active', '2') $$, $$ VALUES ('2', NULL::text, false) $$,
   'now an inactive user is known');
 SELECT is_empty($$ SELECT FROM pg_temp.ask('active', '99') $$, 'and a deleted one');
+SELECT results_eq('SELECT * FROM pg_temp.ask_all()',
+  $$ VALUES (0, '2 pw2 f'), (1, '2 f'), (2, '1 t'), (3, 'data t'), (4, '2 nbt_ t') $$, 'all kinds at once, attached');
 
 CREATE FUNCTION pg_temp.revoked(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
