@@ -17,7 +17,9 @@ package struct DRFTokenAuthenticator: Authenticator {
       return .rejected(.invalid, detail: "there is no such token key: it was deleted, or never made")
     case .found(let record):
       guard record.isActive else { return .rejected(.inactive, detail: "the token's user is not active") }
-      guard let user = record.user else { return .rejected(.invalid, detail: "the token's user has an id that is none") }
+      guard let user = record.user else {
+        return .rejected(.invalid, detail: "the token's user has an id that is none")
+      }
       return .accepted(
         Identity(user: user, expires: nil, login: .token(Hexadecimal.sha256(key.exposed)), seen: record.seen))
     }

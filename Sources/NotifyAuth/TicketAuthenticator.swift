@@ -14,7 +14,8 @@ package struct TicketAuthenticator: Authenticator {
     case .unavailable(let detail):
       return .unavailable(detail: detail)
     case .unknown:
-      return .rejected(.invalid, detail: "there is no such ticket: it was used already, has long expired, or was never issued")
+      return .rejected(
+        .invalid, detail: "there is no such ticket: it was used already, has long expired, or was never issued")
     case .found(let record):
       guard !record.isExpired else { return .rejected(.expired, detail: "the ticket has expired") }
       guard let user = record.user else { return .rejected(.invalid, detail: "the ticket is for nobody") }

@@ -108,7 +108,7 @@ package actor LookupReader: Service, CredentialLookup {
     do {
       answers = try ask(batch.map(\.question))
       lastRefusal = nil
-    } catch where error.code == .server && worker.connection.isConnected {
+    } catch  where error.code == .server && worker.connection.isConnected {
       // Those of one kind must not suffer from what is wrong with the table of another.
       answers = try askByKind(batch.map(\.question))
     }
@@ -121,7 +121,7 @@ package actor LookupReader: Service, CredentialLookup {
     for (_, places) in Dictionary(grouping: questions.indices, by: { questions[$0].kind }) {
       do {
         for (place, answer) in zip(places, try ask(places.map { questions[$0] })) { answers[place] = answer }
-      } catch where error.code == .server && worker.connection.isConnected {
+      } catch  where error.code == .server && worker.connection.isConnected {
         for place in places { answers[place] = .unavailable(error.description) }
         if lastRefusal != error.description {
           lastRefusal = error.description

@@ -12,7 +12,8 @@ struct DjangoSessionTests {
   static func verify(
     _ cookie: String, row: CredentialAnswer = .unknown,
     account: CredentialAnswer = .record(user: 42, secret: DjangoFixtures.password, seen: 200),
-    lookup: LookupTable = LookupTable(), now: Double = DjangoFixtures.now, change: (inout DjangoSettings) -> Void = { _ in }
+    lookup: LookupTable = LookupTable(), now: Double = DjangoFixtures.now,
+    change: (inout DjangoSettings) -> Void = { _ in }
   ) async throws -> Verdict {
     var settings = DjangoSettings()
     settings.secretKey = Secret(DjangoFixtures.secret)
@@ -27,7 +28,9 @@ struct DjangoSessionTests {
     try await verify("sessionid=\(key)", row: .record(secret: data, expires: 5), change: change)
   }
 
-  @Test("A row's user comes in, until the row expires", arguments: [DjangoFixtures.row, DjangoFixtures.plainRow, DjangoFixtures.compressedRow])
+  @Test(
+    "A row's user comes in, until the row expires",
+    arguments: [DjangoFixtures.row, DjangoFixtures.plainRow, DjangoFixtures.compressedRow])
   func rows(data: String) async throws {
     #expect(
       try await Self.verifyRow(data)
@@ -35,7 +38,9 @@ struct DjangoSessionTests {
           Identity(user: UserID(42), expires: 5, login: .session(Self.hash), seen: Snapshot(xmax: 100))))
   }
 
-  @Test("A signed cookie's user comes in, as long as Django would let it", arguments: [DjangoFixtures.cookie, DjangoFixtures.compressedCookie])
+  @Test(
+    "A signed cookie's user comes in, as long as Django would let it",
+    arguments: [DjangoFixtures.cookie, DjangoFixtures.compressedCookie])
   func cookies(cookie: String) async throws {
     let expires = DjangoFixtures.now + 1_209_600
     let expected = Verdict.accepted(
@@ -56,7 +61,8 @@ struct DjangoSessionTests {
       user: id, secret: Secret(DjangoFixtures.password), isActive: true, isExpired: false, expires: nil,
       seen: Snapshot(xmax: 1))
     lookup.answer(.account(id), .found(record))
-    let verdict = try await Self.verify("sessionid=\(Self.key)", row: .record(secret: DjangoFixtures.uuidRow), lookup: lookup)
+    let verdict = try await Self.verify(
+      "sessionid=\(Self.key)", row: .record(secret: DjangoFixtures.uuidRow), lookup: lookup)
     #expect(verdict.user == id.text)
   }
 
@@ -86,7 +92,8 @@ struct DjangoSessionTests {
     let good = DjangoFixtures.plainRow
     let parts = good.split(separator: ":")
     var bad = [
-      "", "x", ":", "::", ":::::", "\(parts[0]):\(parts[1])", "\(parts[0]):\(parts[1]):", "\(good)=", "\(good)A", ".\(good)",
+      "", "x", ":", "::", ":::::", "\(parts[0]):\(parts[1])", "\(parts[0]):\(parts[1]):", "\(good)=", "\(good)A",
+      ".\(good)",
       "\(parts[0])::\(parts[2])", "\(parts[0]):zzzzzz:\(parts[2])", "\(parts[0]):zzzzzzzzzzzzzz:\(parts[2])",
       DjangoFixtures.cookie, DjangoFixtures.resetToken, DjangoFixtures.hugeRow, String(good.dropLast(5)),
     ]
@@ -106,7 +113,9 @@ struct DjangoSessionTests {
     }
   }
 
-  @Test("A key that Django wouldn't make isn't looked up", arguments: ["short", "abcdefgh'", String(repeating: "a", count: 41), "abc def ghi"])
+  @Test(
+    "A key that Django wouldn't make isn't looked up",
+    arguments: ["short", "abcdefgh'", String(repeating: "a", count: 41), "abc def ghi"])
   func keys(value: String) async throws {
     let lookup = LookupTable()
     #expect(try await Self.verify("sessionid=\(value)", lookup: lookup).reason == .invalid)
@@ -161,7 +170,8 @@ struct DjangoSessionTests {
 
   @Test("Inflating has a bound, and wants the whole of a stream")
   func inflation() throws {
-    let data = try #require(Base64URL.decode(Array(DjangoFixtures.compressedCookie.split(separator: ":")[0].dropFirst().utf8)[...]))
+    let data = try #require(
+      Base64URL.decode(Array(DjangoFixtures.compressedCookie.split(separator: ":")[0].dropFirst().utf8)[...]))
     let whole = try #require(Inflation.inflate(data, atMost: 10_000))
     #expect(whole.starts(with: "{".utf8))
     #expect(Inflation.inflate(data, atMost: whole.count) == whole)

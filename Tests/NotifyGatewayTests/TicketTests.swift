@@ -21,9 +21,12 @@ struct TicketTests {
 
   static let settings = GatewaySettings(serviceKey: Secret("service"))
 
-  static func post(_ client: RawClient, key: String? = "Bearer service", _ body: String) async throws -> RawClient.Response {
+  static func post(_ client: RawClient, key: String? = "Bearer service", _ body: String) async throws
+    -> RawClient.Response
+  {
     let headers = (key.map { ["Authorization: \($0)"] } ?? []) + ["Content-Length: \(body.utf8.count)"]
-    try await client.send((["POST /tickets HTTP/1.1", "Host: localhost"] + headers).joined(separator: "\r\n") + "\r\n\r\n" + body)
+    try await client.send(
+      (["POST /tickets HTTP/1.1", "Host: localhost"] + headers).joined(separator: "\r\n") + "\r\n\r\n" + body)
     return try await client.response()
   }
 
@@ -47,9 +50,10 @@ struct TicketTests {
       for key in [nil, "", "Bearer", "Bearer Service", "Bearer servic", "Bearer service2", "Token service", "service"] {
         #expect(try await Self.post(client, key: key, #"{"user_id": 42}"#).status == 401, "\(key ?? "none")")
       }
-      for body in ["", "{}", "42", "[]", #"{"user_id":null}"#, #"{"user_id":1.5}"#, #"{"user_id":""}"#, #"{"user_id":[1]}"#,
-        #"{"user_id":"\u0000"}"#, #"{"user_id":true}"#]
-      {
+      for body in [
+        "", "{}", "42", "[]", #"{"user_id":null}"#, #"{"user_id":1.5}"#, #"{"user_id":""}"#, #"{"user_id":[1]}"#,
+        #"{"user_id":"\u0000"}"#, #"{"user_id":true}"#,
+      ] {
         #expect(try await Self.post(client, body).status == 400, "\(body)")
       }
       let get = try await client.request("GET /tickets")

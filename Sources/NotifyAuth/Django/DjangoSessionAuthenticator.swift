@@ -115,7 +115,8 @@ package struct DjangoSessionAuthenticator: Authenticator {
         throw Refusal(.invalid, "the session is not in Django's form, or larger than \(Limits.sessionBytes) bytes")
       case .forged:
         throw Refusal(
-          .invalid, "the session was signed with another key than \(AuthSetting.djangoSecretKey.rawValue), or was changed")
+          .invalid,
+          "the session was signed with another key than \(AuthSetting.djangoSecretKey.rawValue), or was changed")
       }
     }
   }

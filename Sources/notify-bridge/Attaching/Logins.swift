@@ -32,7 +32,7 @@ enum Logins {
     for _ in 1..<tries {
       do {
         return try connection.query(statement, parameters, timeout: .seconds(60)).compactMap { $0[0] }
-      } catch where error.sqlstate == "55P03" {
+      } catch  where error.sqlstate == "55P03" {
         continue
       }
     }

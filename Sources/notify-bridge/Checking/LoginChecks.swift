@@ -42,7 +42,8 @@ struct LoginChecks {
       } else if let hidden = table.hidden {
         report.fail(
           Self.subject, "the role may not read \(hidden) of \(table.name)",
-          DatabaseChecks.grant(try role(connection)) + ", after: SELECT notify_bridge.attach_logins()")
+          (table.isAttached ? "" : "First: SELECT notify_bridge.attach_logins(). Then, ")
+            + DatabaseChecks.grant(try role(connection)))
         isWorking = false
       } else if let silent = table.silent {
         report.warn(
@@ -99,7 +100,8 @@ struct LoginChecks {
   private func remedy(for table: Table) -> String {
     switch table.kind {
     case "session": "The columns are those of Django's own table: session_key, session_data, expire_date"
-    case "token": "Run Django's migrations of rest_framework.authtoken, or leave \(ConfigurationKey.authDRFTokens.variable) out"
+    case "token":
+      "Run Django's migrations of rest_framework.authtoken, or leave \(ConfigurationKey.authDRFTokens.variable) out"
     default: "Name it: \(ConfigurationKey.authDjangoUserTable.variable)"
     }
   }

@@ -93,7 +93,8 @@ extension Settings {
       host: text(.httpHost) ?? "127.0.0.1", port: number(.httpPort), path: text(.httpPath) ?? "/ws/notifications/",
       adminPort: integer(.httpAdminPort), trustedProxies: list(.httpTrustedProxies) ?? [], origins: list(.authOrigins),
       firstMessage: flag(.authFirstMessage), heartbeatSeconds: number(.heartbeatSeconds),
-      drainSeconds: number(.drainSeconds), serviceKey: secret(.authServiceKey), certificateFile: text(.tlsCertificateFile), keyFile: text(.tlsKeyFile),
+      drainSeconds: number(.drainSeconds), serviceKey: secret(.authServiceKey),
+      certificateFile: text(.tlsCertificateFile), keyFile: text(.tlsKeyFile),
       limits: limits(descriptors: descriptors), version: NotifyBridge.version)
   }
 
