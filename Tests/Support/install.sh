@@ -38,4 +38,7 @@ if [ "${1:-run}" = test ]; then
     "$venv/bin/pip" install -q --disable-pip-version-check -r Tests/EndToEndTests/requirements.txt
     cp Tests/EndToEndTests/requirements.txt "$venv/installed.txt"
   fi
+  # shellcheck source=Clients/django/tests/environments.sh
+  . Clients/django/tests/environments.sh
+  django_environments_install
 fi

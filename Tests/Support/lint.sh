@@ -25,6 +25,8 @@ check() {
 
 swift_form() { swift format lint --strict --configuration .swift-format --recursive "$@"; }
 c_form() { clang-format-14 --style=file:.clang-format --dry-run -Werror "$@"; }
+python_form() { Tests/EndToEndTests/.venv/bin/ruff check -q --no-cache "$@"; }
+compose_form() { Tests/EndToEndTests/.venv/bin/check-jsonschema -q --builtin-schema vendor.compose-spec "$@"; }
 image_form() { Tests/EndToEndTests/.venv/bin/hadolint "$@"; }
 no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
 no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
@@ -32,7 +34,7 @@ one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
 no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
 short() {
   local long
-  long=$(find "$@" -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' -o -name '*.py' \) -not -path '*/.venv/*' \
+  long=$(find "$@" -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' -o -name '*.py' \) -not -path '*/.venv/*' -not -path '*/.venvs/*' \
     -not -path '*/build/*' -exec awk 'FNR == 401 { print FILENAME ": more than 400 lines" }' {} +)
   [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
 }
@@ -40,6 +42,8 @@ short() {
 printf 'let x = 1;\n\tlet  y=2\n' >"$bad/form.swift"
 printf 'int  f ( void ){return 0 ;}\n' >"$bad/form.c"
 printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .seconds(1))\n' TODO '!' Store sleep >"$bad/text.swift"
+printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
+printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
 yes '//' | head -n 401 >"$bad/long.swift"
 
@@ -47,12 +51,14 @@ mapfile -t c_files < <(git ls-files '*.c' '*.h')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
 check 'Swift format' "$bad/form.swift" swift_form Sources Tests Package.swift
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"
-check 'image' "$bad/Dockerfile" image_form Dockerfile
-check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src
+check 'image' "$bad/Dockerfile" image_form Dockerfile Clients/django/example/Dockerfile
+check 'compose files' "$bad/compose.yaml" compose_form compose.yaml Clients/django/example/compose.yaml
+check 'Python form' "$bad/form.py" python_form Clients/django
+check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src Clients/django/src
 check 'no traps' "$bad/text.swift" no_traps Sources
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
-check 'short files' "$bad/long.swift" short Sources Tests Benchmarks
+check 'short files' "$bad/long.swift" short Sources Tests Benchmarks Clients
 
 [ "$status" -eq 0 ] && echo "lint: $passed checks passed"
 exit "$status"

@@ -36,6 +36,7 @@ part build 's/^built \([0-9]*\) package.*/\1/p' build
 part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --skip NotifyStoreTests
 # Apart, and one after the other: these block threads of the shared pool while the database works, and others would wait.
 part store 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --no-parallel --filter NotifyStoreTests
+part django 's/^Django: \([0-9]*\) tests passed.*/\1/p' Clients/django/tests/run.sh
 part end-to-end 's/^=* *\([0-9]*\) passed.* in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
 
 printf '\n%d passed, %d failed\n' "$passed" "$failed"

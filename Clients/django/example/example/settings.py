@@ -59,6 +59,6 @@ TEMPLATES = [
 ]
 
 NOTIFY_BRIDGE_MODEL = "inbox.Notification"
-# The bridge is on the page's own host, so the browser sends it the session's cookie.
-NOTIFY_BRIDGE_CREDENTIAL = "session"
+# The bridge is on the page's own host, so the browser sends it the session's cookie. "ticket" works anywhere.
+NOTIFY_BRIDGE_CREDENTIAL = os.environ.get("CREDENTIAL", "session")
 BRIDGE_PORT = int(os.environ.get("BRIDGE_PORT", "8080"))

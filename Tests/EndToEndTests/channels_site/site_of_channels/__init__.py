@@ -1,0 +1,1 @@
+"""A project with Django Channels, as teams have it before they come to the bridge."""
