@@ -107,7 +107,8 @@ package struct StoreSource: Sendable, Equatable {
         "SELECT count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(quoted(txid)) IS NOT NULL",
         timeout: Limits.scanTimeout)
       return nil
-    } catch where error.concernsValue && connection.isConnected {
+    } catch {
+      guard error.concernsValue, connection.isConnected else { throw error }
       return "\(error.loggable): correct the row, or attach the table with another payload"
     }
   }
@@ -124,7 +125,8 @@ package struct StoreSource: Sendable, Equatable {
     do throws(StoreError) {
       try connection.check(status)
       return nil
-    } catch where error.code == .server && connection.isConnected {
+    } catch {
+      guard error.code == .server, connection.isConnected else { throw error }
       return error.description
     }
   }

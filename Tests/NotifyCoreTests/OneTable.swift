@@ -3,10 +3,12 @@ import NotifyCore
 // Most tests have one table, number 1, whose ids are integers.
 
 extension RowID: ExpressibleByIntegerLiteral {
+  /// The id of an integer column.
   public init(integerLiteral value: Int64) { self = .integer(value) }
 }
 
 extension RowName: ExpressibleByIntegerLiteral {
+  /// A row of the one table.
   public init(integerLiteral value: Int64) { self.init(source: 1, id: .integer(value)) }
 }
 

@@ -91,7 +91,7 @@ struct WireTests {
     "reads the messages of a client",
     arguments: [
       (#"{"type":"ping"}"#, .ping), (#"{ "type" : "ping", "extra": [1] }"#, .ping),
-      (#"{"type":"ack","ids":[7,8]}"#, .acknowledge([7, 8], source: nil)), 
+      (#"{"type":"ack","ids":[7,8]}"#, .acknowledge([7, 8], source: nil)),
       (#"{"ids":[],"type":"read"}"#, .read([], source: nil)),
       (#"{"type":"ack","ids":["a",-7],"source":"s.t"}"#, .acknowledge([.text("a"), -7], source: "s.t")),
       (#"{"type":"authenticate","token":"t"}"#, .authenticate(token: "t")),

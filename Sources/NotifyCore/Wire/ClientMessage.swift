@@ -24,7 +24,9 @@ package enum ClientMessage: Equatable, Sendable {
     case "ping":
       return .ping
     case "ack", "read":
-      guard let ids = fields.ids else { return .invalid("\"\(fields.type)\" needs \"ids\", a list of integers or strings") }
+      guard let ids = fields.ids else {
+        return .invalid("\"\(fields.type)\" needs \"ids\", a list of integers or strings")
+      }
       guard ids.count <= Limits.idsPerMessage else {
         return .invalid("more than \(Limits.idsPerMessage) ids in a message")
       }

@@ -90,7 +90,9 @@ struct DoorbellProof {
       }
       report.seenQuiet += sightings.count { $0.isQuiet }
       report.rows += sightings.count
-      if seen.count != sightings.count { report.faults.append("bridge \(number): \(sightings.count - seen.count) twice") }
+      if seen.count != sightings.count {
+        report.faults.append("bridge \(number): \(sightings.count - seen.count) twice")
+      }
       if !missing.isEmpty { report.faults.append("bridge \(number): \(missing.count) missing") }
       if !seen.isSubset(of: rows.keys) { report.faults.append("bridge \(number): rows that nobody committed") }
       if !unrung.isEmpty {

@@ -78,7 +78,9 @@ final class Replica: DeliverySink {
       state.first = state.first ?? batch.base
       if batch.cursor != nil { state.last = batch.snapshot }
       state.sightings += batch.frames.map { Sighting(key: $0.key, isQuiet: isQuiet) }
-      guard let (id, continuation) = state.awaited, batch.frames.contains(where: { $0.key.id == id }) else { return nil }
+      guard let (id, continuation) = state.awaited, batch.frames.contains(where: { $0.key.id == id }) else {
+        return nil
+      }
       state.awaited = nil
       return continuation
     }?.resume()

@@ -12,7 +12,7 @@ DEFAULTS: dict[str, str | None] = {
     "NOTIFY_BRIDGE_MODEL": None,
     # Where browsers find the bridge: a path on the page's own host, or a whole ws:// or wss:// address.
     "NOTIFY_BRIDGE_URL": "/ws/notifications/",
-    # How the client of the template tag logs in: "ticket" (the bridge may be anywhere) or "session" (it gets the cookie).
+    # How the template tag's client logs in: "ticket" (the bridge may be anywhere) or "session" (it gets the cookie).
     "NOTIFY_BRIDGE_CREDENTIAL": "ticket",
 }
 CREDENTIALS = ("ticket", "session")
