@@ -69,7 +69,8 @@ notify_store_status notify_store_purge(notify_store *store, int days, int batch,
     return status;
   }
   if (days < 0 || batch < 1 || rows == NULL) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "purging needs a number of days, at least one row, and a place");
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL,
+                   "purging needs a number of days, at least one row, and a place");
   }
   *rows = 0;
   (void)snprintf(day_digits, sizeof day_digits, "%d", days);

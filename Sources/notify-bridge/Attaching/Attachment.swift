@@ -34,7 +34,8 @@ struct Attachment {
         "SELECT what, statement FROM notify_bridge.index_steps($1::int8::oid::regclass)", [table.number])
       guard let step = steps.first, let what = step[0], let statement = step[1] else { return }
       guard statement != last else {
-        throw Failure("an index did not become what it should: \(Line.escaped(statement))", remedy: "Repeat the command.")
+        throw Failure(
+          "an index did not become what it should: \(Line.escaped(statement))", remedy: "Repeat the command.")
       }
       last = statement
       try run(statement)
@@ -58,7 +59,8 @@ struct Attachment {
     do {
       try session.connection.query(statement, timeout: .seconds(86_400))
     } catch {
-      throw Failure(error.description, remedy: "Repeat the command: it removes what is half done, and goes on from there.")
+      throw Failure(
+        error.description, remedy: "Repeat the command: it removes what is half done, and goes on from there.")
     }
   }
 }

@@ -74,7 +74,8 @@ struct SourceChecks {
         report.ok("doorbell", "the trigger of \(table) rings always\(count > 1 ? ", on each of \(count) tables" : "")")
       case nil where !isRoot:
         report.warn(
-          "doorbell", "partition \(place)\(others) of \(table) has no trigger, so rows inserted straight into it come seconds late",
+          "doorbell",
+          "partition \(place)\(others) of \(table) has no trigger, so rows inserted straight into it come seconds late",
           "As its owner: notify-bridge attach \(table)")
       case nil:
         report.fail(
@@ -85,9 +86,11 @@ struct SourceChecks {
             : "As its owner: notify-bridge attach \(table)")
       case "D", "R":
         report.fail(
-          "doorbell", "the trigger of \(place)\(others) is disabled, so its rows come seconds late", "As its owner: \(enable)")
+          "doorbell", "the trigger of \(place)\(others) is disabled, so its rows come seconds late",
+          "As its owner: \(enable)")
       default:
-        report.warn("doorbell", "the trigger of \(place)\(others) is silent for rows of replication", "As its owner: \(enable)")
+        report.warn(
+          "doorbell", "the trigger of \(place)\(others) is silent for rows of replication", "As its owner: \(enable)")
       }
     }
   }

@@ -86,7 +86,8 @@ struct AttachCommand: ParsableCommand {
   /// - Parameter command: what to type instead.
   static func confirm(_ question: String, command: String) throws {
     guard Terminal.isThere else {
-      throw Failure("nothing was changed, because there is no terminal to ask at", remedy: "Type: \(command)", status: .usage)
+      throw Failure(
+        "nothing was changed, because there is no terminal to ask at", remedy: "Type: \(command)", status: .usage)
     }
     guard Terminal.agrees(to: question) else {
       throw Failure("nothing was changed", remedy: "Say what should be different: notify-bridge attach --help")
