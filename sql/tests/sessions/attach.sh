@@ -39,11 +39,10 @@ is "$(diff <(echo "$before") <(echo "$(dump)"))" '' 'and leaves the schema as it
 
 # Writers that go on: what each wrote until attach has no txid, what it wrote after that has one.
 sql postgres 'TRUNCATE public.note' >/dev/null
-writers=
 for writer in 1 2 3; do # the day tells who wrote a row
-  yes "INSERT INTO public.note (recipient_id, made) VALUES (1, now() - $writer * interval '1 day');" |
-    PRIVATE_CLUSTER_USER=backend private_cluster_psql >"$tap_folder/writer.$writer" 2>&1 &
-  writers+=" $!"
+  while [ ! -e "$tap_folder/stop" ]; do
+    echo "INSERT INTO public.note (recipient_id, made) VALUES (1, now() - $writer * interval '1 day');"
+  done | PRIVATE_CLUSTER_USER=backend private_cluster_psql >"$tap_folder/writer.$writer" 2>&1 &
 done
 grown() { # grown CONDITION: until each of the writers has written 50 such rows
   until [ "$(sql postgres "SELECT count(*) FROM (SELECT 1 FROM public.note WHERE $1 GROUP BY round(extract(epoch FROM now() - made) / 86400) HAVING count(*) >= 50) AS w")" = 3 ]; do
@@ -56,8 +55,8 @@ ok $? 'three backends write'
 like "$(owner "SELECT notify_bridge.attach('note', created => '')")" 'added trigger' 'attach comes between'
 grown 'notify_bridge_txid IS NOT NULL'
 ok $? 'and they write on'
-# shellcheck disable=SC2086 # a list of process ids
-kill $writers && wait $writers 2>/dev/null
+touch "$tap_folder/stop"
+wait
 is "$(cat "$tap_folder"/writer.?)" '' 'none of them has seen an error'
 is "$(sql postgres "SELECT count(*) FROM (SELECT max(id) FILTER (WHERE notify_bridge_txid IS NULL) AS last, min(id) FILTER (WHERE notify_bridge_txid IS NOT NULL) AS first
   FROM public.note GROUP BY round(extract(epoch FROM now() - made) / 86400)) AS w WHERE w.last < w.first")" 3 'for each writer the rows from before come first, without txid'
