@@ -33,9 +33,9 @@ final class IndexProgress: Sendable {
 
   private static let question = """
     SELECT phase, CASE
+      WHEN phase LIKE 'waiting%' THEN NULL
       WHEN blocks_total > 0 THEN 100 * blocks_done / blocks_total
-      WHEN tuples_total > 0 THEN 100 * tuples_done / tuples_total
-      WHEN lockers_total > 0 THEN 100 * lockers_done / lockers_total END
+      WHEN tuples_total > 0 THEN 100 * tuples_done / tuples_total END
     FROM pg_stat_progress_create_index WHERE pid = $1::int4
     """
 
