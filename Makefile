@@ -23,4 +23,4 @@ install-test:
 	Tests/Support/install.sh test
 
 clean:
-	rm -rf .build Tests/EndToEndTests/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build
+	rm -rf .build Tests/EndToEndTests/.venv Tests/EndToEndTests/.nginx Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build

@@ -17,12 +17,10 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
+run=()
+[ "$(id -u)" -eq 0 ] || run=(sudo)
 if [ "${#missing[@]}" -gt 0 ]; then
-  if [ "$(id -u)" -eq 0 ]; then
-    run=()
-  elif command -v sudo >/dev/null; then
-    run=(sudo)
-  else
+  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
     echo "error: missing packages: run as root: apt-get install -y ${missing[*]}" >&2
     exit 1
   fi
@@ -37,6 +35,16 @@ if [ "${1:-run}" = test ]; then
   if ! cmp -s Tests/EndToEndTests/requirements.txt "$venv/installed.txt"; then
     "$venv/bin/pip" install -q --disable-pip-version-check -r Tests/EndToEndTests/requirements.txt
     cp Tests/EndToEndTests/requirements.txt "$venv/installed.txt"
+  fi
+  # nginx's program alone: its package would start a server on port 80.
+  nginx=Tests/EndToEndTests/.nginx
+  if ! [ -x "$nginx/usr/sbin/nginx" ]; then
+    mkdir -p "$nginx"
+    (
+      cd "$nginx"
+      apt-get download -q nginx || { "${run[@]}" apt-get update -q && apt-get download -q nginx; }
+      dpkg-deb -x nginx_*.deb .
+    )
   fi
   # shellcheck source=Clients/django/tests/environments.sh
   . Clients/django/tests/environments.sh

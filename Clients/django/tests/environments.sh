@@ -22,12 +22,13 @@ django_environments__python() {
 }
 
 django_environments() {
-  local oldest newest
-  oldest=$(django_environments__python 3.10 3.11 3.12) && echo "oldest $oldest Django==4.2.30 psycopg2-binary==2.9.13"
-  newest=$(django_environments__python 3.13 3.12 3.14) && echo "newest $newest Django==6.1.3 psycopg[binary]==3.3.9"
-  # What Debian 12 has: the newest Django for it is one with long support.
-  python3 -c 'import sys; sys.exit(sys.version_info[:2] >= (3, 12))' &&
-    echo "long-supported $(command -v python3) Django==5.2.19 psycopg[binary]==3.3.9"
+  local python
+  python=$(django_environments__python 3.10 3.11 3.12) && echo "oldest $python Django==4.2.30 psycopg2-binary==2.9.13"
+  if python=$(django_environments__python 3.13 3.12 3.14); then
+    echo "newest $python Django==6.1.3 psycopg[binary]==3.3.9"
+  else # an older Python ends at the version with long support
+    echo "newest $(command -v python3) Django==5.2.19 psycopg[binary]==3.3.9"
+  fi
 }
 
 django_environments_install() {

@@ -10,6 +10,7 @@ from pathlib import Path
 from .cluster import free_port
 from .waiting import eventually, within
 
+PROGRAM = Path(__file__).resolve().parents[1] / ".nginx/usr/sbin/nginx"
 CONFIGURATION = """
 daemon off;
 master_process off;
@@ -43,10 +44,9 @@ class Nginx:
         await self.stop()
         configuration = self.folder / "nginx.conf"
         configuration.write_text(CONFIGURATION.format(folder=self.folder, port=self.port, locations=locations))
-        program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-        assert program, "no nginx found: Tests/Support/install.sh test"
+        assert PROGRAM.exists(), f"{PROGRAM} does not exist: Tests/Support/install.sh test"
         self.process = await asyncio.create_subprocess_exec(
-            program, "-p", str(self.folder), "-c", str(configuration), stderr=asyncio.subprocess.PIPE)
+            str(PROGRAM), "-e", "stderr", "-p", str(self.folder), "-c", str(configuration), stderr=asyncio.subprocess.PIPE)
 
         async def look() -> bool:
             assert self.process is not None

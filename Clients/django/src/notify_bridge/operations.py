@@ -102,12 +102,12 @@ class AttachNotifyBridge(_BridgeOperation):
     or `build_indexes=False`, which leaves them to `notify-bridge attach`.
     """
 
+    # None is keyword-only: Django 4.2 leaves such out when it writes an operation into a squashed migration.
     def __init__(
         self,
         model_or_table: str,
         recipient: str | None = None,
         payload: str | None = None,
-        *,
         id: str | None = None,
         sent: str | None = None,
         created: str | None = None,
