@@ -56,11 +56,12 @@ def _with_delivery(queryset: QuerySet[Any], source: Source) -> QuerySet[Any]:
     quote = connections[queryset.db].ops.quote_name
     table = quote(queryset.model._meta.db_table)
     marked = f"{table}.{quote(source.sent_column)}" if source.sent_column else "false"
-    return queryset.annotate(
+    annotated: QuerySet[Any] = queryset.annotate(
         _has_txid=RawSQL(f"({table}.{quote(source.txid_column)} IS NOT NULL)", (), BooleanField()),
         _is_marked=RawSQL(f"coalesce({marked}, false)", (), BooleanField()),
         _sent_at=RawSQL(f"{table}.{quote(source.sent_at_column)}", (), DateTimeField(null=True)),
     )
+    return annotated
 
 
 class NotificationAdminMixin:
@@ -114,7 +115,7 @@ class NotificationAdminMixin:
             messages.success(request, f"{count} rows are sent again.")
 
 
-class NotificationAdmin(NotificationAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class NotificationAdmin(NotificationAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg, misc]
     """For a model that derives from NotificationBase: `admin.site.register(Notification, NotificationAdmin)`."""
 
     list_display = ("id", "recipient", "summary", "created_at", "is_read")

@@ -24,9 +24,9 @@ class SetByBridge:
         return name, f"django.db.models.{type(self).__name__.removeprefix('Bridge')}", args, kwargs
 
 
-class BridgeBooleanField(SetByBridge, models.BooleanField):
+class BridgeBooleanField(SetByBridge, models.BooleanField):  # type: ignore[type-arg]
     """A mark."""
 
 
-class BridgeDateTimeField(SetByBridge, models.DateTimeField):
+class BridgeDateTimeField(SetByBridge, models.DateTimeField):  # type: ignore[type-arg]
     """When a mark was set."""
