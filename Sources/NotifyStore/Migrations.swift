@@ -28,6 +28,7 @@ package struct Migration: Sendable, Equatable {
     Migration(6, "sources", PackageResources._006_sources_sql),
     Migration(7, "attach", PackageResources._007_attach_sql),
     Migration(8, "logins", PackageResources._008_logins_sql),
+    Migration(9, "bell", PackageResources._009_bell_sql),
   ]
 
   private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {

@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(28);
+SELECT plan(30);
 
 -- Every object has a comment: a view of what has none must be empty.
 CREATE TEMPORARY VIEW ours AS
@@ -31,9 +31,10 @@ COMMENT ON COLUMN public.notification.data IS NULL;
 SELECT set_eq('TABLE without_comment', ARRAY['column public.notification.data'], 'and a missing one would be found');
 ROLLBACK TO bad;
 
--- Every function pins its search_path, and nothing of ours is open to PUBLIC.
+-- Every function pins its search_path but one, see below; and nothing of ours is open to PUBLIC.
 SELECT is_empty($$
   SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
+    AND p.oid <> 'notify_bridge.ring()'::regprocedure
     AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))
 $$, 'every function pins its search_path');
 SELECT is_empty($$
@@ -113,6 +114,35 @@ $$, $$ VALUES ('A', 4, 'notify_bridge.ring') $$, 'AFTER INSERT, once a statement
 SELECT results_eq($$
   SELECT p.provolatile::text, p.prosecdef FROM pg_proc AS p WHERE p.oid = 'notify_bridge.ring()'::regprocedure
 $$, $$ VALUES ('v', true) $$, 'ring() is VOLATILE and SECURITY DEFINER');
+
+-- It pins no search_path, which would cost every writer more than all the rest of it: so a writer's must lead nowhere.
+CREATE SCHEMA trap;
+GRANT USAGE ON SCHEMA trap TO PUBLIC;
+CREATE FUNCTION trap.spring() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'sprung'; END $$;
+CREATE FUNCTION trap.current_setting(text, boolean DEFAULT false) RETURNS text LANGUAGE sql AS 'SELECT trap.spring()';
+CREATE FUNCTION trap.pg_notify(text, text) RETURNS text LANGUAGE sql AS 'SELECT trap.spring()';
+CREATE FUNCTION trap.pg_current_xact_id() RETURNS text LANGUAGE sql AS 'SELECT trap.spring()';
+CREATE FUNCTION trap.equal(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT trap.spring() IS NULL';
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.equal);
+CREATE DOMAIN trap.text AS integer;
+CREATE FUNCTION trap.is_sprung() RETURNS boolean LANGUAGE plpgsql SET search_path = trap, pg_catalog
+AS $$
+BEGIN
+  INSERT INTO public.notification DEFAULT VALUES;
+  RETURN false;
+EXCEPTION WHEN raise_exception THEN
+  RETURN true;
+END
+$$;
+SET LOCAL notify_bridge.bell_txid = on;
+SELECT notify_bridge.arm(notify_bridge.register_replica('notify-bridge', 'host', 1, '0.1.0'));
+SELECT ok(NOT trap.is_sprung(), 'ring() finds nothing by the search_path of a writer');
+SAVEPOINT unqualified;
+DO $$ BEGIN
+  EXECUTE replace(pg_get_functiondef('notify_bridge.ring()'::regprocedure), 'pg_catalog.pg_notify', 'pg_notify');
+END $$;
+SELECT ok(trap.is_sprung(), 'and a name without its schema would be found');
+ROLLBACK TO unqualified;
 
 -- The record of migrations, and the tables that the bridge keeps.
 SELECT is(count(*), max(version)::bigint, 'the migrations are numbered without gaps') FROM notify_bridge.migration;

@@ -32,6 +32,7 @@ actor BellRecorder {
     while true {
       let heard = Self.heard.withLock { $0 }
       if heard.contains(last) { return heard }
+      try Task.checkCancellation()
       var (events, doorbells): (UInt32, UInt32) = (0, 0)
       guard notify_store_wait(store.pointer, 1_000, &events, &doorbells) == NOTIFY_STORE_OK else {
         throw Failure.connection

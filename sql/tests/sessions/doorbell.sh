@@ -39,12 +39,36 @@ is "$(bells)" '[]' 'session_replication_role = replica rings'
 arm false
 session_run writer "$insert"
 is "$(bells)" '' 'disarmed: silent'
-in_transaction 'ISOLATION LEVEL REPEATABLE READ'
-is "$(bells)" '[]' 'REPEATABLE READ always rings'
 in_transaction 'ISOLATION LEVEL SERIALIZABLE'
-is "$(bells)" '[]' 'SERIALIZABLE always rings'
-in_transaction 'ISOLATION LEVEL READ UNCOMMITTED'
-is "$(bells)" '' 'READ UNCOMMITTED is READ COMMITTED: silent'
+is "$(bells)" '' 'in SERIALIZABLE too'
+
+# What is set counts at once, whatever snapshot a transaction has.
+session_open old notify_bridge_writer
+session_run old 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM public.notification;' >/dev/null
+arm true
+session_run old "$insert COMMIT;"
+is "$(bells)" '[]' 'a snapshot from before arming rings'
+session_run old 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM public.notification;' >/dev/null
+arm false
+session_run old "$insert COMMIT;"
+is "$(bells)" '' 'and one from before disarming is silent'
+session_close old
+
+# Two bridges that change at once: the one that is armed in the end is rung for.
+session_open second notify_bridge
+second=$(session_run second "SELECT notify_bridge.register_replica('test', 'here', 2, '0');")
+session_run second "BEGIN; SELECT notify_bridge.arm($second);" >/dev/null
+session_send ear "BEGIN; SELECT notify_bridge.arm($id, false); COMMIT;"
+sql postgres "SET statement_timeout = '60s'; DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+  AND relation = 'notify_bridge.replica'::regclass) LOOP END LOOP; END \$\$" >/dev/null
+session_run second 'COMMIT;' >/dev/null
+session_answer ear >/dev/null
+session_run writer "$insert"
+is "$(bells)" '[]' 'one disarms while another has armed and not committed: it rings'
+session_run second "SELECT notify_bridge.unregister_replica($second);" >/dev/null
+session_run writer "$insert"
+is "$(bells)" '' 'and no more once that one has unregistered'
+session_close second
 
 arm true
 in_transaction '' 'SET LOCAL notify_bridge.two_phase = on;'
