@@ -109,7 +109,8 @@ CREATE FUNCTION notify_bridge.attach_guess(relation regclass) RETURNS TABLE (par
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
   WITH columns AS (
-    SELECT a.attname AS name, lower(a.attname) AS word, a.attnum AS place, notify_bridge.column_type(relation, a.attname) AS type
+    SELECT a.attname AS name, lower(a.attname) AS word, a.attnum AS place,
+      notify_bridge.column_type(relation, a.attname) AS type
     FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
   ), users AS ( -- by its name, or because Django's own tables point to it
     SELECT u.oid FROM pg_class AS u
@@ -237,7 +238,8 @@ BEGIN
       RAISE EXCEPTION USING
         ERRCODE = SQLSTATE,
         MESSAGE = format('the payload can''t be used: %s', SQLERRM),
-        HINT = format('It is a column of %s, or an SQL expression over a row, such as jsonb_build_object(''title'', title). Functions of your own need their schema.', relation);
+        HINT = format('It is a column of %s, or an SQL expression over a row, such as '
+          'jsonb_build_object(''title'', title). Functions of your own need their schema.', relation);
   END;
 END
 $$;
@@ -373,9 +375,10 @@ BEGIN
     RAISE object_not_in_prerequisite_state USING
       MESSAGE = format('%s has no column that says when a row was made, which the retention goes by', relation),
       HINT = 'Name a timestamptz column as created, or attach without retention days.';
-  ELSIF NOT is_known AND plan.txid_column = 'notify_bridge_txid' AND notify_bridge.column_type(relation, 'notify_bridge_txid') IS NOT NULL
-    OR NOT is_known AND plan.sent_at_column = 'notify_bridge_sent_at'
-      AND notify_bridge.column_type(relation, 'notify_bridge_sent_at') IS NOT NULL AND sent IS DISTINCT FROM 'notify_bridge_sent_at' THEN
+  ELSIF NOT is_known AND (
+    plan.txid_column = 'notify_bridge_txid' AND notify_bridge.column_type(relation, 'notify_bridge_txid') IS NOT NULL
+    OR plan.sent_at_column = 'notify_bridge_sent_at' AND sent IS DISTINCT FROM 'notify_bridge_sent_at'
+      AND notify_bridge.column_type(relation, 'notify_bridge_sent_at') IS NOT NULL) THEN
     RAISE duplicate_column USING
       MESSAGE = format('%s has columns called notify_bridge_…, which attach did not add', relation),
       HINT = 'Rename or drop them: they may be left from a copy of an attached table.';
@@ -397,7 +400,8 @@ BEGIN
     IF given IS NULL THEN
       RAISE ambiguous_parameter USING
         MESSAGE = format('the payload of %s can''t be guessed: it has no column of type jsonb, or several', relation),
-        HINT = 'Name a column or an expression: payload => ''…'' in SQL, --payload … in a shell; such as jsonb_build_object(''title'', title, ''text'', text).';
+        HINT = 'Name a column or an expression: payload => ''…'' in SQL, --payload … in a shell; such as '
+          'jsonb_build_object(''title'', title, ''text'', text).';
     END IF;
   END IF;
   plan.payload_column := (
@@ -423,7 +427,9 @@ RETURNS TABLE (what text, statement text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
   WITH wanted AS (
-    SELECT t.relid, t.parent, t.is_leaf, k.columns, (SELECT string_agg(quote_ident(c), ', ' ORDER BY o) FROM unnest(k.columns) WITH ORDINALITY AS u (c, o)) AS list
+    SELECT t.relid, t.parent, t.is_leaf, k.columns, (
+      SELECT string_agg(quote_ident(u.name), ', ' ORDER BY u.place)
+      FROM unnest(k.columns) WITH ORDINALITY AS u (name, place)) AS list
     FROM notify_bridge.source AS s, notify_bridge.tables_of(s.relation) AS t,
       LATERAL (VALUES (ARRAY[s.txid_column]), (ARRAY[s.recipient_column, s.txid_column])) AS k (columns)
     WHERE s.relation = index_steps.relation
@@ -447,7 +453,8 @@ AS $$
     FROM wanted AS w, word
     WHERE w.is_leaf AND NOT EXISTS (SELECT FROM present AS p WHERE p.relid = w.relid AND p.columns = w.columns)
     UNION ALL
-    SELECT 3, format('added an index on (%s) of %s, to be filled by its partitions', w.list, w.relid), format('CREATE INDEX ON ONLY %s (%s)', w.relid, w.list)
+    SELECT 3, format('added an index on (%s) of %s, to be filled by its partitions', w.list, w.relid),
+      format('CREATE INDEX ON ONLY %s (%s)', w.relid, w.list)
     FROM wanted AS w
     WHERE NOT w.is_leaf AND NOT EXISTS (SELECT FROM present AS p WHERE p.relid = w.relid AND p.columns = w.columns)
     UNION ALL
@@ -491,8 +498,10 @@ BEGIN
   LOOP
     IF it.tgname IS NULL THEN
       it.tgname := 'notify_bridge_ring';
-      EXECUTE format('CREATE TRIGGER notify_bridge_ring AFTER INSERT ON %s FOR EACH STATEMENT EXECUTE FUNCTION notify_bridge.ring()', it.relid);
-      EXECUTE format('COMMENT ON TRIGGER notify_bridge_ring ON %s IS %L', it.relid, 'Wakes NotifyBridge when it waits for rows.');
+      EXECUTE format('CREATE TRIGGER notify_bridge_ring AFTER INSERT ON %s
+        FOR EACH STATEMENT EXECUTE FUNCTION notify_bridge.ring()', it.relid);
+      EXECUTE format('COMMENT ON TRIGGER notify_bridge_ring ON %s IS %L', it.relid,
+        'Wakes NotifyBridge when it waits for rows.');
     END IF;
     -- ALWAYS: rows written under session_replication_role = replica must ring too.
     EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', it.relid, it.tgname);
@@ -534,7 +543,9 @@ AS $$
   SELECT 'note', format('marking a row sent is cheaper without the index %s, which it has to update', i.indexrelid::regclass)
   FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid
   WHERE i.indrelid = plan.relation AND a.attname IN (plan.sent_column, plan.sent_at_column)
-    AND (a.attnum = ANY (i.indkey::int2[]) OR pg_get_expr(i.indpred, i.indrelid) ~ ('\m' || regexp_replace(a.attname, '\W', '\\\&', 'g') || '\M'))
+    AND (a.attnum = ANY (i.indkey::int2[]) OR EXISTS (
+      SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
   UNION ALL
   SELECT 'note', format('marking a row sent is cheaper with room in its page: ALTER TABLE %s SET (fillfactor = 50), for rows to come%s',
     min(t.relid::text), CASE WHEN count(*) > 1 THEN ', and so for each partition' ELSE '' END)
@@ -600,8 +611,10 @@ BEGIN
         OR p.prosrc ~* ('\*\s+from\s+"?(' || regexp_replace(coalesce(g.tgnewtable, g.tgoldtable), '\W', '\\\&', 'g') || ')\M'))
     LOOP
       RAISE object_not_in_prerequisite_state USING
-        MESSAGE = format('trigger %I of %s copies whole rows, and would fail once the table has a column more', other.tgname, other.relid),
-        HINT = format('Have function %s name the columns instead of *, or attach with force => true (--force in a shell).', other.function);
+        MESSAGE = format('trigger %I of %s copies whole rows, and would fail once the table has a column more',
+          other.tgname, other.relid),
+        HINT = format('Have function %s name the columns instead of *, or attach with force => true (--force).',
+          other.function);
     END LOOP;
     PERFORM notify_bridge.attach_lock(relation, is_exclusive => true);
     is_new := notify_bridge.column_type(relation, plan.txid_column) IS NULL;
@@ -621,7 +634,8 @@ BEGIN
       plan.payload_column, plan.payload_columns, plan.txid_column, plan.sent_column, plan.sent_at_column,
       plan.created_column, plan.read_column, plan.read_at_column, plan.retention_days, plan.added);
   IF (known.recipient_column, known.payload) IS DISTINCT FROM (plan.recipient_column, plan.payload) THEN
-    RETURN QUERY SELECT 'did', format('serving %s: rows for %I, with the payload %s', plan.relation, plan.recipient_column, btrim(plan.payload, E'\n'));
+    RETURN QUERY SELECT 'did', format('serving %s: rows for %I, with the payload %s',
+      plan.relation, plan.recipient_column, btrim(plan.payload, E'\n'));
   END IF;
   IF is_new THEN -- what runs now may still write, with an id that it got before this transaction
     UPDATE notify_bridge.source AS s SET first_txid = pg_snapshot_xmin(pg_current_snapshot()) WHERE s.relation = plan.relation;
@@ -632,7 +646,8 @@ BEGIN
     SELECT i.what, i.statement INTO other FROM notify_bridge.index_steps(plan.relation, online => false) AS i LIMIT 1;
     EXIT WHEN NOT FOUND;
     IF NOT coalesce(build_indexes, is_small) THEN
-      RETURN QUERY SELECT 'next', format('Rows are delivered once the indexes are built, while writers go on: notify-bridge attach %s', plan.relation);
+      RETURN QUERY SELECT 'next', format(
+        'Rows are delivered once the indexes are built, while writers go on: notify-bridge attach %s', plan.relation);
       EXIT;
     END IF;
     EXECUTE other.statement;
@@ -681,10 +696,12 @@ BEGIN
       EXECUTE format('ALTER TABLE %s DROP COLUMN %I', relation, it.name);
       RETURN QUERY SELECT 'did', format('dropped column %I, and the indexes on it', it.name);
     END LOOP;
-    RETURN QUERY SELECT DISTINCT 'note', format('%I keeps its rights on %s: REVOKE ALL ON %s FROM %I', r.rolname, c.oid::regclass, c.oid::regclass, r.rolname)
+    RETURN QUERY SELECT DISTINCT 'note',
+        format('%1$I keeps its rights on %2$s: REVOKE ALL ON %2$s FROM %1$I', r.rolname, c.oid::regclass)
       FROM pg_class AS c, pg_proc AS p, aclexplode(p.proacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
-      WHERE c.oid = detach.relation AND p.oid = 'notify_bridge.register_replica(text, text, integer, text)'::regprocedure
-        AND a.grantee NOT IN (p.proowner, c.relowner) AND EXISTS (SELECT FROM aclexplode(c.relacl) AS x WHERE x.grantee = a.grantee);
+      WHERE c.oid = detach.relation AND a.grantee NOT IN (p.proowner, c.relowner)
+        AND p.oid = 'notify_bridge.register_replica(text, text, integer, text)'::regprocedure
+        AND EXISTS (SELECT FROM aclexplode(c.relacl) AS x WHERE x.grantee = a.grantee);
   END IF;
   DELETE FROM notify_bridge.source AS s WHERE s.relation = detach.relation;
   RETURN QUERY SELECT 'did', format('%s is no longer served', coalesce(known.added ->> 'name', known.relation::text));
