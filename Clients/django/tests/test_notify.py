@@ -88,6 +88,13 @@ def test_disconnect_writes_a_revocation(users: list[User]) -> None:
         assert cursor.fetchall() == [(str(users[0].pk), "user", "revoked"), ("a text id", "user", "revoked")]
 
 
+@pytest.mark.django_db(databases=["lite"])
+def test_another_database_is_named(settings) -> None:
+    settings.DATABASE_ROUTERS = ["testproject.routers.Lite"]
+    with pytest.raises(NotifyBridgeError, match='needs PostgreSQL; database "lite" is sqlite'):
+        disconnect(1)
+
+
 def test_a_role_without_the_right_is_told_which_one(users: list[User]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE backend; SET ROLE backend")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import connections, models
+from django.db import connections, models, router
 from django.db.models import BooleanField, DateTimeField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
@@ -99,7 +99,7 @@ class NotificationAdminMixin:
 
     @admin.action(description="Send the chosen rows again", permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        connection = connections[queryset.db]
+        connection = connections[router.db_for_write(self.model)]
         keys = [str(key) for key in queryset.values_list("pk", flat=True)]
         try:
             count = call(

@@ -86,6 +86,8 @@ def call(
 
     `remedy` is what the owner does for a role that may not call it.
     """
+    if connection.vendor != "postgresql":
+        raise NotifyBridgeError(f'NotifyBridge needs PostgreSQL; database "{connection.alias}" is {connection.vendor}.')
     try:
         with transaction.atomic(connection.alias), connection.cursor() as cursor:
             cursor.execute(statement, list(parameters))
