@@ -132,11 +132,11 @@ struct LookupTests {
 
   @Test("after the end are unavailable")
   func over() async throws {
-    let kept = try LookupReader(context)
-    await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await kept.run() }
-      group.cancelAll()
+    var kept: LookupReader?
+    try await run { reader, _ in
+      _ = try await record(reader, .account(UserID(1)))
+      kept = reader
     }
-    #expect(await kept.lookUp(.account(UserID(1))) == .unavailable("the bridge is stopping"))
+    #expect(await kept?.lookUp(.account(UserID(1))) == .unavailable("the bridge is stopping"))
   }
 }

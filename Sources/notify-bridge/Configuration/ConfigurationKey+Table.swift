@@ -81,7 +81,7 @@ extension ConfigurationKey {
     summary: "Enables logins by token keys of Django REST framework (authtoken_token)")
   static let authServiceKey = ConfigurationKey(
     ["auth", "service_key"], .secret,
-    summary: "The key with which a backend gets one-time tickets at POST /tickets: enables logins by ticket")
+    summary: "The key with which a backend gets one-time tickets at POST /tickets, beside those that SQL issues")
   static let authServiceKeyFile = secretFile(of: authServiceKey)
   static let authFirstMessage = ConfigurationKey(
     ["auth", "first_message"], .boolean, defaultValue: "false",

@@ -23,9 +23,8 @@ final class ReloadingAuthenticator: Authenticator, Service {
         router.session = try DjangoSessionAuthenticator(settings.django, lookup: lookup)
       }
       if settings.flag(.authDRFTokens) { router.token = DRFTokenAuthenticator(lookup: lookup) }
-      if settings[.authServiceKey] != nil {
-        router.ticket = ActiveUserAuthenticator(TicketAuthenticator(lookup: lookup), lookup: lookup)
-      }
+      // Whoever may issue one, by SQL or with the service key, was given that right.
+      router.ticket = ActiveUserAuthenticator(TicketAuthenticator(lookup: lookup), lookup: lookup)
       services = jwt?.services ?? []
       warnings = jwt?.warnings ?? []
       self.router = router
