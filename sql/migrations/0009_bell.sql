@@ -6,8 +6,8 @@
 -- What arming waits for stays the same: a transaction that read 0 had its id before, so it is below B (notify_bridge.arm).
 
 CREATE SEQUENCE notify_bridge.bell MINVALUE 0 MAXVALUE 1 START 1 CYCLE;
--- Until the next bridge arms or disarms: to ring needlessly loses nothing.
-SELECT setval('notify_bridge.bell', 1);
+-- Where bridges run, they are rung for until the next change: to ring needlessly loses nothing.
+SELECT setval('notify_bridge.bell', CASE WHEN EXISTS (SELECT FROM notify_bridge.replica) THEN 1 ELSE 0 END);
 
 COMMENT ON SEQUENCE notify_bridge.bell IS
   '1 while commits have to ring for some bridge, else 0: whether any row of notify_bridge.replica is armed. Set by notify_bridge.set_bell() alone, read by the trigger.';
