@@ -6,9 +6,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../Tests/Support/private_cluster.sh"
 
 trap private_cluster_remove EXIT
-# The settings and rules that are shipped, so that they are tried too; two-phase commit for its test.
+# The settings and rules that are shipped, so that they are tried too; two-phase commit for its test. An autovacuum's
+# snapshot would keep dead rows from being pruned just while a test counts pages.
 PRIVATE_CLUSTER_SETTINGS="$(cat "$here/../../Config/postgresql/postgresql.conf")
-max_prepared_transactions = 5" private_cluster_start || exit 1
+max_prepared_transactions = 5
+autovacuum_naptime = 1h" private_cluster_start || exit 1
 export PRIVATE_CLUSTER_DATABASE=bridge
 
 # As an operator does it: roles, migrations by the role for them, and the grants that follow.
