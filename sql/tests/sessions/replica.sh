@@ -52,7 +52,7 @@ is "$(session_run third "$register")" $((next + 1)) 'a lock that a stranger hold
 is "$(session_run third "SELECT notify_bridge.unregister_replica($((next + 1)));")" t 'unregistering removes the row'
 is "$(session_run stranger "SELECT pg_try_advisory_lock(1315062866, $((next + 1)));")" t 'and frees the lock at once'
 
-# 2,000 touches and mode changes stay in the room that the first page has.
+# 2,000 touches and mode changes are pruned as they come: unpruned, they would fill more than twenty pages.
 {
   for ((i = 0; i < 500; i++)); do
     echo "SELECT notify_bridge.touch_replica($a); SELECT notify_bridge.arm($a); SELECT notify_bridge.touch_replica($a);"
@@ -60,8 +60,8 @@ is "$(session_run stranger "SELECT pg_try_advisory_lock(1315062866, $((next + 1)
   done
 } >"$tap_folder/touches.sql"
 PRIVATE_CLUSTER_USER=notify_bridge private_cluster_psql -o /dev/null -f "$tap_folder/touches.sql"
-is "$(sql postgres "SELECT pg_relation_size('notify_bridge.replica') / 8192, pg_relation_size('notify_bridge.replica_pkey') / 8192")" \
-  '1|2' '2,000 updates of a replica leave its table at one page and its index as small as ever'
+is "$(sql postgres "SELECT pg_relation_size('notify_bridge.replica') <= 8 * 8192, pg_relation_size('notify_bridge.replica_pkey') / 8192")" \
+  't|2' '2,000 updates of a replica leave its table at a few pages and its index as small as ever'
 
 # A crash of the server leaves rows, and the first to come clears them away.
 for name in first second third stranger; do
