@@ -249,7 +249,7 @@ async def test_a_session_of_pickles_is_refused_unread(django: Django, connect: C
 
 BAD_KEYS = {
     "of nobody": (lambda _: "0123456789" * 4, "no such token"),
-    "changed": (lambda good: changed(good, 10).lower(), "no such token"),
+    "changed": (lambda good: good[:10] + ("0" if good[10] != "0" else "1") + good[11:], "no such token"),
     "truncated": (shortened, ""),
     "in capitals": (lambda good: good.upper().replace("1", "A"), ""),
 }
