@@ -80,7 +80,7 @@ package actor Listener: Service {
     self.replica = replica
 
     // Away for so long, it may have missed revocations that are deleted by now: its clients come back and are looked up.
-    let isLate = fetchedLast.map { .now - $0 > Limits.revocationsKept } ?? false
+    let isLate = fetchedLast.map { .now - $0 > context.settings.revocationsKept } ?? false
     if let known = epoch, known == newEpoch, reader != nil, !hasNew, !isLate {
       generation += 1
       context.metrics.reconnects.increment()
