@@ -23,7 +23,8 @@ package struct ActiveUserAuthenticator: Authenticator {
       guard record.isActive else { return .rejected(.inactive, detail: "the user is not active") }
       return .accepted(
         Identity(
-          user: identity.user, expires: identity.expires, login: identity.login, seen: identity.seen ?? record.seen))
+          user: identity.user, expires: identity.expires, login: identity.login, renewal: identity.renewal,
+          seen: identity.seen ?? record.seen))
     }
   }
 }

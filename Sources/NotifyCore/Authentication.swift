@@ -36,13 +36,18 @@ package struct Identity: Sendable, Equatable {
   /// Seconds since 1970 UTC at which access ends; nil where the credential does not expire.
   package let expires: Double?
   package let login: Login
+  /// Asked again when it expires, since it may have been prolonged meanwhile; nil where that can't be.
+  package let renewal: Credential?
   /// What had happened in the database when the credential was found good there; nil where that isn't known.
   package var seen: Snapshot?
 
-  package init(user: UserID, expires: Double?, login: Login = .other, seen: Snapshot? = nil) {
+  package init(
+    user: UserID, expires: Double?, login: Login = .other, renewal: Credential? = nil, seen: Snapshot? = nil
+  ) {
     self.user = user
     self.expires = expires
     self.login = login
+    self.renewal = renewal
     self.seen = seen
   }
 }

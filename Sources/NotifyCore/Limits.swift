@@ -29,6 +29,8 @@ package struct Limits: Sendable, Equatable {
   package static let lookups = 256
   /// Revocations remembered for credentials that are being verified; beyond, those are verified again.
   package static let rememberedRevocations = 10_000
+  /// How long the database may be away before sockets are closed with 1012: revocations are deleted after an hour.
+  package static let revocationsKept: Duration = .seconds(3_000)
   /// Rows marked sent by one statement; more wait for the next.
   package static let markRows = 2_000
   /// How long written rows wait for others to be marked with them, unless `markEagerly` are there.

@@ -83,6 +83,7 @@ extension Listener {
       context.logger.info("listening to the database", metadata: [LogKey.epoch: "\(epoch?.text ?? "")"])
     }
     hasServed = true
+    fetchedLast = now
     worker.succeeded()
     return doorbell.fetched(fetched.snapshot, transactions: fetched.transactions, at: now)
   }

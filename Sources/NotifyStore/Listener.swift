@@ -22,6 +22,8 @@ package actor Listener: Service {
   var generation: UInt64 = 0
   private var replica: String?
   var hasServed = false
+  /// When a delta was read last.
+  var fetchedLast: ContinuousClock.Instant?
   private var listing: StoreSource.Listing?
   /// Other tables may be served by now.
   var mayList = false
@@ -77,7 +79,9 @@ package actor Listener: Service {
     let replica = try register()
     self.replica = replica
 
-    if let known = epoch, known == newEpoch, reader != nil, !hasNew {
+    // Away for so long, it may have missed revocations that are deleted by now: its clients come back and are looked up.
+    let isLate = fetchedLast.map { .now - $0 > context.settings.revocationsKept } ?? false
+    if let known = epoch, known == newEpoch, reader != nil, !hasNew, !isLate {
       generation += 1
       context.metrics.reconnects.increment()
       sink.reconnected(generation: generation, durable: durable)

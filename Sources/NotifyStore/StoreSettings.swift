@@ -16,6 +16,8 @@ package struct StoreSettings: Sendable {
   package var retentionDays: Int
   /// When commits ring, and when they need not.
   package var doorbell: DoorbellSettings
+  /// How long the database may be away before clients have to come back.
+  package var revocationsKept = Limits.revocationsKept
 
   package init(
     url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge",

@@ -210,6 +210,19 @@ async def test_a_session_that_expires_while_connected_is_closed(django: Django, 
     assert (ended.code, ended.reason) == (4001, "expired")
 
 
+async def test_a_session_that_django_prolongs_goes_on_until_it_expires(django: Django, connect: Connect) -> None:
+    database, site, bridge = django
+    member = await site.sign_up()
+    session = await site.log_in(member, age=2)
+    witness = await connect(bridge, headers=cookie(await site.log_in(member, age=2)))
+    device = await connect(bridge, headers=cookie(session))
+    await database.execute("UPDATE django_session SET expire_date = expire_date + interval '2 seconds' WHERE session_key = %s", (session,))
+    assert (await witness.end(5)).reason == "expired"
+    id = await database.insert(typed(member))
+    assert (await device.notification()).id == id
+    assert (await device.end(5)).reason == "expired"
+
+
 async def test_a_token_replaced_by_another_credential_of_the_user_may_end(django: Django, connect: Connect) -> None:
     database, site, bridge = django
     member = await site.sign_up()

@@ -35,7 +35,9 @@ struct DjangoSessionTests {
     #expect(
       try await Self.verifyRow(data)
         == .accepted(
-          Identity(user: UserID(42), expires: 5, login: .session(Self.hash), seen: Snapshot(xmax: 100))))
+          Identity(
+            user: UserID(42), expires: 5, login: .session(Self.hash),
+            renewal: .cookie(Secret("sessionid=\(Self.key)")), seen: Snapshot(xmax: 100))))
   }
 
   @Test(

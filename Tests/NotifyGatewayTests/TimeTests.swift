@@ -121,4 +121,19 @@ struct TimeTests {
       #expect(try await bench.written().hasSuffix("expired"))
     }
   }
+  @Test("A session that was prolonged meanwhile goes on, and one that was not ends")
+  func renews() async throws {
+    let prolonged = Bench(credential: .any(Secret("renewed-1")))
+    try await prolonged.run { () async throws in
+      #expect(try await prolonged.written().contains("connection_established"))
+      await prolonged.advance(seconds: 31)
+      #expect(try await prolonged.written().contains("heartbeat"))
+    }
+    let ended = Bench(credential: .any(Secret("ended-1")))
+    try await ended.run { () async throws in
+      #expect(try await ended.written().contains("connection_established"))
+      await ended.advance(seconds: 1)
+      #expect(try await ended.written().hasSuffix("expired"))
+    }
+  }
 }

@@ -167,6 +167,28 @@ struct StoreTests {
     }
   }
 
+  @Test("have clients come back when revocations may have been deleted while the database was away")
+  func awayForLong() async throws {
+    var settings = StoreSettings(url: url, version: "test", retentionDays: 0)
+    settings.revocationsKept = .zero
+    let late = StoreContext(
+      settings: settings, limits: Limits(), status: BridgeStatus(), metrics: context.metrics, logger: context.logger)
+    let listener = try Listener(late, sink: sink)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await listener.run() }
+      let moment = try #require(await late.lineage.confirm())
+      try cluster.connect().query(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
+      for await news in sink.news {
+        if case .reconnected = news { Issue.record("sockets stayed open") }
+        guard case .epoch(let epoch) = news else { continue }
+        #expect(epoch == moment.epoch)
+        break
+      }
+      group.cancelAll()
+    }
+  }
+
   @Test("end with an error that waiting can't mend, and hold up nobody who waits for the listener")
   func missingSchema() async throws {
     let empty = StoreContext(

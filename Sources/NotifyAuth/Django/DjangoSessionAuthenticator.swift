@@ -23,6 +23,8 @@ package struct DjangoSessionAuthenticator: Authenticator {
     let authHash: String
     let expires: Double?
     let login: Identity.Login
+    /// Django may prolong a row at every request; a cookie is never prolonged but by another one.
+    let renewal: Credential?
     /// What the look-up of the session saw; nil where there was none.
     let seen: Snapshot?
   }
@@ -96,14 +98,15 @@ package struct DjangoSessionAuthenticator: Authenticator {
     }
     let signed = try read(data.exposed, salt: Self.rowSalt)
     return try session(
-      signed.value, expires: record.expires, login: .session(Hexadecimal.sha256(key)), seen: record.seen)
+      signed.value, expires: record.expires, login: .session(Hexadecimal.sha256(key)),
+      renewal: .cookie(Secret("\(settings.sessionCookie)=\(key)")), seen: record.seen)
   }
 
   private func cookieSession(_ value: String) throws(Refusal) -> Session {
     let signed = try read(value, salt: Self.cookieSalt)
     let expires = signed.time + Double(settings.sessionAgeSeconds)
     guard clock() < expires else { throw Refusal(.expired, "the session has expired") }
-    return try session(signed.value, expires: expires, login: .session(nil), seen: nil)
+    return try session(signed.value, expires: expires, login: .session(nil), renewal: nil, seen: nil)
   }
 
   private func read(_ text: String, salt: String) throws(Refusal) -> DjangoSigner.Signed {
@@ -122,7 +125,7 @@ package struct DjangoSessionAuthenticator: Authenticator {
   }
 
   private func session(
-    _ json: [UInt8], expires: Double?, login: Identity.Login, seen: Snapshot?
+    _ json: [UInt8], expires: Double?, login: Identity.Login, renewal: Credential?, seen: Snapshot?
   ) throws(Refusal) -> Session {
     guard let fields = try? JSONReader.readObject(json) else {
       throw Refusal(.invalid, "the session is no JSON: the bridge reads those of Django's JSONSerializer only")
@@ -133,7 +136,7 @@ package struct DjangoSessionAuthenticator: Authenticator {
     guard let user = value.string.flatMap({ UserID($0) }), let hash = fields["_auth_user_hash"]?.string else {
       throw Refusal(.invalid, "the session lacks _auth_user_id or _auth_user_hash")
     }
-    return Session(user: user, authHash: hash, expires: expires, login: login, seen: seen)
+    return Session(user: user, authHash: hash, expires: expires, login: login, renewal: renewal, seen: seen)
   }
 
   // MARK: Its user
@@ -150,7 +153,9 @@ package struct DjangoSessionAuthenticator: Authenticator {
       else { throw Refusal(.revoked, "the password was changed after the session began") }
       guard account.isActive else { throw Refusal(.inactive, "the user is not active") }
       return .accepted(
-        Identity(user: user, expires: session.expires, login: session.login, seen: session.seen ?? account.seen))
+        Identity(
+          user: user, expires: session.expires, login: session.login, renewal: session.renewal,
+          seen: session.seen ?? account.seen))
     }
   }
 }

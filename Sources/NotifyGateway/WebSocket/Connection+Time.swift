@@ -41,10 +41,19 @@ extension Connection {
     .tryLater(retryMilliseconds: .random(in: 0...Limits.retryMilliseconds))
   }
 
+  /// The end that was known has come: of a session, the database may know another by now.
+  private func expired() {
+    guard let renewal = identity?.renewal else { return close(.unauthorized(.expired)) }
+    // Unless it is asked already, or a client's new credential is.
+    guard credential == nil else { return }
+    credential = renewal
+    verify(renewal)
+  }
+
   private func tickOpen(_ beat: Heartbeat) {
     if let expires = identity?.expires, expires * 1_000_000 <= Double(beat.wall) {
-      close(.unauthorized(.expired))
-      return
+      expired()
+      if state != .open { return }
     }
     let interval = TimeAmount.seconds(Int64(services.settings.heartbeatSeconds))
     if beat.now - lastHeard > interval * GatewayLimits.silentHeartbeats {

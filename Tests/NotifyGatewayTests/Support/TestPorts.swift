@@ -16,6 +16,13 @@ struct TestAuthenticator: Authenticator {
       // Long past in the tests' wall clock, yet accepted: the gateway's own timer has to find it.
       return .accepted(Identity(user: user, expires: 1))
     }
+    if text.hasPrefix("renewed-"), let user = UserID(text.dropFirst(8)) {
+      // At its first end it turns out to last for ever, or to have ended.
+      return .accepted(Identity(user: user, expires: 1, renewal: .any(Secret("user-\(user)"))))
+    }
+    if text.hasPrefix("ended-"), let user = UserID(text.dropFirst(6)) {
+      return .accepted(Identity(user: user, expires: 1, renewal: .any(Secret("expired"))))
+    }
     if text == "away" { return .unavailable(detail: "database away") }
     return .rejected(CloseReason.Credential(rawValue: text) ?? .invalid, detail: "test")
   }
