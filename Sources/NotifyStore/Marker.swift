@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import Logging
 internal import Metrics
 package import NotifyCore
@@ -29,7 +30,8 @@ package actor Marker: Service, ConfirmationSink {
   private nonisolated let signal: Worker.Signal
   private nonisolated let inbox = Inbox<Report>()
   private nonisolated let receipts = Inbox<Receipt>()
-  private var pending: [RowKey: Report] = [:]
+  /// Those of one table side by side, the oldest first; a row that several devices got may be there several times.
+  private var pending: Deque<Report> = []
   private var locked: [RowKey: Report] = [:]
   private var lockedUntil: ContinuousClock.Instant?
   private var unreported: [Receipt] = []
@@ -111,16 +113,16 @@ package actor Marker: Service, ConfirmationSink {
   }
 
   private func takeInbox() {
-    for report in inbox.takeAll() { pending[report.row.key] = report }
+    pending += inbox.takeAll()
     if let until = lockedUntil, until <= .now {
-      pending.merge(locked) { report, _ in report }
+      pending += locked.values
       locked = [:]
       lockedUntil = nil
     }
     unreported += receipts.takeAll()
     let surplus = pending.count - Limits.pendingMarks
     if surplus > 0 {
-      for key in pending.keys.sorted().prefix(surplus) { pending[key] = nil }
+      pending.removeFirst(surplus)
       metrics.marksDropped.increment(by: surplus)
     }
     metrics.marksPending.record(pending.count + locked.count)
@@ -132,13 +134,14 @@ package actor Marker: Service, ConfirmationSink {
       if let confirmed = try await worker.connectConfirmed() {
         if let moment, moment.epoch != confirmed.epoch {
           // Rows of another history: their ids may name other rows here.
-          pending = pending.filter { $0.value.epoch == confirmed.epoch }
+          pending.removeAll { $0.epoch != confirmed.epoch }
           locked = locked.filter { $0.value.epoch == confirmed.epoch }
           unreported.removeAll { $0.epoch != confirmed.epoch }
         }
         moment = confirmed
       }
       try worker.serve()
+      if worker.served.count > 1 { pending.sort { $0.row.key.row.source < $1.row.key.row.source } }
       while !pending.isEmpty { try mark() }
       while !unreported.isEmpty { try report() }
       worker.succeeded()
@@ -148,19 +151,20 @@ package actor Marker: Service, ConfirmationSink {
   }
 
   private func mark() throws(StoreError) {
-    guard let source = pending.values.first?.row.key.row.source else { return }
-    let reports = Array(pending.values.lazy.filter { $0.row.key.row.source == source }.prefix(Limits.markRows))
-    let keys = reports.map(\.row.key)
+    guard let source = pending.first?.row.key.row.source else { return }
+    let taken = pending.prefix(Limits.markRows).prefix { $0.row.key.row.source == source }
     guard worker.served.contains(where: { $0.number == source }) else {
       // Its table is not served any more.
-      for key in keys { pending[key] = nil }
+      pending.removeFirst(taken.count)
       return
     }
+    let reports = Self.distinct(taken)
+    let keys = reports.map(\.row.key)
     let marking = try worker.connection.markSent(keys, in: source, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let moment {
       context.lineage.committed(transaction, generation: moment.generation)
     }
-    for key in keys { pending[key] = nil }
+    pending.removeFirst(taken.count)
     for index in marking.left { locked[keys[index]] = reports[index] }
     if !locked.isEmpty, lockedUntil == nil { lockedUntil = .now + Limits.markRetry }
     context.unsent.withLock { index in
@@ -168,6 +172,16 @@ package actor Marker: Service, ConfirmationSink {
     }
     metrics.rowsMarked.increment(by: marking.marked)
     metrics.marksPending.record(pending.count + locked.count)
+  }
+
+  /// Each row once, in the order of keys.
+  private static func distinct(_ reports: some Collection<Report>) -> [Report] {
+    var distinct: [Report] = []
+    distinct.reserveCapacity(reports.count)
+    for report in reports.sorted(by: { $0.row.key < $1.row.key }) where report.row.key != distinct.last?.row.key {
+      distinct.append(report)
+    }
+    return distinct
   }
 
   private func report() throws(StoreError) {

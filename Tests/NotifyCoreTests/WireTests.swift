@@ -63,23 +63,44 @@ struct WireTests {
     }
   }
 
+  @Test("writes ids and times of rows that come one after the other as it does for each alone")
+  func sequence() {
+    var encoder = NotificationEncoder()
+    let times: [Int64] = [
+      0, 1, 999_999, 1_000_000, 999_999, -1, -1_000_000, -1_000_001, 1_700_000_000_123_456, .max, 5, .min, .min + 1,
+      .max - 1, -62_135_596_800_000_001, 253_402_300_800_000_000,
+    ]
+    let ids: [Int64] = [0, 9, 10, -10, 99, 100, .max, .min]
+    for (number, time) in times.enumerated() {
+      let id = ids[number % ids.count]
+      var bytes: [UInt8] = []
+      encoder.append(
+        id: .integer(id), source: nil, createdAt: time, cursor: nil,
+        data: UnsafeRawBufferPointer(start: nil, count: 0), to: &bytes)
+      #expect(
+        String(decoding: bytes.dropFirst(2), as: UTF8.self)
+          == #"{"type":"notification","id":\#(id),"created_at":"\#(Timestamp.text(microseconds: time))","data":null}"#)
+    }
+  }
+
   @Test("writes a row with data last and byte for byte")
   func notification() {
     let data = Array(#"{"a": "\u0007 \\ 😀"}"#.utf8)
+    var encoder = NotificationEncoder()
     var bytes: [UInt8] = []
     data.withUnsafeBytes {
-      FrameEncoder.appendNotification(id: 7, source: nil, createdAt: 0, cursor: "e.1", data: $0, to: &bytes)
+      encoder.append(id: 7, source: nil, createdAt: 0, cursor: "e.1", data: $0, to: &bytes)
     }
     let text = String(decoding: bytes.dropFirst(bytes[1] == 126 ? 4 : 2), as: UTF8.self)
     #expect(
       text == #"{"type":"notification","id":7,"created_at":"1970-01-01T00:00:00.000000+00:00","cursor":"e.1","data":"#
         + String(decoding: data, as: UTF8.self) + "}")
     bytes = []
-    FrameEncoder.appendNotification(
+    encoder.append(
       id: -1, source: nil, createdAt: nil, cursor: nil, data: UnsafeRawBufferPointer(start: nil, count: 0), to: &bytes)
     #expect(String(decoding: bytes.dropFirst(2), as: UTF8.self) == #"{"type":"notification","id":-1,"data":null}"#)
     bytes = []
-    FrameEncoder.appendNotification(
+    encoder.append(
       id: .text("a\"b"), source: #""public.order""#, createdAt: nil, cursor: nil,
       data: UnsafeRawBufferPointer(start: nil, count: 0), to: &bytes)
     #expect(

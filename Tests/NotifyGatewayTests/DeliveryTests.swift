@@ -76,6 +76,36 @@ struct DeliveryTests {
     }
   }
 
+  @Test("A heartbeat's cursor also stands for deltas that held nothing for the connection")
+  func news() async throws {
+    try await RunningGateway.run { running in
+      // On whichever loops they are, and with a row of theirs in between.
+      let clients = [try await running.connected(user: 1), try await running.connected(user: 2)]
+      let deltas: [(users: [(user: Int64, ids: [Int64])], cursor: String?)] = [
+        ([(99, [1])], "c1"), ([], "c2"), ([(1, [2])], nil), ([(2, [3])], "c3"), ([(99, [4])], "c4"),
+      ]
+      for (users, cursor) in deltas { await running.gateway.sink.deliver(Rows.batch(users, cursor: cursor)) }
+      for client in clients {
+        #expect(try await client.frame().text.contains(#""type":"notification""#))
+        try await client.say(#"{"type":"ping"}"#)
+        #expect(try await client.frame().text.hasSuffix(#","cursor":"c4"}"#))
+      }
+    }
+  }
+
+  @Test("A cursor that a loop was not woken for counts once the batches before it are routed, and once")
+  func slot() {
+    let slot = NewsSlot()
+    let news = NewsSlot.News(cursor: "c1", snapshot: Snapshot(xmax: 9))
+    slot.put(news)
+    #expect(slot.take(routed: 0)?.cursor == "c1")
+    #expect(slot.take(routed: 0) == nil)
+    slot.sending()
+    slot.put(news)
+    #expect(slot.take(routed: 0) == nil)
+    #expect(slot.take(routed: 1)?.cursor == "c1")
+  }
+
   @Test("Messages are answered: ping, read, and what can't be read")
   func messages() async throws {
     try await RunningGateway.run { running in

@@ -13,10 +13,16 @@ package struct BatchBuilder: Sendable {
   private var indices: [UserID: Int] = [:]
   private var rowsOfUser: [Int] = []
   private let sources: SourceList
+  private var encoder: NotificationEncoder
 
   /// - Parameter sources: the served tables, named in the frames where they are several.
   package init(sources: SourceList) {
+    self.init(sources: sources, encoder: NotificationEncoder())
+  }
+
+  private init(sources: SourceList, encoder: NotificationEncoder) {
     self.sources = sources
+    self.encoder = encoder
   }
 
   /// Whether the chunk has reached `Limits.batchRows` or `Limits.batchBytes`.
@@ -78,17 +84,17 @@ package struct BatchBuilder: Sendable {
     bytes.reserveCapacity(payload.count + rows.count * 160)
     var frames: [DeliveryBatch.Frame] = []
     frames.reserveCapacity(rows.count)
-    let names = Dictionary(
+    let names = sources.isNamed ? Dictionary(
       uniqueKeysWithValues: sources.sources.compactMap { source in
         sources.jsonName(of: source.number).map { (source.number, $0) }
-      })
+      }) : [:]
     payload.withUnsafeBytes { payload in
       for group in groups {
         for position in group.frames {
           let index = order[position]
           let row = rows[index]
           let start = index == 0 ? 0 : rows[index - 1].payloadEnd
-          FrameEncoder.appendNotification(
+          encoder.append(
             id: row.key.row.id, source: names.isEmpty ? nil : names[row.key.row.source], createdAt: row.createdAt,
             cursor: position == group.frames.upperBound - 1 ? cursor : nil,
             data: UnsafeRawBufferPointer(rebasing: payload[start..<row.payloadEnd]), to: &bytes)
@@ -97,7 +103,7 @@ package struct BatchBuilder: Sendable {
         }
       }
     }
-    self = BatchBuilder(sources: sources)
+    self = BatchBuilder(sources: sources, encoder: encoder)
     return DeliveryBatch(
       bytes: bytes, frames: frames, groups: groups, base: base, snapshot: snapshot, cursor: cursor, doorbell: doorbell)
   }

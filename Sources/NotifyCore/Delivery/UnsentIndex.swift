@@ -50,9 +50,9 @@ package struct UnsentIndex: Sendable, Equatable {
   /// A row was marked sent by this bridge.
   package mutating func remove(_ row: WrittenRow) {
     // A row older than the entry was never counted in it.
-    guard var entry = entries[row.user], row.key.txid >= entry.oldest else { return }
-    entry.rows -= 1
-    entries[row.user] = entry.rows > 0 ? entry : nil
+    guard let place = entries.index(forKey: row.user), row.key.txid >= entries.values[place].oldest else { return }
+    entries.values[place].rows -= 1
+    if entries.values[place].rows == 0 { entries.remove(at: place) }
   }
 
   /// A delta was read to its end, its rows added: whatever is not among them has a txid from `xmin` on.

@@ -20,15 +20,35 @@ package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
 
   /// Reads `pg_snapshot`'s text form, `xmin:xmax:xip,xip,…`; nil where it is none.
   package init?(_ text: some StringProtocol) {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count == 3, let xmin = UInt64(parts[0]), let xmax = UInt64(parts[1]), xmin <= xmax else { return nil }
+    var bounds: [UInt64] = []
     var xip: [UInt64] = []
-    for part in parts[2].split(separator: ",") {
-      guard let id = UInt64(part), id >= xmin, id < xmax, id > xip.last ?? 0 else { return nil }
-      xip.append(id)
+    var number: UInt64?
+    // Byte by byte: this is read with every delta.
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"):
+        let (product, isTooLarge) = (number ?? 0).multipliedReportingOverflow(by: 10)
+        let (sum, isCarried) = product.addingReportingOverflow(UInt64(byte - UInt8(ascii: "0")))
+        if isTooLarge || isCarried { return nil }
+        number = sum
+      case UInt8(ascii: ":") where bounds.count < 2:
+        guard let bound = number else { return nil }
+        bounds.append(bound)
+        number = nil
+      case UInt8(ascii: ",") where bounds.count == 2:
+        guard let id = number else { return nil }
+        xip.append(id)
+        number = nil
+      default:
+        return nil
+      }
     }
-    self.xmin = xmin
-    self.xmax = xmax
+    guard bounds.count == 2, bounds[0] <= bounds[1], number != nil || xip.isEmpty else { return nil }
+    if let id = number { xip.append(id) }
+    guard zip(xip, xip.dropFirst()).allSatisfy(<), xip.first ?? bounds[0] >= bounds[0], xip.last ?? 0 < bounds[1] || xip.isEmpty
+    else { return nil }
+    self.xmin = bounds[0]
+    self.xmax = bounds[1]
     self.xip = xip
   }
 

@@ -9,46 +9,8 @@ package enum FrameEncoder {
     return bytes
   }
 
-  /// Appends one frame with a row.
-  ///
-  /// - Parameters:
-  ///   - source: the table's name as a JSON string, where messages name it.
-  ///   - createdAt: microseconds since 1970 UTC, nil where the row has none.
-  ///   - cursor: where this row vouches for all before it.
-  ///   - data: the row's payload as PostgreSQL wrote it, copied byte for byte; empty for SQL NULL.
-  package static func appendNotification(
-    id: RowID, source: String?, createdAt: Int64?, cursor: String?, data: UnsafeRawBufferPointer,
-    to bytes: inout [UInt8]
-  ) {
-    var head = #"{"type":"notification","id":"#
-    head += JSONText.id(id)
-    if let source {
-      head += #","source":"#
-      head += source
-    }
-    if let createdAt {
-      head += #","created_at":""#
-      head += Timestamp.text(microseconds: createdAt)
-      head += #"""#
-    }
-    if let cursor {
-      head += #","cursor":""#
-      head += cursor
-      head += #"""#
-    }
-    head += #","data":"#
-    let null: StaticString = "null"
-    appendTextHeader(payloadLength: head.utf8.count + (data.isEmpty ? 4 : data.count) + 1, to: &bytes)
-    bytes.append(contentsOf: head.utf8)
-    if data.isEmpty {
-      bytes.append(contentsOf: UnsafeBufferPointer(start: null.utf8Start, count: 4))
-    } else {
-      bytes.append(contentsOf: data)
-    }
-    bytes.append(UInt8(ascii: "}"))
-  }
-
-  private static func appendTextHeader(payloadLength: Int, to bytes: inout [UInt8]) {
+  /// Appends the header of a text frame.
+  static func appendTextHeader(payloadLength: Int, to bytes: inout [UInt8]) {
     bytes.append(0x81)  // FIN, text
     switch payloadLength {
     case ..<126:

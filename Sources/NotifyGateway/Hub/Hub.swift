@@ -10,11 +10,12 @@ final class Hub: DeliverySink {
     let loop: NIOLoopBoundBox<LoopHub>
     let queued = Atomic<Int>(0)
     let queuedBytes = QueueGauge()
+    let news = NewsSlot()
 
     init(_ eventLoop: any EventLoop, _ services: Services) {
       self.eventLoop = eventLoop
       loop = .makeBoxSendingValue(
-        LoopHub(eventLoop: eventLoop, services: services, queuedBytes: queuedBytes), eventLoop: eventLoop)
+        LoopHub(eventLoop: eventLoop, services: services, queuedBytes: queuedBytes, news: news), eventLoop: eventLoop)
     }
   }
 
@@ -30,10 +31,12 @@ final class Hub: DeliverySink {
   }
 
   let members: [Member]
+  private let users: UserRegistry
   private let state = Mutex(State())
 
   init(eventLoops: [any EventLoop], services: Services) {
     members = eventLoops.map { Member($0, services) }
+    users = services.users
   }
 
   /// The part of an event loop of the gateway's group.
@@ -58,10 +61,20 @@ final class Hub: DeliverySink {
       }
       if hasRoom { continuation.resume() }
     }
+    // Whoever joins from now on gets these rows by its replay, which is read later than they were.
+    let isConcerned = users.concerned(members.map(\.eventLoop), by: batch.groups)
+    let concerned = zip(members, isConcerned).filter(\.1).map(\.0)
+    if let cursor = batch.cursor {
+      for (member, isConcerned) in zip(members, isConcerned) where !isConcerned {
+        member.news.put(NewsSlot.News(cursor: cursor, snapshot: batch.snapshot))
+      }
+    }
+    if concerned.isEmpty { return }
     state.withLock { $0.inFlight += 1 }
     let bytes = ByteBuffer(bytes: batch.bytes)
-    let flight = Flight(members.count)
-    for member in members {
+    let flight = Flight(concerned.count)
+    for member in concerned {
+      member.news.sending()
       member.queued.add(1, ordering: .relaxed)
       member.eventLoop.execute { [self] in
         let queued = member.queued.subtract(1, ordering: .relaxed).newValue

@@ -30,11 +30,14 @@ final class LoopHub {
   private var handsOver = false
   private var isTicking = false
   private let queuedBytes: QueueGauge
+  private let news: NewsSlot
+  private var routed: UInt64 = 0
 
-  init(eventLoop: any EventLoop, services: Services, queuedBytes: QueueGauge) {
+  init(eventLoop: any EventLoop, services: Services, queuedBytes: QueueGauge, news: NewsSlot) {
     self.eventLoop = eventLoop
     self.services = services
     self.queuedBytes = queuedBytes
+    self.news = news
   }
 
   // MARK: Rows
@@ -43,6 +46,8 @@ final class LoopHub {
   ///
   /// - Parameter isFollowed: another batch waits already, so that one flush can serve both.
   func route(_ batch: DeliveryBatch, _ bytes: ByteBuffer, isFollowed: Bool) {
+    takeNews()
+    routed += 1
     let work = BatchWork(batch, bytes)
     for group in batch.groups {
       for connection in groups[group.user] where connection.route(work, group.frames) {
@@ -61,6 +66,13 @@ final class LoopHub {
     touched.removeAll(keepingCapacity: true)
     for connection in flushing { connection.flushRows() }
     handOver()
+  }
+
+  /// Learns of deltas that held nothing for this loop; call before `cursor` or `passed` is used.
+  func takeNews() {
+    guard let news = news.take(routed: routed) else { return }
+    cursor = news.cursor
+    passed = news.snapshot
   }
 
   /// Rows were written; they are handed over together at the end of this turn.
@@ -82,6 +94,7 @@ final class LoopHub {
   // MARK: The database
 
   func reconnected(generation: UInt64, durable: UInt64) {
+    takeNews()
     self.generation = generation
     self.durable = durable
     passed = passed?.lowered(to: durable + 1)
@@ -93,6 +106,7 @@ final class LoopHub {
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {
+    takeNews()
     self.epoch = epoch
     self.generation = generation
     cursor = nil
@@ -163,6 +177,7 @@ final class LoopHub {
   }
 
   private func tick() {
+    takeNews()
     let beat = Heartbeat(now: eventLoop.now, wall: WallClock.microseconds(), cursor: cursor)
     var queued = 0
     // Backwards: a connection that ends meanwhile is replaced by one that was visited.

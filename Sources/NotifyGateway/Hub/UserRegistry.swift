@@ -23,6 +23,22 @@ final class UserRegistry: Sendable {
     }
   }
 
+  /// Which of these event loops have connections of some group's user.
+  func concerned(_ loops: [any EventLoop], by groups: [DeliveryBatch.Group]) -> [Bool] {
+    var concerned = Array(repeating: false, count: loops.count)
+    var missing = loops.count
+    users.withLock { users in
+      for group in groups where missing > 0 {
+        for connection in users[group.user] ?? [] {
+          guard let index = loops.firstIndex(where: { $0 === connection.eventLoop }), !concerned[index] else { continue }
+          concerned[index] = true
+          missing -= 1
+        }
+      }
+    }
+    return concerned
+  }
+
   /// Takes a connection out; nothing happens where it is out already.
   ///
   /// Call on the connection's event loop.

@@ -115,6 +115,7 @@ extension Connection {
     if let oldest = services.users.join(NIOLoopBound(self, eventLoop: eventLoop), identity.user) {
       oldest.eventLoop.execute { oldest.value.close(.tooManyConnections) }
     }
+    hub.takeNews()
     ask(.connecting(since: since, joined: hub.passed))
     since = nil
   }

@@ -84,6 +84,7 @@ extension Connection {
     guard let user else { return }
     switch message {
     case .ping:
+      hub.takeNews()
       let cursor = session?.takesCursor == true ? hub.cursor : nil
       send(.heartbeat(timestamp: WallClock.microseconds(), cursor: cursor))
     case .acknowledge(let ids, let source):

@@ -18,7 +18,7 @@ extension Connection {
     case .writeAll:
       writeLive(work, frames)
     case .write(let runs):
-      writeLive(work, runs)
+      for run in runs { writeLive(work, run) }
     case .close(let reason):
       close(reason)
       return false
@@ -31,48 +31,50 @@ extension Connection {
 
   private func writeLive(_ work: BatchWork, _ frames: Range<Int>) {
     let slice = work.slice(frames)
-    let bytes = slice.readableBytes
     messages += frames.count
+    unsettled.append((work, frames))
+    unsettledBytes += slice.readableBytes
+    write(slice)
+  }
+
+  /// After a flush: the rows that the kernel took.
+  ///
+  /// Nearly always it takes all at once. Only where it doesn't, a promise for the end of the queue is worth its cost.
+  func settleRows() {
+    guard !unsettled.isEmpty, let context else { return }
+    if (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0 {
+      session?.written(bytes: unsettledBytes)
+      for (work, frames) in unsettled { liveWritten(work, frames) }
+      unsettled.removeAll(keepingCapacity: true)
+      unsettledBytes = 0
+      return
+    }
+    let (rows, bytes) = (unsettled, unsettledBytes)
+    unsettled = []
+    unsettledBytes = 0
     let promise = eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenComplete { [self] result in
       session?.written(bytes: bytes)
-      if case .success = result { liveWritten(work, CollectionOfOne(frames)) }
+      if case .success = result { for (work, frames) in rows { liveWritten(work, frames) } }
     }
-    write(slice, promise: promise)
-  }
-
-  private func writeLive(_ work: BatchWork, _ runs: [Range<Int>]) {
-    var bytes = 0
-    let promise = eventLoop.makePromise(of: Void.self)
-    for (index, run) in runs.enumerated() {
-      let slice = work.slice(run)
-      bytes += slice.readableBytes
-      messages += run.count
-      write(slice, promise: index == runs.count - 1 ? promise : nil)
-    }
-    promise.futureResult.assumeIsolated().whenComplete { [self, bytes] result in
-      session?.written(bytes: bytes)
-      if case .success = result { liveWritten(work, runs) }
-    }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
   }
 
   /// The kernel took rows: they count as sent, unless the client is to acknowledge them.
-  private func liveWritten(_ work: BatchWork, _ runs: some Sequence<Range<Int>>) {
+  private func liveWritten(_ work: BatchWork, _ frames: Range<Int>) {
     guard let user else { return }
     lastHeard = eventLoop.now
     let metrics = services.metrics
     let wall = WallClock.microseconds()
     let sinceDoorbell = work.batch.doorbell.map { Self.seconds(ContinuousClock.now - $0) }
-    var rows = 0
-    for frame in runs.joined() {
-      rows += 1
+    for frame in frames {
       guard work.firstReport(frame) else { continue }
       let row = work.batch.frames[frame]
       if let sinceDoorbell { metrics.doorbellToSocket.record(sinceDoorbell) }
       if let created = row.createdAt { metrics.createdToSocket.record(Double(wall - created) / 1_000_000) }
       if !acknowledges { hub.confirm(WrittenRow(key: row.key, user: user)) }
     }
-    metrics.rowsDelivered.increment(by: rows)
+    metrics.rowsDelivered.increment(by: frames.count)
   }
 
   private static func seconds(_ duration: Duration) -> Double {

@@ -58,6 +58,9 @@ final class Connection: ChannelDuplexHandler {
   var reader: FrameReader
   var rate: MessageRate
   var needsFlush = false
+  /// Rows written since the last flush, and their bytes.
+  var unsettled: [(work: BatchWork, frames: Range<Int>)] = []
+  var unsettledBytes = 0
   /// What comes in is not looked at any more.
   var isDeaf = false
   var holdsRead = false
@@ -158,6 +161,7 @@ final class Connection: ChannelDuplexHandler {
     guard needsFlush else { return }
     needsFlush = false
     context?.flush()
+    settleRows()
   }
 
   /// Writes a message of the bridge.

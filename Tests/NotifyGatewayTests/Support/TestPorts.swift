@@ -97,6 +97,7 @@ enum Rows {
   static func batch(
     _ users: [(user: Int64, ids: [Int64])], txid: UInt64 = 200, data: String = "{}", cursor: String? = "c201"
   ) -> DeliveryBatch {
+    var encoder = NotificationEncoder()
     var bytes: [UInt8] = []
     var frames: [DeliveryBatch.Frame] = []
     var groups: [DeliveryBatch.Group] = []
@@ -105,7 +106,7 @@ enum Rows {
       for id in ids {
         var data = data
         data.withUTF8 {
-          FrameEncoder.appendNotification(
+          encoder.append(
             id: .integer(id), source: nil, createdAt: nil, cursor: id == ids.last ? cursor : nil,
             data: UnsafeRawBufferPointer($0), to: &bytes)
         }
