@@ -2,6 +2,11 @@
 
 /// Takes rows and news of the database; the gateway's side of the path.
 package protocol DeliverySink: Sendable {
+  /// Which of these users have a socket: the rows of the others need not be delivered.
+  ///
+  /// Who comes after this call gets them by its replay, which is read later than they were.
+  func present(_ users: [UserID]) -> [Bool]
+
   /// Hands a batch to every event loop. Called from one thread, in order.
   ///
   /// Returns at once while fewer than `Limits.batchesInFlight` batches are on their way, else when there is room again.
@@ -19,6 +24,11 @@ package protocol DeliverySink: Sendable {
 
   /// The database is another one, or other tables are served: every socket is closed with 1012, and the next ones learn the new epoch.
   func epochChanged(to epoch: Epoch, generation: UInt64)
+}
+
+extension DeliverySink {
+  /// All of them, where it isn't known.
+  package func present(_ users: [UserID]) -> [Bool] { Array(repeating: true, count: users.count) }
 }
 
 /// Takes what happened to rows on sockets; the store's side of the path. Returns at once, from any thread.

@@ -201,8 +201,9 @@ package actor Listener: Service {
     context.unsent.withLock { index in
       for user in unsent { index.add(user.user, oldest: user.oldest, rows: user.rows) }
     }
-    let batch = builder.finish(base: base, snapshot: snapshot, cursor: cursor, doorbell: rang)
-    reader.routed(batch.frames.lazy.map(\.key), durable: durable)
+    reader.routed(builder.keys, durable: durable)
+    let batch = builder.finish(
+      base: base, snapshot: snapshot, cursor: cursor, doorbell: rang, wanted: sink.present(builder.users))
     await sink.deliver(batch)
   }
 

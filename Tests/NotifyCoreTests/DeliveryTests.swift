@@ -145,6 +145,30 @@ struct UnsentIndexTests {
   }
 }
 
+@Suite("A batch")
+struct BatchTests {
+  @Test("holds each user's rows side by side, and none of users that are not wanted")
+  func wanted() {
+    let snapshot = Snapshot(xmax: 20)
+    for wanted: [Bool]? in [nil, [true, true, true], [true, false, true], [false, true, false], [false, false, false]] {
+      var builder = BatchBuilder(sources: SourceList())
+      for (id, user) in [1, 2, 1, 3, 2, 1].enumerated() {
+        builder.add(
+          user: UserID(Int64(user)), key: RowKey(txid: 10, id: Int64(id)), createdAt: nil,
+          data: UnsafeRawBufferPointer(start: nil, count: 0))
+      }
+      #expect(builder.users.map(\.text) == ["1", "2", "3"])
+      #expect(builder.keys.map(\.id) == [0, 1, 2, 3, 4, 5])
+      let batch = builder.finish(base: snapshot, snapshot: snapshot, cursor: "c", wanted: wanted)
+      let all: [(user: String, ids: [Int64])] = [("1", [0, 2, 5]), ("2", [1, 4]), ("3", [3])]
+      let expected = zip(all, wanted ?? [true, true, true]).filter(\.1).map(\.0)
+      #expect(batch.groups.map(\.user.text) == expected.map(\.user))
+      #expect(batch.groups.map { batch.frames[$0.frames].map(\.key.id) } == expected.map(\.ids))
+      #expect(batch.frames.last?.end ?? 0 == batch.bytes.count)
+    }
+  }
+}
+
 @Suite("The backoff")
 struct BackoffTests {
   @Test("tries at once, then waits longer up to three seconds, and starts over after a success")

@@ -9,7 +9,8 @@ package struct BatchBuilder: Sendable {
 
   private var payload: [UInt8] = []
   private var rows: [Row] = []
-  private var users: [UserID] = []
+  /// Each user of the chunk once.
+  package private(set) var users: [UserID] = []
   private var indices: [UserID: Int] = [:]
   private var rowsOfUser: [Int] = []
   private let sources: SourceList
@@ -30,6 +31,8 @@ package struct BatchBuilder: Sendable {
   package var isEmpty: Bool { rows.isEmpty }
   /// The last row's place in the order of delivery.
   package var lastKey: RowKey? { rows.last?.key }
+  /// The rows' keys, in the order of delivery.
+  package var keys: some Sequence<RowKey> { rows.lazy.map(\.key) }
   /// Each user of the chunk with its oldest transaction and number of rows.
   package var unsent: [(user: UserID, oldest: UInt64, rows: Int)] {
     var oldest: [UInt64?] = Array(repeating: nil, count: users.count)
@@ -59,9 +62,12 @@ package struct BatchBuilder: Sendable {
 
   /// Encodes the chunk and starts a new one.
   ///
-  /// - Parameter cursor: where the delta or replay ends with this chunk; it stands in each user's last row.
+  /// - Parameters:
+  ///   - cursor: where the delta or replay ends with this chunk; it stands in each user's last row.
+  ///   - wanted: whose rows are encoded, one for each of `users`; nil for all.
   package mutating func finish(
-    base: Snapshot, snapshot: Snapshot, cursor: String?, doorbell: ContinuousClock.Instant? = nil
+    base: Snapshot, snapshot: Snapshot, cursor: String?, doorbell: ContinuousClock.Instant? = nil,
+    wanted: [Bool]? = nil
   ) -> DeliveryBatch {
     var groups: [DeliveryBatch.Group] = []
     groups.reserveCapacity(users.count)
@@ -69,21 +75,22 @@ package struct BatchBuilder: Sendable {
     var places: [Int] = []
     places.reserveCapacity(users.count)
     var place = 0
-    for (user, count) in zip(users, rowsOfUser) {
-      groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count)))
-      places.append(place)
+    for (index, user) in users.enumerated() {
+      let count = wanted?[index] ?? true ? rowsOfUser[index] : 0
+      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count))) }
+      places.append(count > 0 ? place : -1)
       place += count
     }
-    var order = Array(repeating: 0, count: rows.count)
-    for (index, row) in rows.enumerated() {
+    var order = Array(repeating: 0, count: place)
+    for (index, row) in rows.enumerated() where places[row.user] >= 0 {
       order[places[row.user]] = index
       places[row.user] += 1
     }
 
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(payload.count + rows.count * 160)
+    bytes.reserveCapacity(place == 0 ? 0 : payload.count + place * 160)
     var frames: [DeliveryBatch.Frame] = []
-    frames.reserveCapacity(rows.count)
+    frames.reserveCapacity(place)
     let names = sources.isNamed ? Dictionary(
       uniqueKeysWithValues: sources.sources.compactMap { source in
         sources.jsonName(of: source.number).map { (source.number, $0) }

@@ -51,6 +51,8 @@ final class Hub: DeliverySink {
 
   // MARK: DeliverySink
 
+  func present(_ users: [UserID]) -> [Bool] { self.users.present(users) }
+
   func deliver(_ batch: DeliveryBatch) async {
     await withCheckedContinuation { continuation in
       let hasRoom = state.withLock { state -> Bool in

@@ -23,6 +23,11 @@ final class UserRegistry: Sendable {
     }
   }
 
+  /// Which of these users have a connection.
+  func present(_ asked: [UserID]) -> [Bool] {
+    users.withLock { users in asked.map { users[$0] != nil } }
+  }
+
   /// Which of these event loops have connections of some group's user.
   func concerned(_ loops: [any EventLoop], by groups: [DeliveryBatch.Group]) -> [Bool] {
     var concerned = Array(repeating: false, count: loops.count)
