@@ -87,16 +87,21 @@ async def test_it_arms_as_long_as_a_transaction_is_open_that_may_not_ring(databa
     bridge = await serve(database, NOTIFY_BRIDGE_DOORBELL_BUSY_RATE="10", NOTIFY_BRIDGE_DOORBELL_QUIET_AFTER_MS="100")
     device = await connect(bridge, 1)
     await reaches(bridge, "quiet")
-    for _ in range(100):
-        await database.insert(1)
+
+    async def write() -> None:
+        while True:
+            await database.insert(2)
+
+    writing = asyncio.ensure_future(write())
     await reaches(bridge, "busy")
     writer = await database.connect(autocommit=False)
     await writer.execute("INSERT INTO notification (user_id, data) VALUES (1, '\"unrung\"')")
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
     await reaches(bridge, "arming")
-    await device.notifications(100)
     # It rings meanwhile, for others.
-    await database.insert(1)
-    await device.notification(1)
+    await database.insert(1, '"rung"')
+    assert (await device.notification(1)).data == b'"rung"'
     assert await state(bridge) == "arming"
     await writer.commit()
     assert (await device.notification(1)).data == b'"unrung"'

@@ -150,7 +150,10 @@ struct BatchTests {
   @Test("holds each user's rows side by side, and none of users that are not wanted")
   func wanted() {
     let snapshot = Snapshot(xmax: 20)
-    for wanted: [Bool]? in [nil, [true, true, true], [true, false, true], [false, true, false], [false, false, false]] {
+    let cases: [[Bool]?] = [
+      nil, [true, true, true], [true, false, true], [false, true, false], [false, false, false],
+    ]
+    for wanted in cases {
       var builder = BatchBuilder(sources: SourceList())
       for (id, user) in [1, 2, 1, 3, 2, 1].enumerated() {
         builder.add(

@@ -91,10 +91,12 @@ package struct BatchBuilder: Sendable {
     bytes.reserveCapacity(place == 0 ? 0 : payload.count + place * 160)
     var frames: [DeliveryBatch.Frame] = []
     frames.reserveCapacity(place)
-    let names = sources.isNamed ? Dictionary(
-      uniqueKeysWithValues: sources.sources.compactMap { source in
-        sources.jsonName(of: source.number).map { (source.number, $0) }
-      }) : [:]
+    let names =
+      sources.isNamed
+      ? Dictionary(
+        uniqueKeysWithValues: sources.sources.compactMap { source in
+          sources.jsonName(of: source.number).map { (source.number, $0) }
+        }) : [:]
     payload.withUnsafeBytes { payload in
       for group in groups {
         for position in group.frames {

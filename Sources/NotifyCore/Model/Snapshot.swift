@@ -45,8 +45,8 @@ package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
     }
     guard bounds.count == 2, bounds[0] <= bounds[1], number != nil || xip.isEmpty else { return nil }
     if let id = number { xip.append(id) }
-    guard zip(xip, xip.dropFirst()).allSatisfy(<), xip.first ?? bounds[0] >= bounds[0], xip.last ?? 0 < bounds[1] || xip.isEmpty
-    else { return nil }
+    guard zip(xip, xip.dropFirst()).allSatisfy(<) else { return nil }
+    if let first = xip.first, let last = xip.last, first < bounds[0] || last >= bounds[1] { return nil }
     self.xmin = bounds[0]
     self.xmax = bounds[1]
     self.xip = xip

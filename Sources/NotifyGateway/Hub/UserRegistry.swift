@@ -35,7 +35,9 @@ final class UserRegistry: Sendable {
     users.withLock { users in
       for group in groups where missing > 0 {
         for connection in users[group.user] ?? [] {
-          guard let index = loops.firstIndex(where: { $0 === connection.eventLoop }), !concerned[index] else { continue }
+          guard let index = loops.firstIndex(where: { $0 === connection.eventLoop }), !concerned[index] else {
+            continue
+          }
           concerned[index] = true
           missing -= 1
         }
