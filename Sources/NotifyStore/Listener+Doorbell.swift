@@ -68,6 +68,7 @@ extension Listener {
   private func fetch(
     _ doorbell: inout Doorbell, _ watch: inout SafetyWatch, rang: ContinuousClock.Instant?, isSafety: Bool
   ) async throws -> Doorbell.Action {
+    let began = ContinuousClock.now
     context.lineage.statementBegins()
     let fetched = try await fetch(rang: rang)
     let now = ContinuousClock.now
@@ -85,7 +86,8 @@ extension Listener {
     hasServed = true
     fetchedLast = now
     worker.succeeded()
-    return doorbell.fetched(fetched.snapshot, transactions: fetched.transactions, at: now)
+    return doorbell.fetched(
+      fetched.snapshot, transactions: fetched.transactions, rows: fetched.rows, took: now - began, at: now)
   }
 
   /// Waits, whatever rings: another bridge may need the bells.

@@ -80,6 +80,34 @@ struct DoorbellTests {
     }
   }
 
+  @Test("is busy at a tenth of the rate where that brings ten times as many rows, and calm below half of both")
+  func heavy() {
+    for (transactions, rows, isHeavy) in [(10, 1_000, true), (9, 5_000, false), (99, 999, false)] {
+      var doorbell = quiet()
+      let action = doorbell.fetched(idle, transactions: transactions, rows: rows, took: .zero, at: at(100))
+      #expect((action == .disarm) == isHeavy, "\(transactions) transactions, \(rows) rows")
+    }
+    for (transactions, rows, isCalm) in [(5, 500, false), (4, 5_000, true), (5, 499, true)] {
+      var doorbell = busy()
+      let actions = (1...10).map { turn in
+        doorbell.fetched(idle, transactions: transactions, rows: rows, took: .zero, at: at(200 + 100 * turn))
+      }
+      #expect(actions.contains(.arm) == isCalm, "\(transactions) transactions, \(rows) rows")
+    }
+  }
+
+  @Test("pauses longer where fetches take longer, up to a limit")
+  func pauses() {
+    var doorbell = busy()
+    let actions = [0, 500, 1_000, 5_000, 50_000].map { took in
+      doorbell.fetched(idle, transactions: 10, rows: 10, took: .microseconds(took), at: at(201))
+    }
+    #expect(actions == [5, 5, 8, 40, 50].map { .pause(.milliseconds($0)) })
+    var slow = busy(DoorbellSettings(poll: .milliseconds(200)))
+    let asSet = slow.fetched(idle, transactions: 10, rows: 10, took: .milliseconds(50), at: at(201))
+    #expect(asSet == .pause(.milliseconds(200)))
+  }
+
   @Test("stays quiet below that rate")
   func belowRate() {
     var doorbell = quiet()
@@ -212,5 +240,14 @@ struct SafetyWatchTests {
     reports += [fetch(0, false, at: 2), fetch(1, true, at: 3)]
     #expect(reports == [false, false, false, false])
     #expect([fetch(0, true, at: 5), fetch(0, true, at: 9)] == [true, false])
+  }
+}
+
+extension Doorbell {
+  /// A fetch that took no time, with one row of each transaction.
+  fileprivate mutating func fetched(
+    _ snapshot: Snapshot, transactions: Int, at now: ContinuousClock.Instant
+  ) -> Action {
+    fetched(snapshot, transactions: transactions, rows: transactions, took: .zero, at: now)
   }
 }

@@ -2,7 +2,8 @@
 ///
 /// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each other
 /// as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge fetches every
-/// few milliseconds. Going back to quiet, a transaction that read `armed = false` rings nothing, so doorbells alone can be
+/// few milliseconds; the longer a fetch takes, the longer it waits before the next, so that more rows share a fetch, a
+/// write to a socket and a marking. Going back to quiet, a transaction that read `armed = false` rings nothing, so doorbells alone can be
 /// relied on only once all have ended that could have read it: when a fetch's own snapshot has `xmin >= B`, B being a
 /// transaction id taken after the arming was committed (`database.md`). Until then it is arming.
 ///
@@ -47,11 +48,13 @@ package struct Doorbell: Sendable, Equatable {
   private let settings: DoorbellSettings
   /// The last arming or disarming.
   private var changed: ContinuousClock.Instant
-  /// Since when transactions with rows are counted, and how many there were.
+  /// Since when transactions and their rows are counted, and how many there were.
   private var windowStart: ContinuousClock.Instant
-  private var transactions = 0
+  private var count = Load()
   /// The last window's, per second.
-  private var rate = 0.0
+  private var rate = Load()
+  /// How long to wait before the next fetch while busy.
+  private var pause: Duration
   /// Waiting writers were counted so often in a row and found, and when they may be counted again.
   private var crowded = 0
   private var asked: ContinuousClock.Instant
@@ -68,6 +71,7 @@ package struct Doorbell: Sendable, Equatable {
     asked = now
     countAfter = now
     calmRate = settings.calmRate
+    pause = settings.poll
   }
 
   /// Whether every row rings: then a fetch without a doorbell must find nothing.
@@ -95,24 +99,29 @@ package struct Doorbell: Sendable, Equatable {
 
   /// A fetch has ended.
   ///
-  /// - Parameter transactions: how many wrote the rows that were found.
+  /// - Parameters:
+  ///   - transactions: how many wrote the rows that were found.
+  ///   - rows: how many were found.
+  ///   - took: the time from asking for them until they were handed over.
   package mutating func fetched(
-    _ snapshot: Snapshot, transactions: Int, at now: ContinuousClock.Instant
+    _ snapshot: Snapshot, transactions: Int, rows: Int, took: Duration, at now: ContinuousClock.Instant
   ) -> Action {
-    self.transactions += transactions
+    count.transactions += Double(transactions)
+    count.rows += Double(rows)
+    pause = max(settings.poll, min(took * Limits.doorbellPauses, Limits.doorbellLongestPause))
     if case .arming(let barrier?) = state, snapshot.xmin >= barrier { state = .quiet }
     let isFull = now - windowStart >= settings.window
     // At many a second that is known long before the window's end.
-    guard isFull || Double(self.transactions) >= settings.busyRate * settings.window.inSeconds else { return rest }
-    let (count, start) = (self.transactions, windowStart)
-    rate = Double(count) / max(now - start, .nanoseconds(1)).inSeconds
+    guard isFull || count.transactions >= settings.busyRate * settings.window.inSeconds else { return rest }
+    let (count, start) = (self.count, windowStart)
+    rate = count / max(now - start, .nanoseconds(1)).inSeconds
     startWindow(at: now)
     if state == .busy { return afterBusyWindow(from: start, at: now) }
-    if rate >= settings.busyRate, mayChange(at: now) {
+    if rate.transactions >= settings.busyRate || rate.isHeavy(settings.busyRate), mayChange(at: now) {
       calmRate = settings.calmRate
       return .disarm
     }
-    guard count > 1 else {
+    guard count.transactions > 1 else {
       crowded = 0
       return rest
     }
@@ -129,7 +138,7 @@ package struct Doorbell: Sendable, Equatable {
     countAfter = now + (now - asked) * 100
     crowded = waiting > 0 ? crowded + 1 : 0
     guard state != .busy, crowded >= Limits.doorbellCounts, mayChange(at: now) else { return rest }
-    calmRate = min(settings.calmRate, rate / 2)
+    calmRate = min(settings.calmRate, rate.transactions / 2)
     return .disarm
   }
 
@@ -140,14 +149,14 @@ package struct Doorbell: Sendable, Equatable {
     switch state {
     case .quiet: .wait(settings.twoPhaseWriters ? Limits.armingInterval : settings.safetyInterval)
     case .arming: .wait(Limits.armingInterval)
-    case .busy: .pause(settings.poll)
+    case .busy: .pause(pause)
     }
   }
 
   private mutating func afterBusyWindow(
     from start: ContinuousClock.Instant, at now: ContinuousClock.Instant
   ) -> Action {
-    guard rate < calmRate else {
+    guard rate.transactions < calmRate, !rate.isHeavy(settings.calmRate) else {
       calmSince = nil
       return rest
     }
@@ -171,7 +180,20 @@ package struct Doorbell: Sendable, Equatable {
 
   private mutating func startWindow(at now: ContinuousClock.Instant) {
     windowStart = now
-    transactions = 0
+    count = Load()
+  }
+}
+
+/// Transactions and their rows, counted or per second.
+private struct Load: Sendable, Equatable {
+  var transactions = 0.0
+  var rows = 0.0
+
+  /// Whether so many rows come in so many transactions that it pays to collect them, though their commits hardly queue.
+  func isHeavy(_ rate: Double) -> Bool { transactions >= rate / 10 && rows >= rate * 10 }
+
+  static func / (count: Load, seconds: Double) -> Load {
+    Load(transactions: count.transactions / seconds, rows: count.rows / seconds)
   }
 }
 

@@ -1,12 +1,12 @@
 /// When the doorbell goes from quiet to busy and back.
 package struct DoorbellSettings: Sendable, Equatable {
-  /// Transactions with rows per second from which on it is busy.
+  /// Transactions with rows per second from which on it is busy; a tenth of it is enough with ten times as many rows.
   package var busyRate: Double
   /// Below which it is calm again; half of it, so that it doesn't go back and forth.
   package var calmRate: Double
   /// How long it has to be calm before commits ring again.
   package var quietAfter: Duration
-  /// How long a busy bridge waits between two fetches.
+  /// How long a busy bridge waits between two fetches, at least.
   package var poll: Duration
   /// Writers are made not to ring, since they prepare their transactions: a slow poll goes on while quiet.
   package var twoPhaseWriters: Bool

@@ -106,13 +106,13 @@ extension ConfigurationKey {
 
   static let doorbellBusyRate = ConfigurationKey(
     ["doorbell", "busy_rate"], .integer(10...1_000_000), defaultValue: "1000", unit: "transactions per second",
-    summary: "From this rate on commits need not NOTIFY, and the bridge polls; below half of it they do again")
+    summary: "From this rate on (or a tenth, with ten times as many rows) commits need not NOTIFY and the bridge polls")
   static let doorbellQuietAfterMilliseconds = ConfigurationKey(
     ["doorbell", "quiet_after_ms"], .integer(100...60_000), defaultValue: "500", unit: "milliseconds",
     summary: "How long the rate has to be low before commits NOTIFY again")
   static let doorbellPollMilliseconds = ConfigurationKey(
     ["doorbell", "poll_ms"], .integer(1...1_000), defaultValue: "5", unit: "milliseconds",
-    summary: "How long the bridge waits between two fetches while commits need not NOTIFY")
+    summary: "How long the bridge waits between two fetches, at least, while commits need not NOTIFY")
 
   // MARK: Limits
 
