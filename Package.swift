@@ -90,7 +90,7 @@ let package = Package(
     .target(
       name: "NotifyGateway",
       dependencies: [
-        "NotifyCore",
+        "CZlib", "NotifyCore",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -10,6 +10,10 @@ package struct BridgeMetrics: Sendable {
   package let rowsDelivered: Counter
   /// Rows written to a socket by a replay.
   package let rowsReplayed: Counter
+  /// Rows compressed, once for all devices of an event loop.
+  package let rowsDeflated: Counter
+  /// Bytes that did not have to be written because rows were compressed, counted for each device.
+  package let deflateSavedBytes: Counter
   /// Rows marked sent.
   package let rowsMarked: Counter
   /// Rows read that have no recipient.
@@ -54,6 +58,8 @@ package struct BridgeMetrics: Sendable {
     rowsFetched = counter("rows_fetched")
     rowsDelivered = counter("rows_delivered")
     rowsReplayed = counter("rows_replayed")
+    rowsDeflated = counter("rows_deflated")
+    deflateSavedBytes = counter("deflate_saved_bytes")
     rowsMarked = counter("rows_marked")
     rowsWithoutUser = counter("rows_without_user")
     doorbells = counter("doorbells")

@@ -30,6 +30,8 @@ enum GatewayLimits {
   static let earlyMessages = 16
   /// Addresses whose connects are counted; beyond, counts of earlier seconds are forgotten.
   static let countedAddresses = 65_536
+  /// Bytes of a message that is compressed, at most; larger ones would block their event loop for more than some ms.
+  static let deflateBytes = 256 << 10
   /// Heartbeats that may pass without a sign of the peer; then it is closed.
   static let silentHeartbeats = 2
 }

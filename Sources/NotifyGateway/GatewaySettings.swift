@@ -16,6 +16,8 @@ package struct GatewaySettings: Sendable {
   package var origins: [String]?
   /// A connect without credential waits for an `authenticate` message.
   package var firstMessage: Bool
+  /// Bytes from which on messages are compressed where the client offers that; nil compresses none.
+  package var deflateFromBytes: Int?
   /// Seconds between two heartbeats of a connection.
   package var heartbeatSeconds: Int
   /// The longest that a graceful shutdown waits for the sockets.
@@ -34,8 +36,8 @@ package struct GatewaySettings: Sendable {
   /// Makes settings; the defaults are those of the program.
   package init(
     host: String = "127.0.0.1", port: Int = 8080, path: String = "/ws/notifications/", adminPort: Int? = nil,
-    trustedProxies: [String] = [], origins: [String]? = nil, firstMessage: Bool = false, heartbeatSeconds: Int = 30,
-    drainSeconds: Int = 10, serviceKey: Secret? = nil, certificateFile: String? = nil, keyFile: String? = nil,
+    trustedProxies: [String] = [], origins: [String]? = nil, firstMessage: Bool = false,
+    deflateFromBytes: Int? = 1_400, heartbeatSeconds: Int = 30, drainSeconds: Int = 10, serviceKey: Secret? = nil, certificateFile: String? = nil, keyFile: String? = nil,
     limits: Limits = Limits(),
     version: String = "0"
   ) {
@@ -46,6 +48,7 @@ package struct GatewaySettings: Sendable {
     self.trustedProxies = trustedProxies
     self.origins = origins
     self.firstMessage = firstMessage
+    self.deflateFromBytes = deflateFromBytes
     self.heartbeatSeconds = heartbeatSeconds
     self.drainSeconds = drainSeconds
     self.serviceKey = serviceKey

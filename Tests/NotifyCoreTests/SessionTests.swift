@@ -199,6 +199,18 @@ struct SessionTests {
     #expect(routings == [.writeAll, .close(.tooSlow), .nothing])
   }
 
+  @Test("counts what its frames have on the socket, where they are compressed")
+  mutating func slowCompressed() {
+    limits.queueBytes = 100
+    var session = session(.live)
+    let routings = (200..<213).map { txid in
+      session.route(
+        Sample.batch(Sample.keys([txid]), base: Snapshot(xmax: 100), bytes: 10_000), 0..<1, limits: limits
+      ) { _ in 10 }
+    }
+    #expect(routings == Array(repeating: .writeAll, count: 10) + [.close(.tooSlow), .nothing, .nothing])
+  }
+
   @Test("is closed when it reads too slowly what was held back")
   mutating func slowDrain() {
     var session = session(.draining)

@@ -24,7 +24,7 @@ struct FramingTests {
 
   static let broken: [Broken] = [
     Broken(testDescription: "an unmasked frame", bytes: [0x81, 1, 0x61], code: 1002),
-    Broken(testDescription: "RSV1", bytes: frame(0xc1), code: 1002),
+    Broken(testDescription: "RSV1 that was not agreed on", bytes: frame(0xc1), code: 1002),
     Broken(testDescription: "RSV2", bytes: frame(0xa1), code: 1002),
     Broken(testDescription: "RSV3", bytes: frame(0x91), code: 1002),
     Broken(testDescription: "a reserved opcode", bytes: frame(0x83), code: 1002),

@@ -69,6 +69,15 @@ package struct Session: Sendable {
 
   /// Rows of a delta for this user.
   package mutating func route(_ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits) -> Routing {
+    route(batch, frames, limits: limits) { batch.byteRange($0).count }
+  }
+
+  /// Rows of a delta for this user.
+  ///
+  /// - Parameter size: tells how many bytes a run of frames has on this connection, where they may be compressed.
+  package mutating func route(
+    _ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits, size: (Range<Int>) -> Int
+  ) -> Routing {
     switch phase {
     case .closed:
       return .nothing
@@ -79,22 +88,24 @@ package struct Session: Sendable {
       held.append(FrameSelection(batch, frames), limit: limits.heldRows)
       return held.overflowed ? close(.tooSlow) : .nothing
     case .live:
-      return routeLive(batch, frames, limits: limits)
+      return routeLive(batch, frames, limits: limits, size: size)
     }
   }
 
-  private mutating func routeLive(_ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits) -> Routing {
+  private mutating func routeLive(
+    _ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits, size: (Range<Int>) -> Int
+  ) -> Routing {
     if dividing != nil, batch.base.xmin >= settlesAt {
       // Nothing that the replay saw can be in this delta or a later one.
       dividing = nil
       replayedAbove = []
     }
     if dividing == nil, !acknowledges {
-      return enqueue(batch.byteRange(frames).count, limits: limits) ? .writeAll : close(.tooSlow)
+      return enqueue(size(frames), limits: limits) ? .writeAll : close(.tooSlow)
     }
     let selection = FrameSelection(batch, frames) { !knows($0) }
     if selection.isEmpty { return .nothing }
-    guard enqueue(selection.bytes, limits: limits), note(selection) else { return close(.tooSlow) }
+    guard enqueue(selection.runs.reduce(0) { $0 + size($1) }, limits: limits), note(selection) else { return close(.tooSlow) }
     return .write(selection.runs)
   }
 

@@ -32,6 +32,7 @@ extension HTTPHandler {
           if offer.answersSubprotocol {
             headers.add(name: "Sec-WebSocket-Protocol", value: CredentialReader.subprotocol)
           }
+          if let answer = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: answer) }
           switchHandlers(to: connection, headers)
           connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)
           connection.flushIfNeeded()

@@ -17,6 +17,8 @@ struct Handshake: Sendable {
     var acknowledges: Bool
     /// Our subprotocol is to be answered.
     var answersSubprotocol: Bool
+    /// The answer to offered extensions, where compressed frames are agreed on.
+    var extensions: String?
   }
 
   /// The answer to a request.
@@ -29,6 +31,7 @@ struct Handshake: Sendable {
 
   private let paths: [String]
   private let origins: OriginRule
+  private let deflates: Bool
   /// Tells where requests come from.
   let remote: RemoteAddress
 
@@ -40,6 +43,7 @@ struct Handshake: Sendable {
     while bare.hasSuffix("/"), bare.count > 1 { bare.removeLast() }
     paths = bare == "/" ? ["/"] : [bare, bare + "/"]
     origins = OriginRule(settings.origins)
+    deflates = settings.deflateFromBytes != nil
     remote = try RemoteAddress(trusting: settings.trustedProxies)
   }
 
@@ -70,11 +74,19 @@ struct Handshake: Sendable {
     guard origins.allows(headers["origin"], host: headers.first(name: "host")) else {
       return .refuseOrigin(headers["origin"].joined(separator: ", "))
     }
+    let extensions: String?
+    do throws(ExtensionOffer.Malformed) {
+      let offers = try ExtensionOffer.read(headers["sec-websocket-extensions"])
+      extensions = deflates ? DeflateNegotiation.answer(to: offers) : nil
+    } catch {
+      return .refuse(.badRequest, [:], reason: "Sec-WebSocket-Extensions is malformed")
+    }
     return .upgrade(
       Offer(
         remote: remote.of(peer: peer, headers: headers), credential: CredentialReader.read(headers, target),
         since: target.parameter("since"), acknowledges: target.parameter("ack") == "1",
-        answersSubprotocol: CredentialReader.protocols(headers).contains { $0 == CredentialReader.subprotocol }))
+        answersSubprotocol: CredentialReader.protocols(headers).contains { $0 == CredentialReader.subprotocol },
+        extensions: extensions))
   }
 
   private static func upgradeRequired() -> Decision {

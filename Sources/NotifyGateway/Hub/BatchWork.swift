@@ -7,6 +7,8 @@ final class BatchWork {
   /// All frames; what is written to sockets are slices that share it.
   let bytes: ByteBuffer
   private var reported: [Bool]
+  /// The last group that was asked for, and its frames where some of them are compressed.
+  private var deflated: (group: Range<Int>, frames: DeflatedFrames?)?
 
   init(_ batch: DeliveryBatch, _ bytes: ByteBuffer) {
     self.batch = batch
@@ -18,6 +20,16 @@ final class BatchWork {
   func slice(_ frames: Range<Int>) -> ByteBuffer {
     let range = batch.byteRange(frames)
     return bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
+  }
+
+  /// The same for connections that take compressed frames.
+  ///
+  /// - Parameter group: all frames of the user, who may have more such connections.
+  func slice(_ frames: Range<Int>, of group: Range<Int>, by deflater: Deflater) -> ByteBuffer {
+    if let deflated, deflated.group == group { return deflated.frames?.slice(frames) ?? slice(frames) }
+    let made = DeflatedFrames(batch, group, by: deflater)
+    deflated = (group, made)
+    return made?.slice(frames) ?? slice(frames)
   }
 
   /// Whether a row wasn't reported yet; it is from now on.

@@ -6,6 +6,9 @@ import Synchronization
 final class LoopHub {
   let eventLoop: any EventLoop
   let services: Services
+  /// Nil where no connection has compressed frames.
+  let deflater: Deflater?
+  let inflater = Inflater()
 
   /// Who is in which group.
   var groups = GroupTable<Connection>()
@@ -36,6 +39,9 @@ final class LoopHub {
   init(eventLoop: any EventLoop, services: Services, queuedBytes: QueueGauge, news: NewsSlot) {
     self.eventLoop = eventLoop
     self.services = services
+    deflater = services.settings.deflateFromBytes.map {
+      Deflater(minimum: $0, counter: services.metrics.rowsDeflated)
+    }
     self.queuedBytes = queuedBytes
     self.news = news
   }

@@ -5,6 +5,8 @@ enum MetricHelp {
     "rows_fetched_total": "Rows read from the table by deltas.",
     "rows_delivered_total": "Rows written to a socket as they came, counted for each device.",
     "rows_replayed_total": "Rows written to a socket by a replay.",
+    "rows_deflated_total": "Rows compressed, once for all devices of an event loop; each time for a replay.",
+    "deflate_saved_bytes_total": "Bytes that compression kept off the sockets.",
     "rows_marked_total": "Rows marked sent.",
     "rows_without_user_total": "Rows read that have no recipient.",
     "doorbells_total": "Notifications from the database.",

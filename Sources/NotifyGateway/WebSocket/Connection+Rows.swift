@@ -10,15 +10,22 @@ extension Connection {
   ///
   /// - Returns: whether something was written for the first time since the last `flushRows`.
   func route(_ work: BatchWork, _ frames: Range<Int>) -> Bool {
-    guard let routing = session?.route(work.batch, frames, limits: services.limits) else { return false }
+    let limits = services.limits
+    let routing =
+      if let deflater {
+        session?.route(work.batch, frames, limits: limits) { work.slice($0, of: frames, by: deflater).readableBytes }
+      } else {
+        session?.route(work.batch, frames, limits: limits)
+      }
+    guard let routing else { return false }
     let wasTouched = needsFlush
     switch routing {
     case .nothing:
       return false
     case .writeAll:
-      writeLive(work, frames)
+      writeLive(work, frames, of: frames)
     case .write(let runs):
-      for run in runs { writeLive(work, run) }
+      for run in runs { writeLive(work, run, of: frames) }
     case .close(let reason):
       close(reason)
       return false
@@ -29,8 +36,14 @@ extension Connection {
   /// Sends what `route` wrote.
   func flushRows() { flushIfNeeded() }
 
-  private func writeLive(_ work: BatchWork, _ frames: Range<Int>) {
-    let slice = work.slice(frames)
+  private func writeLive(_ work: BatchWork, _ frames: Range<Int>, of group: Range<Int>) {
+    let slice: ByteBuffer
+    if let deflater {
+      slice = work.slice(frames, of: group, by: deflater)
+      countSaved(of: work.batch.byteRange(frames).count, written: slice.readableBytes)
+    } else {
+      slice = work.slice(frames)
+    }
     messages += frames.count
     unsettled.append((work, frames))
     unsettledBytes += slice.readableBytes
@@ -88,7 +101,7 @@ extension Connection {
   ///
   /// - Parameter head: frames that go before it.
   func writePage(_ selections: [FrameSelection], after head: [UInt8] = [], counter: Counter) {
-    writeSelections(selections, after: head, counter: counter) { connection, isWritten in
+    write(piece(selections, after: head), of: selections, counter: counter) { connection, isWritten in
       guard isWritten else { return }
       if let next = connection.session?.pageWritten(limits: connection.services.limits) { connection.perform(next) }
     }
@@ -121,8 +134,11 @@ extension Connection {
           session?.written(bytes: bytes)
           return
         }
-        writeSelections(selections, counter: services.metrics.rowsDelivered) { connection, _ in
-          connection.session?.written(bytes: bytes)
+        let piece = piece(selections)
+        // What is compressed waits as less than was counted.
+        session?.written(bytes: bytes - piece.readableBytes)
+        write(piece, of: selections, counter: services.metrics.rowsDelivered) { connection, _ in
+          connection.session?.written(bytes: piece.readableBytes)
         }
         flushIfNeeded()
         return
@@ -130,19 +146,33 @@ extension Connection {
     }
   }
 
-  private func writeSelections(
-    _ selections: [FrameSelection], after head: [UInt8] = [], counter: Counter,
+  /// The bytes of rows. Copied: the batch that a held-back row came in may be far larger than what is wanted of it.
+  private func piece(_ selections: [FrameSelection], after head: [UInt8] = []) -> ByteBuffer {
+    let size = selections.reduce(head.count) { $0 + $1.bytes }
+    var bytes = ByteBuffer()
+    bytes.reserveCapacity(size)
+    bytes.writeBytes(head)
+    for selection in selections {
+      let batch = selection.batch
+      guard let deflater else {
+        for run in selection.runs { bytes.writeBytes(batch.bytes[batch.byteRange(run)]) }
+        continue
+      }
+      for frame in selection.runs.joined() { deflater.append(batch, frame, to: &bytes) }
+    }
+    countSaved(of: size, written: bytes.readableBytes)
+    return bytes
+  }
+
+  private func countSaved(of size: Int, written: Int) {
+    if written < size { services.metrics.deflateSavedBytes.increment(by: size - written) }
+  }
+
+  private func write(
+    _ piece: ByteBuffer, of selections: [FrameSelection], counter: Counter,
     then next: @escaping (Connection, _ isWritten: Bool) -> Void
   ) {
-    // Copied: the batch that a held-back row came in may be far larger than what is wanted of it.
-    var bytes = ByteBuffer()
-    bytes.reserveCapacity(selections.reduce(head.count) { $0 + $1.bytes })
-    bytes.writeBytes(head)
-    var rows = 0
-    for selection in selections {
-      rows += selection.rows
-      for run in selection.runs { bytes.writeBytes(selection.batch.bytes[selection.batch.byteRange(run)]) }
-    }
+    let rows = selections.reduce(0) { $0 + $1.rows }
     messages += rows
     let promise = eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenComplete { [self, rows] result in
@@ -157,7 +187,7 @@ extension Connection {
       next(self, true)
     }
     // A page without rows is nothing to write, but what follows it is still to be done in its turn.
-    write(bytes, promise: promise)
+    write(piece, promise: promise)
   }
 
   /// The connection to the database was lost.

@@ -35,6 +35,8 @@ final class Connection: ChannelDuplexHandler {
   let eventLoop: any EventLoop
   let remote: String
   let acknowledges: Bool
+  /// Compresses its frames, where that was agreed on.
+  let deflater: Deflater?
   let started: NIODeadline
 
   var state: State = .verifying
@@ -82,6 +84,7 @@ final class Connection: ChannelDuplexHandler {
     eventLoop = hub.eventLoop
     remote = offer.remote
     acknowledges = offer.acknowledges
+    deflater = offer.extensions == nil ? nil : hub.deflater
     credential = offer.credential
     since = offer.since
     started = eventLoop.now
@@ -89,7 +92,8 @@ final class Connection: ChannelDuplexHandler {
     // Spread, so that a storm of connects is no storm of heartbeats for ever.
     let interval = Int64(hub.services.settings.heartbeatSeconds) * 1_000
     nextHeartbeat = started + .milliseconds(.random(in: (interval / 2)...max(interval, 1)))
-    reader = FrameReader(limit: hub.services.limits.messageBytes)
+    reader = FrameReader(
+      limit: hub.services.limits.messageBytes, inflater: offer.extensions == nil ? nil : hub.inflater)
     rate = MessageRate(perSecond: hub.services.limits.messageRate, now: started)
   }
 

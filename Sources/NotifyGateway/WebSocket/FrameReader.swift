@@ -16,6 +16,8 @@ struct FrameReader {
 
   private struct Header {
     let isFinal: Bool
+    /// RSV1: a message that is compressed begins (RFC 7692, 6).
+    let isDeflated: Bool
     let opcode: UInt8
     let length: Int
     /// Of the header itself, mask included.
@@ -23,12 +25,20 @@ struct FrameReader {
   }
 
   private let limit: Int
+  /// Nil where compressed messages were not agreed on.
+  private let inflater: Inflater?
   private var unread: ByteBuffer?
   private var fragments: ByteBuffer?
+  private var isDeflated = false
   private var validator = UTF8Validator()
 
-  /// - Parameter limit: bytes of a message, over all its fragments.
-  init(limit: Int) { self.limit = limit }
+  /// - Parameters:
+  ///   - limit: bytes of a message, over all its fragments; of one that is compressed, before and after.
+  ///   - inflater: decompresses messages, where that was agreed on.
+  init(limit: Int, inflater: Inflater? = nil) {
+    self.limit = limit
+    self.inflater = inflater
+  }
 
   /// Takes bytes from the socket. Less than one frame stays unread after `next` has returned nil.
   mutating func append(_ bytes: consuming ByteBuffer) {
@@ -83,13 +93,16 @@ struct FrameReader {
     guard opcode >= 8 || length <= limit - (fragments?.readableBytes ?? 0) else {
       throw Violation(reason: .messageTooBig)
     }
-    return Header(isFinal: isFinal, opcode: opcode, length: length, size: size)
+    return Header(isFinal: isFinal, isDeflated: first & 0x40 != 0, opcode: opcode, length: length, size: size)
   }
 
   private func check(_ first: UInt8, _ second: UInt8) throws(Violation) {
     let isFinal = first & 0x80 != 0
     let isMasked = second & 0x80 != 0
-    guard first & 0x70 == 0, isMasked else { throw Violation(reason: .protocolError) }
+    guard first & 0x30 == 0, isMasked else { throw Violation(reason: .protocolError) }
+    let isDeflated = first & 0x40 != 0
+    // Only on a message's first frame.
+    if isDeflated, inflater == nil || !(1...2 ~= first & 0x0f) { throw Violation(reason: .protocolError) }
     switch first & 0x0f {
     case 0x0: if fragments == nil { throw Violation(reason: .protocolError) }
     case 0x1: if fragments != nil { throw Violation(reason: .protocolError) }
@@ -120,7 +133,8 @@ struct FrameReader {
     case 0xa: return .pong
     default: break
     }
-    guard validator.accept(payload.readableBytesView) else { throw Violation(reason: .invalidText) }
+    if header.opcode != 0 { isDeflated = header.isDeflated }
+    if !isDeflated { try validate(payload) }
     var message = payload
     if var started = fragments {
       fragments = nil
@@ -131,8 +145,29 @@ struct FrameReader {
       fragments = message
       return nil
     }
+    if isDeflated {
+      message = try inflate(message)
+      try validate(message)
+    }
     guard validator.isComplete else { throw Violation(reason: .invalidText) }
     return .message(message)
+  }
+
+  private mutating func validate(_ text: ByteBuffer) throws(Violation) {
+    guard validator.accept(text.readableBytesView) else { throw Violation(reason: .invalidText) }
+  }
+
+  /// RFC 7692 names no code for a message that can't be decompressed; what it is not is bad UTF-8.
+  private func inflate(_ message: ByteBuffer) throws(Violation) -> ByteBuffer {
+    guard let inflater else { throw Violation(reason: .protocolError) }
+    do throws(Inflater.Failure) {
+      return try inflater.inflate(message, atMost: limit)
+    } catch {
+      switch error {
+      case .invalid: throw Violation(reason: .protocolError)
+      case .tooBig: throw Violation(reason: .messageTooBig)
+      }
+    }
   }
 
   private func close(_ payload: ByteBuffer) throws(Violation) -> Event {

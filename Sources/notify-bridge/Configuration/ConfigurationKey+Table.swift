@@ -35,6 +35,12 @@ extension ConfigurationKey {
   static let httpTrustedProxies = ConfigurationKey(
     ["http", "trusted_proxies"], .list,
     summary: "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed")
+  static let httpDeflate = ConfigurationKey(
+    ["http", "deflate"], .boolean, defaultValue: "true",
+    summary: "Compress messages where the client offers permessage-deflate")
+  static let httpDeflateFromBytes = ConfigurationKey(
+    ["http", "deflate_from_bytes"], .integer(1...262_144), defaultValue: "1400", unit: "bytes",
+    summary: "The smallest message that is compressed; one below that fits into one packet anyway")
 
   // MARK: Logins
 
@@ -163,6 +169,7 @@ extension ConfigurationKey {
     databaseURL, databaseURLFile, databaseListenURL, databaseListenURLFile, databasePooled,
     databaseTwoPhaseWriters,
     httpHost, httpPort, httpPath, httpAdminPort, httpTrustedProxies,
+    httpDeflate, httpDeflateFromBytes,
     authJWTSecret, authJWTSecretFile, authJWTPublicKeyFile, authJWTJWKSFile, authJWTJWKSURL,
     authJWTJWKSRefreshSeconds, authJWTUserClaim, authJWTAudience, authJWTIssuer, authJWTLeewaySeconds,
     authDjangoSecretKey, authDjangoSecretKeyFile, authDjangoSecretKeyFallbacks, authDjangoSecretKeyFallbacksFile,

@@ -17,6 +17,8 @@ struct ConfigurationOptions: ParsableArguments {
   @ArgumentParser.Option(.httpPath) var httpPath: String?
   @ArgumentParser.Option(.httpAdminPort) var httpAdminPort: String?
   @ArgumentParser.Option(.httpTrustedProxies) var httpTrustedProxies: String?
+  @ArgumentParser.Option(.httpDeflate) var httpDeflate: String?
+  @ArgumentParser.Option(.httpDeflateFromBytes) var httpDeflateFromBytes: String?
   @ArgumentParser.Option(.authJWTSecret) var authJWTSecret: String?
   @ArgumentParser.Option(.authJWTSecretFile) var authJWTSecretFile: String?
   @ArgumentParser.Option(.authJWTPublicKeyFile) var authJWTPublicKeyFile: String?

@@ -92,7 +92,9 @@ extension Settings {
     return GatewaySettings(
       host: text(.httpHost) ?? "127.0.0.1", port: number(.httpPort), path: text(.httpPath) ?? "/ws/notifications/",
       adminPort: integer(.httpAdminPort), trustedProxies: list(.httpTrustedProxies) ?? [], origins: list(.authOrigins),
-      firstMessage: flag(.authFirstMessage), heartbeatSeconds: number(.heartbeatSeconds),
+      firstMessage: flag(.authFirstMessage),
+      deflateFromBytes: flag(.httpDeflate) ? number(.httpDeflateFromBytes) : nil,
+      heartbeatSeconds: number(.heartbeatSeconds),
       drainSeconds: number(.drainSeconds), serviceKey: secret(.authServiceKey),
       certificateFile: text(.tlsCertificateFile), keyFile: text(.tlsKeyFile),
       limits: limits(descriptors: descriptors), version: NotifyBridge.version)

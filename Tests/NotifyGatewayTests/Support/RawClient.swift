@@ -8,6 +8,8 @@ actor RawClient {
   struct Frame: Equatable {
     let opcode: UInt8
     let payload: ByteBuffer
+    /// RSV1.
+    var isDeflated = false
 
     var text: String { String(buffer: payload) }
     /// Of a close frame.
@@ -117,7 +119,8 @@ actor RawClient {
       length = Int(unread.readInteger(as: UInt64.self) ?? 0)
     }
     while unread.readableBytes < length { try await more() }
-    return Frame(opcode: first & 0x0f, payload: unread.readSlice(length: length) ?? ByteBuffer())
+    return Frame(
+      opcode: first & 0x0f, payload: unread.readSlice(length: length) ?? ByteBuffer(), isDeflated: first & 0x40 != 0)
   }
 
   /// The next close frame; what comes before it is skipped.

@@ -79,9 +79,9 @@ struct RunningGateway: Sendable {
   func client() async throws -> RawClient { try await RawClient.connect(port: port) }
 
   /// A WebSocket of a user that has had its `connection_established`.
-  func connected(user: Int64 = 7, query: String = "") async throws -> RawClient {
+  func connected(user: Int64 = 7, query: String = "", headers: [String] = []) async throws -> RawClient {
     let client = try await client()
-    _ = try await client.upgrade("/ws/notifications/?token=user-\(user)\(query)")
+    _ = try await client.upgrade("/ws/notifications/?token=user-\(user)\(query)", headers)
     _ = try await client.frame()
     return client
   }

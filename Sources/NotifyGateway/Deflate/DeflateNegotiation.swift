@@ -1,0 +1,43 @@
+/// Agrees on permessage-deflate (RFC 7692) with a client.
+///
+/// There is never context takeover, in neither direction: so a compressed row is the same for all its devices, and no
+/// connection needs memory for a stream of its own.
+enum DeflateNegotiation {
+  private static let name = "permessage-deflate"
+
+  /// The answer to the first offer that can be taken; nil where there is none.
+  static func answer(to offers: [ExtensionOffer]) -> String? {
+    for offer in offers where offer.name == name {
+      if let answer = answer(to: offer.parameters) { return answer }
+    }
+    return nil
+  }
+
+  /// RFC 7692, 7.1: an offer is declined for a parameter that is unknown, given twice or has a value it can't have.
+  private static func answer(to parameters: [ExtensionOffer.Parameter]) -> String? {
+    var answer = "\(name); server_no_context_takeover; client_no_context_takeover"
+    var seen: Set<String> = []
+    for parameter in parameters {
+      guard seen.insert(parameter.name).inserted else { return nil }
+      switch (parameter.name, parameter.value) {
+      case ("server_no_context_takeover", nil), ("client_no_context_takeover", nil), ("client_max_window_bits", nil):
+        break
+      case ("client_max_window_bits", let value?):
+        guard windowBits(value) != nil else { return nil }
+      case ("server_max_window_bits", let value?):
+        // All messages are compressed with the same window; who wants a smaller one gets them as they are.
+        guard let bits = windowBits(value), bits >= Deflater.windowBits else { return nil }
+        answer += "; server_max_window_bits=\(Deflater.windowBits)"
+      default:
+        return nil
+      }
+    }
+    return answer
+  }
+
+  /// 8 to 15, without leading zeros.
+  private static func windowBits(_ text: String) -> Int? {
+    guard let bits = Int(text), 8...15 ~= bits, String(bits) == text else { return nil }
+    return bits
+  }
+}
