@@ -37,9 +37,8 @@ package struct GatewaySettings: Sendable {
   package init(
     host: String = "127.0.0.1", port: Int = 8080, path: String = "/ws/notifications/", adminPort: Int? = nil,
     trustedProxies: [String] = [], origins: [String]? = nil, firstMessage: Bool = false,
-    deflateFromBytes: Int? = 1_400, heartbeatSeconds: Int = 30, drainSeconds: Int = 10, serviceKey: Secret? = nil, certificateFile: String? = nil, keyFile: String? = nil,
-    limits: Limits = Limits(),
-    version: String = "0"
+    deflateFromBytes: Int? = 1_400, heartbeatSeconds: Int = 30, drainSeconds: Int = 10, serviceKey: Secret? = nil,
+    certificateFile: String? = nil, keyFile: String? = nil, limits: Limits = Limits(), version: String = "0"
   ) {
     self.host = host
     self.port = port

@@ -264,7 +264,7 @@ async def test_a_browser_gets_every_row(bridge: Bridge, database: Database, brow
     ids = [await database.insert(1, payload) for payload in PAYLOADS.values()]
     await page.wait_for_function(f"window.texts.length == {len(ids) + 1}")
     for id, text in zip(ids, (await page.evaluate("window.texts"))[1:], strict=True):
-        assert text.startswith('{"type":"notification","id":%d,' % id)
+        assert text.startswith(f'{{"type":"notification","id":{id},')
         assert text.endswith(',"data":' + (await database.row(id))["text"] + "}")
     assert (await bridge.metrics())["notify_bridge_rows_deflated_total"] == 3
     # The browser compresses what it sends.

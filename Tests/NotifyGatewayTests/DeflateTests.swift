@@ -96,6 +96,15 @@ struct InflateTests {
     #expect(throws: Inflater.Failure.tooBig) { try inflater.inflate(ByteBuffer(bytes: payload), atMost: 4) }
   }
 
+  @Test("Where only the peer's close is waited for, messages before it are not decompressed")
+  func closing() throws {
+    var reader = FrameReader(limit: 4, inflater: Inflater())
+    reader.skipsTexts = true
+    reader.append(ByteBuffer(bytes: Self.frame(0x41, [0xf2]) + Self.frame(0x80, [0xff]) + Self.frame(0x88)))
+    #expect(try reader.next() == .message(ByteBuffer(bytes: [0xf2, 0xff])))
+    #expect(try reader.next() == .close(code: nil))
+  }
+
   @Test("Of a message that would become far too large, no more is decompressed than may be")
   func bomb() throws {
     // A stored byte, then blocks that repeat it 258 times with each two bits: 64 KB for over 60 MB.

@@ -105,7 +105,8 @@ package struct Session: Sendable {
     }
     let selection = FrameSelection(batch, frames) { !knows($0) }
     if selection.isEmpty { return .nothing }
-    guard enqueue(selection.runs.reduce(0) { $0 + size($1) }, limits: limits), note(selection) else { return close(.tooSlow) }
+    let bytes = selection.runs.reduce(0) { $0 + size($1) }
+    guard enqueue(bytes, limits: limits), note(selection) else { return close(.tooSlow) }
     return .write(selection.runs)
   }
 

@@ -11,6 +11,7 @@ extension Connection {
     closeCode = reason.code
     leave()
     state = .closing
+    reader.skipsTexts = true
     deadline = eventLoop.now + TimeAmount(Limits.closeTimeout)
     write(ControlFrame.close(reason))
     flushIfNeeded()

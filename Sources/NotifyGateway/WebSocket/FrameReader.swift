@@ -30,6 +30,8 @@ struct FrameReader {
   private var unread: ByteBuffer?
   private var fragments: ByteBuffer?
   private var isDeflated = false
+  /// Compressed messages are left as they are: nobody wants their texts any more, only the close frame behind them.
+  var skipsTexts = false
   private var validator = UTF8Validator()
 
   /// - Parameters:
@@ -145,7 +147,7 @@ struct FrameReader {
       fragments = message
       return nil
     }
-    if isDeflated {
+    if isDeflated, !skipsTexts {
       message = try inflate(message)
       try validate(message)
     }
