@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import tempfile
 import time
@@ -34,21 +35,27 @@ def migrate(url: str) -> None:
 
 
 class Bridge:
-    """`notify-bridge serve` on a free loopback port, ready when made. Use it in a `with`."""
+    """`notify-bridge serve` on a free loopback port, ready when made. Use it in a `with`.
 
-    def __init__(self, url: str) -> None:
+    More settings are given as in the environment, without the prefix: limits_connections_per_user=5000.
+    """
+
+    def __init__(self, url: str, cores: set[int] | None = None, **settings: object) -> None:
+        given = {f"NOTIFY_BRIDGE_{name.upper()}": str(value) for name, value in settings.items()}
         self._log = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             [BINARY, "serve"], stdout=subprocess.PIPE, stderr=self._log, text=True,
-            env=_environment(url, NOTIFY_BRIDGE_HTTP_PORT="0", NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET,
-                             NOTIFY_BRIDGE_LOG_LEVEL="warning"))
+            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+            env=_environment(url, **{"NOTIFY_BRIDGE_HTTP_PORT": "0", "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET,
+                                     "NOTIFY_BRIDGE_LOG_LEVEL": "warning"} | given))
         self.pid = self._process.pid
         try:
             line = self._process.stdout.readline()
-            found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)", line.strip())
+            found = re.fullmatch(r"listening on (https?)://127\.0\.0\.1:(\d+)", line.strip())
             if found is None:
                 raise RuntimeError(f"the bridge did not start: {self.log()}")
-            self.port = int(found[1])
+            self.port = int(found[2])
+            self._base = f"{found[1]}://127.0.0.1:{self.port}"
             self._wait_until_ready()
         except BaseException:
             self._process.kill()
@@ -58,12 +65,25 @@ class Bridge:
         until = time.monotonic() + 15
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5).close()
+                self.get("/readyz")
                 return
             except urllib.error.HTTPError:
                 if time.monotonic() > until:
                     raise RuntimeError(f"the bridge is not ready: {self.log()}") from None
                 time.sleep(0.05)
+
+    def get(self, path: str) -> str:
+        """The answer of an HTTP path; any certificate will do."""
+        anyone = ssl.create_default_context()
+        anyone.check_hostname = False
+        anyone.verify_mode = ssl.CERT_NONE
+        with urllib.request.urlopen(self._base + path, timeout=5, context=anyone) as answer:
+            return answer.read().decode()
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's lines that begin so; 0 where there is none."""
+        return sum(float(line.rpartition(" ")[2]) for line in self.get("/metrics").splitlines()
+                   if line.startswith(name))
 
     def log(self) -> str:
         self._log.seek(0)
@@ -82,13 +102,21 @@ class Bridge:
     def __enter__(self) -> Bridge:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> float:
+        """Asks it to end and returns how many seconds that took."""
+        begin = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(timeout=15)
+            self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            print("the bridge did not end within 30 s of SIGTERM", flush=True)
+        return time.monotonic() - begin
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.stop()
         log = self.log()
         if log:
             print(f"the bridge said:\n{log}", flush=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,15 @@ class Cluster:
 
     def fresh_table(self) -> None:
         self.sql(_FRESH_TABLE)
+
+    @contextmanager
+    def no_trigger(self) -> Iterator[None]:
+        """Our trigger does not ring meanwhile."""
+        self.sql("ALTER TABLE public.notification DISABLE TRIGGER notify_bridge_ring")
+        try:
+            yield
+        finally:
+            self.sql("ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring")
 
     def armed_replicas(self) -> int:
         return int(self.sql("SELECT count(*) FROM notify_bridge.replica WHERE armed"))

@@ -102,11 +102,8 @@ def writers_beside_bridge(cluster: Cluster, rows: int, writers: int) -> dict[str
 
 def writers_without_trigger(cluster: Cluster, rows: int, writers: int) -> dict[str, float]:
     cluster.fresh_table()
-    cluster.sql("ALTER TABLE public.notification DISABLE TRIGGER notify_bridge_ring")
-    try:
+    with cluster.no_trigger():
         inserted = insert(cluster, rows=rows, writers=writers, users=USERS, first_user=ABSENT)
-    finally:
-        cluster.sql("ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring")
     return {"written": rows * 1e9 / (inserted["inserted_ns"] - inserted["first_ns"])}
 
 

@@ -24,20 +24,31 @@ def build() -> None:
 class Tool:
     """A program that is ready to receive once made: its first line was read."""
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, *arguments: str, **options: Any) -> None:
         self._name = name
         self._process = subprocess.Popen(
-            [_BUILD / name, *_flags(options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [_BUILD / name, *arguments, *_flags(options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.first = self._process.stdout.readline().strip()
         if not self.first:
             self._process.wait()
             raise Wrong(f"{name} did not get ready")
 
-    def result(self) -> dict[str, Any]:
-        """Its last line, once it has ended by itself."""
+    def line(self) -> dict[str, Any]:
+        """Its next line."""
+        line = self._process.stdout.readline()
+        if not line:
+            raise Wrong(f"{self._name} ended with status {self._process.wait(timeout=60)}")
+        return json.loads(line)
+
+    def tell(self, text: str) -> None:
+        self._process.stdin.write(text + "\n")
+        self._process.stdin.flush()
+
+    def result(self, losses: bool = False) -> dict[str, Any]:
+        """Its last line, once it has ended by itself. `losses`: rows that are missing are no error."""
         line = self._process.stdout.readline()
         status = self._process.wait(timeout=60)
-        if status != 0 or not line:
+        if not line or (status != 0 and not losses):
             raise Wrong(f"{self._name} ended with status {status}: {line}")
         return json.loads(line)
 
@@ -59,13 +70,28 @@ def load_client(port: int, users: int, **options: Any) -> Tool:
     return Tool("load_client", port=port, secret=SECRET, users=users, **options)
 
 
+def marked(cluster: Cluster) -> Tool:
+    """Waits until every row is marked sent; its last line has the instant."""
+    return Tool("marked", cluster.url)
+
+
+class Inserter:
+    """The inserter while it runs; `result` waits for its end."""
+
+    def __init__(self, cluster: Cluster, **options: Any) -> None:
+        self._process = subprocess.Popen(
+            [_BUILD / "inserter", *_flags({"url": cluster.url} | options)], stdout=subprocess.PIPE, text=True)
+
+    def result(self) -> dict[str, Any]:
+        output, _ = self._process.communicate()
+        if self._process.returncode != 0:
+            raise Wrong("the inserter failed")
+        return json.loads(output)
+
+
 def insert(cluster: Cluster, **options: Any) -> dict[str, Any]:
     """Runs the inserter to its end."""
-    done = subprocess.run(
-        [_BUILD / "inserter", *_flags({"url": cluster.url} | options)], stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise Wrong("the inserter failed")
-    return json.loads(done.stdout)
+    return Inserter(cluster, **options).result()
 
 
 class Floor:
@@ -74,8 +100,9 @@ class Floor:
     # Of 0, 1, 2, 5, 10 and 20 ms the pause with the highest rate for single rows; batches don't care.
     PAUSE_SECONDS = 0.02
 
-    def __init__(self, cluster: Cluster, rows: int) -> None:
-        snapshot = cluster.sql("SELECT pg_current_snapshot()")
+    def __init__(self, cluster: Cluster, rows: int, snapshot: str | None = None) -> None:
+        """`snapshot`: from which on rows are new; now, unless given."""
+        snapshot = snapshot or cluster.sql("SELECT pg_current_snapshot()")
         self._process = subprocess.Popen(
             ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", cluster.url, "-c",
              f"CALL benchmark.drain({rows}, '{snapshot}', {self.PAUSE_SECONDS})"],

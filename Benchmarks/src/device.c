@@ -1,102 +1,162 @@
 #include "device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "fail.h"
 #include "frame.h"
 #include "token.h"
 
+#define CURSOR_BYTES 129
+
 // One buffer for all: a device keeps only an unfinished message.
 static char buffer[1 << 18];
 
+// How messages begin, and where a notification's data is.
+typedef struct dialect {
+  const char *notification;
+  const char *established;
+  const char *heartbeat;
+  const char *data;
+} dialect;
+
+static const dialect compact = {"{\"type\":\"notification\",\"id\":", "{\"type\":\"connection_established\",",
+                                "{\"type\":\"heartbeat\",", "\"data\":"};
+static const dialect spaced = {"{\"type\": \"notification\", \"id\": ", "{\"type\": \"connection_established\",",
+                               "{\"type\": \"heartbeat\",", "\"data\": "};
+
 void device_connect(device *device, const device_context *context) {
-  device->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (device->socket < 0) {
+  const int made = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (made < 0) {
     fail("socket: %s", strerror(errno));
   }
+  const int size = context->receive_buffer;
+  if (size > 0 && setsockopt(made, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {
+    fail("SO_RCVBUF: %s", strerror(errno));
+  }
+  device->transport.socket = made;
   device->state = DEVICE_CONNECTING;
-  if (connect(device->socket, (const struct sockaddr *)&context->address, sizeof context->address) != 0 &&
-      errno != EINPROGRESS) {
+  device->events = EPOLLOUT;
+  if (context->resume && device->cursor == NULL) {
+    device->cursor = allocate(CURSOR_BYTES, 1);
+  }
+  if (connect(made, (const struct sockaddr *)&context->address, sizeof context->address) != 0 && errno != EINPROGRESS) {
     fail("connect: %s", strerror(errno));
   }
 }
 
-void device_writable(device *device, const device_context *context, const char *token) {
-  char request[1024];
+static void check_connected(const device *device) {
   int error = 0;
   socklen_t size = sizeof error;
-  if (getsockopt(device->socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+  if (getsockopt(device->transport.socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
     fail("connect: %s", strerror(error != 0 ? error : errno));
   }
-  const int length = snprintf(request, sizeof request,
-                              "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                              "Authorization: Bearer %s\r\n\r\n",
-                              context->path, ntohs(context->address.sin_port), token);
-  if (write(device->socket, request, (size_t)length) != length) {
+}
+
+static void send_request(device *device, const device_context *context, const char *token) {
+  char request[1024];
+  const bool since = device->cursor != NULL && device->cursor[0] != '\0';
+  const int length =
+      snprintf(request, sizeof request,
+               "GET %s%s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%sAuthorization: Bearer %s\r\n\r\n",
+               context->path, since ? "?since=" : "", since ? device->cursor : "", ntohs(context->address.sin_port),
+               context->deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "", token);
+  if (!transport_write(&device->transport, request, (size_t)length)) {
     fail("sending a request: %s", strerror(errno));
   }
   device->state = DEVICE_UPGRADING;
+  device->events = EPOLLIN;
 }
 
-static bool contains(const char *text, size_t length, const char *wanted) {
-  return memmem(text, length, wanted, strlen(wanted)) != NULL;
+static const char *find(const char *text, size_t length, const char *wanted) {
+  return memmem(text, length, wanted, strlen(wanted));
+}
+
+// Reads whether the answer accepts compression.
+static void read_extensions(device *device, const device_context *context, const char *bytes, size_t length) {
+  device->deflated = context->deflate && find(bytes, length, "permessage-deflate") != NULL;
+  if (device->deflated && find(bytes, length, "server_no_context_takeover") == NULL) {
+    device->inflater = inflater_create(true);
+  }
 }
 
 // Returns how many bytes the answer takes, 0 while it is not whole.
-static size_t read_upgrade(device *device, const char *bytes, size_t count) {
+static size_t read_upgrade(device *device, const device_context *context, const char *bytes, size_t count) {
   const char *end = memmem(bytes, count, "\r\n\r\n", 4);
   if (end == NULL) {
     return 0;
   }
   const size_t length = (size_t)(end - bytes) + 4;
   // The accept value that RFC 6455 gives for this key.
-  if (strncmp(bytes, "HTTP/1.1 101 ", 13) != 0 || !contains(bytes, length, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")) {
+  if (strncmp(bytes, "HTTP/1.1 101 ", 13) != 0 || find(bytes, length, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == NULL) {
     fail("the upgrade was refused: %.*s", (int)(length < 400 ? length : 400), bytes);
   }
+  read_extensions(device, context, bytes, length);
   device->state = DEVICE_JOINING;
   return length;
 }
 
-static void read_message(device *device, device_context *context, const frame *frame, int64_t now) {
-  static const char notification[] = "{\"type\":\"notification\",\"id\":";
-  static const char established[] = "{\"type\":\"connection_established\",";
-  static const char heartbeat[] = "{\"type\":\"heartbeat\",";
-  const char *text = frame->payload;
+static bool begins_with(const char *text, size_t length, const char *prefix) {
+  const size_t size = strlen(prefix);
+  return length > size && memcmp(text, prefix, size) == 0;
+}
+
+// The cursor stands before the data.
+static void read_cursor(device *device, const char *text, size_t length) {
+  static const char key[] = "\"cursor\":\"";
+  const char *found = device->cursor != NULL ? find(text, length, key) : NULL;
+  const char *value = found != NULL ? found + sizeof key - 1 : NULL;
+  const char *end = value != NULL ? memchr(value, '"', length - (size_t)(value - text)) : NULL;
+  if (end != NULL && end - value < CURSOR_BYTES) {
+    memcpy(device->cursor, value, (size_t)(end - value));
+    device->cursor[end - value] = '\0';
+  }
+}
+
+static void read_message(device *device, device_context *context, const char *text, size_t length, int64_t now) {
+  const dialect *dialect = context->spaced ? &spaced : &compact;
   payload payload;
-  if (frame->length > sizeof notification && memcmp(text, notification, sizeof notification - 1) == 0) {
-    const char *id = text + sizeof notification - 1;
-    const char *data = memmem(text, frame->length, "\"data\":", 7);
-    if (device->state == DEVICE_LIVE && *id >= '1' && *id <= '9' && data != NULL &&
-        payload_read(data + 7, frame->length - (size_t)(data + 7 - text), &payload)) {
+  if (begins_with(text, length, dialect->notification)) {
+    const char *data = find(text, length, dialect->data);
+    const char *value = data != NULL ? data + strlen(dialect->data) : NULL;
+    if (device->state == DEVICE_LIVE && value != NULL &&
+        payload_read(value, length - (size_t)(value - text), &payload)) {
+      read_cursor(device, text, (size_t)(data - text));
       ledger_receive(context->ledger, device->place, device->device, device->user, &payload, now);
       return;
     }
-  } else if (frame->length > sizeof established && memcmp(text, established, sizeof established - 1) == 0) {
+  } else if (begins_with(text, length, dialect->established)) {
     if (device->state == DEVICE_JOINING) {
+      read_cursor(device, text, length);
       device->state = DEVICE_LIVE;
       return;
     }
-  } else if (frame->length > sizeof heartbeat && memcmp(text, heartbeat, sizeof heartbeat - 1) == 0) {
+  } else if (begins_with(text, length, dialect->heartbeat)) {
+    read_cursor(device, text, length);
     return;
   }
   if (context->malformed++ == 0) {
-    (void)fprintf(stderr, "unexpected message: %.*s\n", (int)(frame->length < 400 ? frame->length : 400), text);
+    (void)fprintf(stderr, "unexpected message: %.*s\n", (int)(length < 400 ? length : 400), text);
   }
 }
 
 static void lose(device *device, device_context *context, const char *why) {
-  if (context->closed++ == 0) {
+  if (context->closed++ == 0 && !context->resume) {
     (void)fprintf(stderr, "a connection of user %llu ended: %s\n", (unsigned long long)device->user, why);
   }
-  (void)close(device->socket);
+  transport_close(&device->transport);
+  inflater_destroy(device->inflater);
+  free(device->partial);
+  device->inflater = NULL;
+  device->partial = NULL;
+  device->partial_length = 0;
   device->state = DEVICE_CLOSED;
 }
 
@@ -104,7 +164,7 @@ static void read_control(device *device, device_context *context, const frame *f
   char answer[160];
   if (frame->opcode == FRAME_PING && frame->length <= 125) {
     const size_t size = frame_write_pong(frame, answer);
-    (void)!write(device->socket, answer, size);
+    (void)transport_write(&device->transport, answer, size);
   } else if (frame->opcode == FRAME_CLOSE) {
     const unsigned char *code = (const unsigned char *)frame->payload;
     (void)snprintf(answer, sizeof answer, "close %d %.*s", frame->length >= 2 ? code[0] << 8 | code[1] : 1005,
@@ -115,10 +175,24 @@ static void read_control(device *device, device_context *context, const frame *f
   }
 }
 
+static void read_text(device *device, device_context *context, const frame *frame, int64_t now) {
+  const char *text = frame->payload;
+  size_t length = frame->length;
+  if (frame->compressed) {
+    inflater *inflater = device->inflater != NULL ? device->inflater : context->inflater;
+    text = device->deflated ? inflater_message(inflater, frame->payload, frame->length, &length) : NULL;
+    if (text == NULL) {
+      lose(device, context, "a message that can't be inflated");
+      return;
+    }
+  }
+  read_message(device, context, text, length, now);
+}
+
 // Handles whole messages and returns how many bytes they took.
 static size_t read_all(device *device, device_context *context, const char *bytes, size_t count) {
   const int64_t now = clock_now();
-  size_t used = device->state == DEVICE_UPGRADING ? read_upgrade(device, bytes, count) : 0;
+  size_t used = device->state == DEVICE_UPGRADING ? read_upgrade(device, context, bytes, count) : 0;
   while (used < count && device->state >= DEVICE_JOINING && device->state != DEVICE_CLOSED) {
     frame frame;
     const frame_status status = frame_read(bytes + used, count - used, &frame);
@@ -130,7 +204,7 @@ static size_t read_all(device *device, device_context *context, const char *byte
       break;
     }
     if (frame.opcode == FRAME_TEXT) {
-      read_message(device, context, &frame, now);
+      read_text(device, context, &frame, now);
     } else {
       read_control(device, context, &frame);
     }
@@ -148,12 +222,12 @@ static void keep(device *device, const char *bytes, size_t count) {
   }
 }
 
-void device_readable(device *device, device_context *context) {
+static void read_once(device *device, device_context *context) {
   size_t count = device->partial_length;
   if (count > 0) {
     memcpy(buffer, device->partial, count);
   }
-  const ssize_t got = read(device->socket, buffer + count, sizeof buffer - count);
+  const ssize_t got = transport_read(&device->transport, buffer + count, sizeof buffer - count);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
     return;
   }
@@ -166,4 +240,21 @@ void device_readable(device *device, device_context *context) {
   if (device->state != DEVICE_CLOSED && (used < count || device->partial != NULL)) {
     keep(device, buffer + used, count - used);
   }
+}
+
+void device_turn(device *device, device_context *context, const char *token) {
+  if (device->state == DEVICE_CONNECTING) {
+    check_connected(device);
+    device->state = DEVICE_SECURING;
+  }
+  if (device->state == DEVICE_SECURING) {
+    device->events = context->tls != NULL ? transport_secure(&device->transport, context->tls) : 0;
+    if (device->events == 0) {
+      send_request(device, context, token);
+    }
+    return;
+  }
+  do {
+    read_once(device, context);
+  } while (device->state != DEVICE_CLOSED && transport_has_more(&device->transport));
 }

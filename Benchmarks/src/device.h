@@ -6,11 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "inflater.h"
 #include "ledger.h"
+#include "transport.h"
 
 typedef enum device_state {
   DEVICE_IDLE,
   DEVICE_CONNECTING,
+  /// Connected; the TLS handshake goes on.
+  DEVICE_SECURING,
   /// The request is sent, the answer has not come whole.
   DEVICE_UPGRADING,
   /// Upgraded, but connection_established has not come.
@@ -20,8 +24,10 @@ typedef enum device_state {
 } device_state;
 
 typedef struct device {
-  int socket;
+  transport transport;
   device_state state;
+  /// The events of epoll that it waits for.
+  uint32_t events;
   uint64_t user;
   unsigned place;
   /// Which of the user's connections it is.
@@ -29,6 +35,11 @@ typedef struct device {
   /// What of a message has come so far.
   char *partial;
   uint32_t partial_length;
+  /// Whether permessage-deflate was agreed on, and its state where messages refer to earlier ones.
+  bool deflated;
+  inflater *inflater;
+  /// The newest one, "" before the first; NULL where none is kept.
+  char *cursor;
 } device;
 
 /// What all devices have in common.
@@ -37,6 +48,17 @@ typedef struct device_context {
   const char *path;
   const char *secret;
   ledger *ledger;
+  /// NULL without TLS.
+  SSL_CTX *tls;
+  /// For messages that stand alone.
+  inflater *inflater;
+  bool deflate;
+  /// Cursors are kept, and the server may end connections.
+  bool resume;
+  /// The server's JSON has blanks.
+  bool spaced;
+  /// SO_RCVBUF, or 0 for the kernel's own choice.
+  int receive_buffer;
   /// Messages that are neither of the protocol nor the inserter's rows.
   uint64_t malformed;
   uint64_t closed;
@@ -45,10 +67,8 @@ typedef struct device_context {
 /// Opens the socket and begins to connect, non-blocking.
 void device_connect(device *device, const device_context *context);
 
-/// The socket can be written: sends the request.
-void device_writable(device *device, const device_context *context, const char *token);
-
-/// The socket can be read: reads what is there and handles each message.
-void device_readable(device *device, device_context *context);
+/// Something happened on the socket: goes on with the handshake, or reads what is there. Afterwards `events` says what
+/// to wait for; a closed device's socket is gone.
+void device_turn(device *device, device_context *context, const char *token);
 
 #endif

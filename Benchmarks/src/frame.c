@@ -7,7 +7,7 @@ frame_status frame_read(const char *bytes, size_t count, frame *out) {
   if (count < 2) {
     return FRAME_PARTIAL;
   }
-  if ((raw[0] & 0xF0) != 0x80 || (raw[1] & 0x80) != 0) {
+  if ((raw[0] & 0xB0) != 0x80 || (raw[1] & 0x80) != 0) {
     return FRAME_BAD;
   }
   const size_t extra = raw[1] == 126 ? 2 : raw[1] == 127 ? 8 : 0;
@@ -18,7 +18,11 @@ frame_status frame_read(const char *bytes, size_t count, frame *out) {
   for (size_t i = 0; i < extra; i++) {
     length = length << 8 | raw[2 + i];
   }
-  *out = (frame){.opcode = raw[0] & 0xFu, .payload = bytes + 2 + extra, .length = length, .size = 2 + extra + length};
+  *out = (frame){.opcode = raw[0] & 0xFu,
+                 .compressed = (raw[0] & 0x40) != 0,
+                 .payload = bytes + 2 + extra,
+                 .length = length,
+                 .size = 2 + extra + length};
   return count - 2 - extra >= length ? FRAME_COMPLETE : FRAME_PARTIAL;
 }
 

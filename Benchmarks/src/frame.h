@@ -13,6 +13,8 @@
 
 typedef struct frame {
   unsigned opcode;
+  /// Its payload is deflated (RFC 7692).
+  bool compressed;
   const char *payload;
   size_t length;
   /// Header and payload together.
@@ -21,8 +23,8 @@ typedef struct frame {
 
 typedef enum frame_status { FRAME_COMPLETE, FRAME_PARTIAL, FRAME_BAD } frame_status;
 
-/// Reads the frame that `bytes` begin with. FRAME_BAD: fragmented, masked or with reserved bits, which a server that
-/// was offered no extension does not send here.
+/// Reads the frame that `bytes` begin with. FRAME_BAD: fragmented, masked or with other reserved bits than that of
+/// compression, which a server does not send here.
 frame_status frame_read(const char *bytes, size_t count, frame *out);
 
 /// Writes a pong that answers a ping of at most 125 bytes, and returns its size (out has 6 bytes more).

@@ -16,9 +16,11 @@
 
 static const char usage[] =
     "usage: inserter --url URL --rows N [--writers W] [--batch M] [--rate R] [--users U] [--first-user F]\n"
-    "                [--commits FILE] [--wait-marked]\n"
+    "                [--in-turn] [--first-row N] [--padding BYTES] [--commits FILE] [--wait-marked]\n"
     "Writes N rows for random users in statements of M rows, each a transaction, from W connections, as fast as\n"
-    "they go or R statements a second each. --commits keeps when each commit returned; --wait-marked waits until\n"
+    "they go or R statements a second each. --in-turn takes users one after the other; --first-row numbers the rows\n"
+    "from N on, a multiple of W; --padding makes each row's data so much longer. --commits keeps when each commit "
+    "returned; --wait-marked waits until\n"
     "every row is marked sent. Prints one line of JSON.\n";
 
 #define MAX_WRITERS 64
@@ -31,9 +33,11 @@ typedef struct job {
 
 static job parse(int count, char **arguments) {
   static const struct option names[] = {
-      {"url", 1, NULL, 'd'},         {"rows", 1, NULL, 'n'},  {"writers", 1, NULL, 'w'}, {"batch", 1, NULL, 'b'},
-      {"rate", 1, NULL, 'r'},        {"users", 1, NULL, 'u'}, {"commits", 1, NULL, 'c'}, {"first-user", 1, NULL, 'f'},
-      {"wait-marked", 0, NULL, 'm'}, {NULL, 0, NULL, 0}};
+      {"url", 1, NULL, 'd'},     {"rows", 1, NULL, 'n'},       {"writers", 1, NULL, 'w'},
+      {"batch", 1, NULL, 'b'},   {"rate", 1, NULL, 'r'},       {"users", 1, NULL, 'u'},
+      {"commits", 1, NULL, 'c'}, {"first-user", 1, NULL, 'f'}, {"wait-marked", 0, NULL, 'm'},
+      {"in-turn", 0, NULL, 't'}, {"first-row", 1, NULL, 'o'},  {"padding", 1, NULL, 'p'},
+      {NULL, 0, NULL, 0}};
   job job = {.plan = {.writers = 1, .batch = 1, .users = 1000, .first_user = 1}};
   writer_plan *plan = &job.plan;
   for (int option = 0; (option = getopt_long(count, arguments, "", names, NULL)) != -1;) {
@@ -61,6 +65,15 @@ static job parse(int count, char **arguments) {
         break;
       case 'c':
         job.commits_path = optarg;
+        break;
+      case 't':
+        plan->in_turn = true;
+        break;
+      case 'o':
+        plan->first_row = option_number("first-row", optarg, 0, 100000000);
+        break;
+      case 'p':
+        plan->padding = (unsigned)option_number("padding", optarg, 0, 200000);
         break;
       case 'm':
         job.wait_marked = true;
@@ -134,7 +147,7 @@ int main(int count, char **arguments) {
     job.plan.commits = map_commits(job.commits_path, job.plan.rows);
   }
   if (job.wait_marked) {
-    marks_begin(&marks, job.plan.url);
+    marks_begin(&marks, job.plan.url, true);
   }
   (void)pthread_barrier_init(&start, NULL, job.plan.writers);
   atomic_store(&running, job.plan.writers);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ struct ledger {
   uint64_t *last;
   uint64_t received;
   uint64_t doubled;
+  uint64_t repeated;
   uint64_t misrouted;
   uint64_t disordered;
   int64_t first_instant;
@@ -57,12 +59,18 @@ void ledger_receive(ledger *ledger, unsigned connection, unsigned device, uint64
     ledger->misrouted++;
     return;
   }
+  uint64_t *last = &ledger->last[(size_t)connection * options->writers + payload->number % options->writers];
+  const bool behind = payload->number < *last;
   if (!remember(ledger, device, payload->number)) {
-    ledger->doubled++;
+    if (options->repeats && !behind) {
+      ledger->repeated++;
+      *last = payload->number + 1;
+    } else {
+      ledger->doubled++;
+    }
     return;
   }
-  uint64_t *last = &ledger->last[(size_t)connection * options->writers + payload->number % options->writers];
-  if (payload->number < *last) {
+  if (behind) {
     ledger->disordered++;
   }
   *last = payload->number + 1;
@@ -78,12 +86,22 @@ void ledger_receive(ledger *ledger, unsigned connection, unsigned device, uint64
   }
 }
 
+void ledger_reconnect(ledger *ledger, unsigned connection) {
+  const unsigned writers = ledger->options.writers;
+  memset(&ledger->last[(size_t)connection * writers], 0, writers * sizeof *ledger->last);
+}
+
 uint64_t ledger_received(const ledger *ledger) {
   return ledger->received;
 }
 
+static uint64_t expected(const ledger *ledger) {
+  const ledger_options *options = &ledger->options;
+  return (options->share > 0 ? options->share : options->rows) * options->devices;
+}
+
 bool ledger_is_complete(const ledger *ledger) {
-  return ledger->received >= ledger->options.rows * ledger->options.devices;
+  return ledger->received >= expected(ledger);
 }
 
 // Negative where a row was on the socket before its writer had heard that it was committed.
@@ -106,12 +124,13 @@ static void print_since_commit(ledger *ledger, FILE *out) {
 }
 
 bool ledger_print(ledger *ledger, FILE *out) {
-  const uint64_t expected = ledger->options.rows * ledger->options.devices;
+  const uint64_t wanted = expected(ledger);
   (void)fprintf(out,
                 ",\"expected\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"doubled\":%" PRIu64
-                ",\"misrouted\":%" PRIu64 ",\"disordered\":%" PRIu64 ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64,
-                expected, ledger->received, expected - ledger->received, ledger->doubled, ledger->misrouted,
-                ledger->disordered, ledger->first_instant, ledger->last_instant);
+                ",\"repeated\":%" PRIu64 ",\"misrouted\":%" PRIu64 ",\"disordered\":%" PRIu64 ",\"first_ns\":%" PRId64
+                ",\"last_ns\":%" PRId64,
+                wanted, ledger->received, wanted - ledger->received, ledger->doubled, ledger->repeated,
+                ledger->misrouted, ledger->disordered, ledger->first_instant, ledger->last_instant);
   samples_print(&ledger->since_sent, "since_sent_us", out);
   if (ledger->arrivals != NULL) {
     print_since_commit(ledger, out);

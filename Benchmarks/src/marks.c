@@ -11,11 +11,12 @@
 static const char look_sql[] =
     "SELECT id FROM public.notification WHERE id >= $1::bigint AND sent_at IS NULL ORDER BY id LIMIT 1";
 
-void marks_begin(marks *marks, const char *url) {
+void marks_begin(marks *marks, const char *url, bool from_now) {
   marks->connection = database_connect(url, "benchmark watcher");
   PGresult *result = database_query(marks->connection, "SET enable_seqscan = off");
   PQclear(result);
-  result = database_query(marks->connection, "SELECT coalesce(max(id), 0) + 1 FROM public.notification");
+  result = database_query(marks->connection,
+                          from_now ? "SELECT coalesce(max(id), 0) + 1 FROM public.notification" : "SELECT 0");
   marks->lowest = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
   marks->progress_instant = clock_now();
   PQclear(result);

@@ -14,8 +14,8 @@ typedef struct marks {
   int64_t progress_instant;
 } marks;
 
-/// Connects and begins before any row of the run was written.
-void marks_begin(marks *marks, const char *url);
+/// Connects. With `from_now` rows that are there already don't count.
+void marks_begin(marks *marks, const char *url, bool from_now);
 
 /// Looks once. True where no visible row is unsent.
 bool marks_look(marks *marks);

@@ -1,4 +1,5 @@
-/// What the inserter puts into a row's `data`: {"n": number of the row, "t": when its INSERT was sent, "u": its user}.
+/// What the inserter puts into a row's `data`: {"n": number of the row, "t": when its INSERT was sent, "u": its user},
+/// and "z": some text where rows shall be longer.
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
 
@@ -15,8 +16,8 @@ typedef struct payload {
   uint64_t user;
 } payload;
 
-/// Writes the JSON text and returns its length.
-int payload_write(const payload *payload, char out[PAYLOAD_BYTES]);
+/// Writes the JSON text with so many bytes of text in it and returns its length. `out` has room for PAYLOAD_BYTES more.
+int payload_write(const payload *payload, size_t padding, char *out);
 
 /// Reads the text that PostgreSQL makes of it. False where it is anything else.
 bool payload_read(const char *text, size_t length, payload *out);

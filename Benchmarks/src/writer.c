@@ -25,15 +25,18 @@ static uint64_t next_random(uint64_t *state) {
 // Parameters of one statement: user and data of each row, users in binary form.
 typedef struct arguments {
   uint64_t *users;
-  char (*payloads)[PAYLOAD_BYTES];
+  char *payloads;
+  size_t stride;
   const char **values;
   int *lengths;
   int *formats;
 } arguments;
 
-static arguments arguments_make(unsigned rows) {
+static arguments arguments_make(unsigned rows, size_t padding) {
+  const size_t stride = PAYLOAD_BYTES + padding;
   arguments made = {.users = allocate(rows, sizeof *made.users),
-                    .payloads = allocate(rows, sizeof *made.payloads),
+                    .payloads = allocate(rows, stride),
+                    .stride = stride,
                     .values = allocate((size_t)rows * 2, sizeof *made.values),
                     .lengths = allocate((size_t)rows * 2, sizeof *made.lengths),
                     .formats = allocate((size_t)rows * 2, sizeof *made.formats)};
@@ -41,7 +44,7 @@ static arguments arguments_make(unsigned rows) {
     made.values[2 * i] = (const char *)&made.users[i];
     made.lengths[2 * i] = sizeof(uint64_t);
     made.formats[2 * i] = 1;
-    made.values[2 * i + 1] = made.payloads[i];
+    made.values[2 * i + 1] = made.payloads + i * stride;
   }
   return made;
 }
@@ -83,11 +86,11 @@ static void write_statement(writer *writer, PGconn *connection, arguments *argum
                             uint64_t *random) {
   const writer_plan *plan = writer->plan;
   for (unsigned i = 0; i < plan->batch; i++) {
-    const payload payload = {.number = (first_row + i) * plan->writers + writer->index,
-                             .user = plan->first_user + (next_random(random) >> 11) % plan->users,
-                             .sent = clock_now()};
+    const uint64_t number = plan->first_row + (first_row + i) * plan->writers + writer->index;
+    const uint64_t choice = plan->in_turn ? number : next_random(random) >> 11;
+    const payload payload = {.number = number, .user = plan->first_user + choice % plan->users, .sent = clock_now()};
     arguments->users[i] = htobe64(payload.user);
-    (void)payload_write(&payload, arguments->payloads[i]);
+    (void)payload_write(&payload, plan->padding, arguments->payloads + i * arguments->stride);
   }
   const int64_t sent = clock_now();
   PGresult *result = PQexecPrepared(connection, STATEMENT, (int)plan->batch * 2, arguments->values, arguments->lengths,
@@ -107,7 +110,7 @@ void *writer_run(void *argument) {
   writer *self = argument;
   const writer_plan *plan = self->plan;
   PGconn *connection = database_connect(plan->url, "benchmark writer");
-  arguments arguments = arguments_make(plan->batch);
+  arguments arguments = arguments_make(plan->batch, plan->padding);
   uint64_t random = 0x9E3779B97F4A7C15ULL * (self->index + 1);
   prepare(connection, plan->batch);
   (void)pthread_barrier_wait(self->start);

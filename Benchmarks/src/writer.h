@@ -3,6 +3,7 @@
 #define WRITER_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "samples.h"
@@ -19,6 +20,12 @@ typedef struct writer_plan {
   /// Rows are for random users from first_user on, this many.
   uint64_t users;
   uint64_t first_user;
+  /// Users one after the other instead.
+  bool in_turn;
+  /// The number of the run's first row, a multiple of writers.
+  uint64_t first_row;
+  /// Bytes of text in each row's data.
+  unsigned padding;
   /// Where the instant at which row n's commit returned is stored, or NULL.
   int64_t *commits;
 } writer_plan;
