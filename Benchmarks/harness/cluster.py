@@ -55,6 +55,18 @@ class Cluster:
     def fresh_table(self) -> None:
         self.sql(_FRESH_TABLE)
 
+    def add_sent_rows(self, have: int, want: int) -> None:
+        """Sent rows of the last 29 days, of many transactions, until the table has so many."""
+        self.sql(f"""
+            SELECT notify_bridge.remove_dead_replicas(0);
+            INSERT INTO public.notification (user_id, data, is_sent, sent_at, created_at, txid)
+              SELECT 1 + i % 1000, jsonb_build_object('n', 0, 't', 0, 'u', 1 + i % 1000), true, at, at,
+                (3 + i * 700 / {want})::text::xid8
+              FROM (SELECT i, now() - interval '29 days' * (1 - i / {want}.0) AS at
+                FROM generate_series({have}::bigint + 1, {want}) AS i) AS s;
+            VACUUM ANALYZE public.notification;
+            CHECKPOINT;""")
+
     @contextmanager
     def no_trigger(self) -> Iterator[None]:
         """Our trigger does not ring meanwhile."""

@@ -1,0 +1,223 @@
+"""How latency, throughput, memory and CPU grow, one dimension at a time, with a power law fitted to each."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import scenarios
+from .bridge import Bridge
+from .cluster import Cluster
+from .report import table
+from .session import Session
+from .tools import insert, load_client
+
+USERS = 1000
+Point = dict[str, float]
+
+# Field, title, digits, scale.
+_FIELDS = (("p50", "p50 ms", 2, 1), ("p99", "p99 ms", 2, 1), ("rate", "rows/s in batches", 0, 1),
+           ("memory", "memory, MiB", 0, 1 / 1024**2), ("cpu_us", "CPU per delivery, µs", 1, 1),
+           ("cpu_batch_us", "CPU per row in batches, µs", 1, 1))
+
+
+class _Shares:
+    """Who uses the machine: all cores' time since it was made, the bridge's and the tools' part of it."""
+
+    def __init__(self, bridges: Sequence[Bridge]) -> None:
+        self._bridges = bridges
+        self._begin, self._busy, self._cpu = time.monotonic(), _busy_seconds(), self._bridge_seconds()
+
+    def _bridge_seconds(self) -> float:
+        return sum(bridge.cpu_seconds() for bridge in self._bridges)
+
+    def bridge_seconds(self) -> float:
+        return self._bridge_seconds() - self._cpu
+
+    def now(self, tool_seconds: float) -> Point:
+        all_cores = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
+        busy, ours = _busy_seconds() - self._busy, self.bridge_seconds()
+        return {"busy": busy / all_cores, "bridge_share": ours / all_cores, "tool_share": tool_seconds / all_cores,
+                "rest_share": max(0.0, busy - ours - tool_seconds) / all_cores}
+
+
+def _busy_seconds() -> float:
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+class Load:
+    """Bridges and their clients, and the two measurements that every point of a sweep has."""
+
+    def __init__(self, cluster: Cluster, users: int = USERS, devices: int = 1, replicas: int = 1,
+                 cores: set[int] | None = None) -> None:
+        self._cluster, self._users, self._devices, self._replicas = cluster, users, devices, replicas
+        self._cores = cores
+
+    @contextlib.contextmanager
+    def _running(self, rows: int, **options: object):
+        settings = {"limits_connections_per_user": max(100, self._devices)}
+        with contextlib.ExitStack() as stack:
+            bridges = [stack.enter_context(Bridge(self._cluster.url, self._cores, **settings))
+                       for _ in range(self._replicas)]
+            each = self._users // self._replicas
+            clients = [stack.enter_context(load_client(
+                bridge.port, each, first_user=1 + i * each, devices=self._devices, rows=rows, window=256,
+                share_of=self._users if self._replicas > 1 else None, quiet_seconds=60, **options))
+                for i, bridge in enumerate(bridges)]
+            time.sleep(0.5)
+            yield bridges, clients
+
+    def _insert(self, rows: int, **options: object) -> dict:
+        return insert(self._cluster, rows=rows, users=self._users, in_turn=self._replicas > 1, wait_marked=True,
+                      **options)
+
+    def latency(self, rate: int, seconds: float, writers: int = 1) -> Point:
+        """`rate` rows a second, of all writers together."""
+        step = self._users if self._replicas > 1 else writers  # every user gets as many, or every writer writes as many
+        rows = max(int(rate * seconds) // step, 1) * step
+        warm_up = min(scenarios.WARM_UP, rows // 4)
+        with self._running(rows, latency=True, warm_up=warm_up, writers=writers) as (bridges, clients):
+            shares = _Shares(bridges)
+            inserted = self._insert(rows, rate=max(1, rate // writers), writers=writers)
+            used = shares.bridge_seconds()
+            point = shares.now(inserted["cpu_seconds"])
+            received = [client.result() for client in clients]
+            tools = sum(one["cpu_seconds"] for one in received)
+            point["tool_share"] += tools / max(0.1, (inserted["marked_ns"] - inserted["first_ns"]) / 1e9) / (
+                os.cpu_count() or 1)
+            point["rest_share"] = max(0.0, point["busy"] - point["bridge_share"] - point["tool_share"])
+            return point | {
+                "p50": _worst(received, "p50"), "p99": _worst(received, "p99"), "late": inserted["late"] / rows,
+                "cpu_us": used / rows / self._devices * 1e6, "memory": sum(b.memory("VmHWM") for b in bridges)}
+
+    def throughput(self, rows: int) -> Point:
+        with self._running(rows, gather_ms=2) as (bridges, clients):
+            shares = _Shares(bridges)
+            inserted = self._insert(rows, batch=100)
+            received = [client.result() for client in clients]
+            end = max([inserted["marked_ns"], *(one["last_ns"] for one in received)])
+            return {"rate": rows * 1e9 / (end - inserted["first_ns"]),
+                    "cpu_batch_us": shares.bridge_seconds() / rows * 1e6}
+
+
+def _worst(received: list[dict], field: str) -> float:
+    return max(one["since_sent_us"][field] for one in received) / 1e3
+
+
+def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """The exponent k of y = a·x^k by least squares on logarithms, and R². None where that says nothing."""
+    logs = [(math.log(x), math.log(y)) for x, y in points if x > 0 and y > 0]
+    if len(logs) < 3:
+        return None
+    middle_x, middle_y = (sum(pair[i] for pair in logs) / len(logs) for i in (0, 1))
+    spread_x = sum((x - middle_x) ** 2 for x, _ in logs)
+    spread_y = sum((y - middle_y) ** 2 for _, y in logs)
+    together = sum((x - middle_x) * (y - middle_y) for x, y in logs)
+    if spread_x == 0:
+        return None
+    return together / spread_x, together**2 / (spread_x * spread_y) if spread_y > 0 else 1.0
+
+
+def saturated(point: Point) -> str:
+    """What had no room left at a point, by the machine's time; "–" where there was room."""
+    if point["busy"] < 0.9:
+        return "–"
+    largest = max(("bridge", "tool", "rest"), key=lambda who: point[f"{who}_share"])
+    return {"bridge": "cores: bridge", "tool": "cores: clients and writer", "rest": "cores: database"}[largest]
+
+
+def _sweep(session: Session, dimension: str, values: Sequence[int], measure: Callable[[int], Point]) -> str:
+    points = []
+    for value in values:
+        point = {"x": value} | measure(value)
+        session.say(f"growth with {dimension}, {value:,}", point)
+        points.append(point)
+    session.raw[f"growth, {dimension}"] = {"points": points}
+    fields = [field for field in _FIELDS if field[0] in points[0]]
+    lines = [[f"{point['x']:,}", *(f"{point[name] * scale:,.{digits}f}" for name, _, digits, scale in fields),
+              f"{point['busy']:.0%}", saturated(point)] for point in points]
+    fits = [power_law([(point["x"], point[name]) for point in points]) for name, *_ in fields]
+    lines.append(["**exponent (R²)**", *(f"**{fit[0]:+.2f}** ({fit[1]:.2f})" if fit else "–" for fit in fits), "", ""])
+    return table([dimension, *(title for _, title, *_ in fields), "machine", "saturated"], lines)
+
+
+def _seconds(session: Session) -> int:
+    return 2 if session.options.quick else 8
+
+
+def _connections(session: Session) -> str:
+    quick = session.options.quick
+
+    def measure(count: int) -> Point:
+        session.cluster.fresh_table()
+        load = Load(session.cluster, users=count)
+        return load.latency(200, _seconds(session)) | load.throughput(20_000 if quick else 100_000)
+    return _sweep(session, "connections", (1, 100, 2_000) if quick else (1, 10, 100, 1_000, 5_000, 10_000, 19_000),
+                  measure)
+
+
+def _rows(session: Session) -> str:
+    def measure(rate: int) -> Point:
+        session.cluster.fresh_table()
+        return Load(session.cluster).latency(rate, _seconds(session), writers=1 if rate <= 200 else 4)
+    return _sweep(session, "rows/s", (50, 200, 1_000) if session.options.quick else (
+        20, 50, 100, 200, 500, 1_000, 2_000, 4_000), measure)
+
+
+def _table_size(session: Session) -> str:
+    quick, size = session.options.quick, 0
+    session.cluster.sql("TRUNCATE public.notification RESTART IDENTITY")
+
+    def measure(rows: int) -> Point:
+        nonlocal size
+        session.cluster.add_sent_rows(size, rows)
+        size = rows
+        load = Load(session.cluster)
+        return load.latency(200, _seconds(session)) | load.throughput(20_000 if quick else 100_000)
+    try:
+        return _sweep(session, "rows in the table", (1_000, 10_000, 100_000) if quick else (
+            1_000, 10_000, 100_000, 1_000_000, 10_000_000), measure)
+    finally:
+        session.cluster.fresh_table()
+
+
+def _users(session: Session) -> str:
+    """As many sockets and deliveries a second in each point, of few users with many devices or of many with one."""
+    sockets, deliveries = (800, 800) if session.options.quick else (8_000, 2_000)
+
+    def measure(users: int) -> Point:
+        session.cluster.fresh_table()
+        devices = sockets // users
+        rate = max(1, deliveries // devices)
+        return Load(session.cluster, users, devices).latency(
+            rate, _seconds(session), writers=4 if rate >= 1_000 else 1)
+    return _sweep(session, f"users of {sockets:,} sockets, {deliveries:,} deliveries/s",
+                  (8, 80, 800) if session.options.quick else (8, 80, 800, 8_000), measure)
+
+
+def _replicas(session: Session) -> str:
+    def measure(count: int) -> Point:
+        session.cluster.fresh_table()
+        load = Load(session.cluster, users=960, replicas=count)
+        return load.latency(200, _seconds(session)) | load.throughput(19_200 if session.options.quick else 96_000)
+    return _sweep(session, "replicas", (1, 2, 4) if session.options.quick else (1, 2, 3, 4), measure)
+
+
+def _cores(session: Session) -> str:
+    available = sorted(os.sched_getaffinity(0))
+
+    def measure(count: int) -> Point:
+        session.cluster.fresh_table()
+        load = Load(session.cluster, cores=set(available[:count]))
+        return load.latency(200, _seconds(session)) | load.throughput(
+            20_000 if session.options.quick else 200_000)
+    return _sweep(session, "cores of the bridge", range(1, min(4, len(available)) + 1), measure)
+
+
+SWEEPS = {"connections": _connections, "rows": _rows, "table": _table_size, "users": _users, "replicas": _replicas,
+          "cores": _cores}
