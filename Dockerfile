@@ -16,8 +16,9 @@ WORKDIR /src
 # The dependencies, in a layer of their own: they change less often than the sources.
 COPY Package.swift Package.resolve[d] ./
 RUN swift package resolve
-# The manifest names the test targets, so their folders must be there; none of them is built.
+# The manifest names the test targets and the micro benchmarks, so their folders must be there; none of them is built.
 COPY Tests Tests
+COPY Benchmarks Benchmarks
 COPY sql sql
 COPY Sources Sources
 RUN swift build -c release --product notify-bridge \

@@ -128,6 +128,22 @@ let package = Package(
       resources: [.embedInCode("Demo")],
       swiftSettings: strict
     ),
+    // Counts allocations: see Benchmarks/README.md. Neither is part of what ships.
+    .target(name: "CMicroSupport", path: "Benchmarks/MicroSupport", cSettings: strictC),
+    .executableTarget(
+      name: "micro-benchmarks",
+      dependencies: [
+        "CMicroSupport", "NotifyCore", "NotifyGateway",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Benchmarks/Micro",
+      exclude: ["thresholds.json"],
+      swiftSettings: strict
+    ),
     .testTarget(name: "NotifyCoreTests", dependencies: ["NotifyCore"], swiftSettings: strict),
     .testTarget(
       name: "NotifyStoreTests",

@@ -49,13 +49,13 @@ yes '//' | head -n 401 >"$bad/long.swift"
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
-check 'Swift format' "$bad/form.swift" swift_form Sources Tests Package.swift
+check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro Package.swift
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"
 check 'image' "$bad/Dockerfile" image_form Dockerfile Clients/django/example/Dockerfile
 check 'compose files' "$bad/compose.yaml" compose_form compose.yaml Clients/django/example/compose.yaml
 check 'Python form' "$bad/form.py" python_form Clients/django
-check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src Clients/django/src
-check 'no traps' "$bad/text.swift" no_traps Sources
+check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src Benchmarks/Micro Benchmarks/MicroSupport Clients/django/src
+check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
 check 'short files' "$bad/long.swift" short Sources Tests Benchmarks Clients

@@ -29,6 +29,11 @@ build() {
   swift build --build-tests --explicit-target-dependency-import-check error && echo 'built 1 package'
 }
 
+micro() {
+  # Optimised, as shipped: a debug build allocates for what the optimiser leaves out.
+  swift build -c release --product micro-benchmarks && .build/release/micro-benchmarks
+}
+
 part c 's/^\([0-9]*\) passed, 0 failed.*/\1/p' Tests/CNotifyStoreTests/run.sh
 part sql 's/^SQL: \([0-9]*\) tests passed.*/\1/p' sql/tests/run.sh
 part lint 's/^lint: \([0-9]*\) checks passed.*/\1/p' Tests/Support/lint.sh
@@ -36,6 +41,7 @@ part build 's/^built \([0-9]*\) package.*/\1/p' build
 part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --skip NotifyStoreTests
 # Apart, and one after the other: these block threads of the shared pool while the database works, and others would wait.
 part store 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --no-parallel --filter NotifyStoreTests
+part micro 's/^micro benchmarks: \([0-9]*\) passed.*/\1/p' micro
 part django 's/^Django: \([0-9]*\) tests passed.*/\1/p' Clients/django/tests/run.sh
 part end-to-end 's/^=* *\([0-9]*\) passed.* in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
 
