@@ -18,6 +18,8 @@ package actor Listener: Service {
   let worker: Worker
   nonisolated let signal: Worker.Signal
   private var reader: DeltaReader?
+  /// Of one delta after the other.
+  private var builder = BatchBuilder()
   var epoch: Epoch?
   var generation: UInt64 = 0
   private var replica: String?
@@ -150,7 +152,11 @@ package actor Listener: Service {
       throw StoreError(.badAnswer, message: "a delta without a snapshot")
     }
     reader.begin(snapshot)
-    var builder = BatchBuilder(sources: context.status.served.current)
+    // Taken out, or it would be copied.
+    var builder = self.builder
+    self.builder = BatchBuilder()
+    defer { self.builder = builder }
+    builder.restart(sources: context.status.served.current)
     var revocations: [Revocation] = []
     var fetched = Fetched(snapshot: snapshot)
     var transaction: UInt64?
@@ -197,9 +203,8 @@ package actor Listener: Service {
   ) async {
     context.status.heard(at: .now)
     // Counted before anybody can mark them.
-    let unsent = builder.unsent
     context.unsent.withLock { index in
-      for user in unsent { index.add(user.user, oldest: user.oldest, rows: user.rows) }
+      for user in builder.unsent { index.add(user.user, oldest: user.oldest, rows: user.rows) }
     }
     reader.routed(builder.keys, durable: durable)
     let batch = builder.finish(

@@ -322,6 +322,39 @@ struct BatchBuilderTests {
     #expect(batch.byteRange(batch.frames.indices) == 0..<batch.bytes.count)
   }
 
+  @Test("knows nothing of the batch before it, nor of the tables served then")
+  func restart() {
+    let one = SourceList([.init(number: 1, name: "a", recipientKind: .integer)])
+    let two = SourceList(one.sources + [.init(number: 2, name: "b", recipientKind: .integer)])
+    func fill(_ builder: inout BatchBuilder, users: [Int64]) {
+      for user in users {
+        builder.add(
+          user: UserID(user), key: RowKey(txid: 5, id: user), createdAt: nil,
+          data: UnsafeRawBufferPointer(start: nil, count: 0))
+      }
+    }
+    func finished(_ builder: inout BatchBuilder) -> DeliveryBatch {
+      builder.finish(base: Snapshot(xmax: 1), snapshot: Snapshot(xmax: 20), cursor: "c.9")
+    }
+    var used = BatchBuilder(sources: one)
+    fill(&used, users: [1, 2, 3, 2])
+    _ = finished(&used)
+    fill(&used, users: [7, 8])
+    // Given up half-way.
+    used.restart(sources: two)
+    #expect(used.isEmpty && used.users.isEmpty)
+    for users in [[2, 9], [], [1]] as [[Int64]] {
+      var new = BatchBuilder(sources: two)
+      fill(&used, users: users)
+      fill(&new, users: users)
+      let (of, expected) = (finished(&used), finished(&new))
+      #expect(of.bytes == expected.bytes && of.frames == expected.frames && of.groups == expected.groups)
+    }
+    used.restart(sources: one)
+    fill(&used, users: [1])
+    #expect(!String(decoding: finished(&used).bytes, as: UTF8.self).contains("source"))
+  }
+
   @Test("ends at its limit of rows or bytes")
   func limits() {
     var builder = BatchBuilder(sources: SourceList())

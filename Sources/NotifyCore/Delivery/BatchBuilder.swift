@@ -1,4 +1,6 @@
 /// Collects the rows of a chunk in the order of delivery and encodes them, grouped by user.
+///
+/// Its memory serves one chunk after the other: keep the builder.
 package struct BatchBuilder: Sendable {
   private struct Row {
     let key: RowKey
@@ -12,18 +14,47 @@ package struct BatchBuilder: Sendable {
   /// Each user of the chunk once.
   package private(set) var users: [UserID] = []
   private var indices: [UserID: Int] = [:]
-  private var rowsOfUser: [Int] = []
-  private let sources: SourceList
-  private var encoder: NotificationEncoder
+  /// Of each user: how many rows, and the oldest transaction.
+  private var shares: [(rows: Int, oldest: UInt64)] = []
+  private var sources: SourceList
+  /// The tables as JSON strings, where frames name them.
+  private var names: [Int32: String] = [:]
+  private var encoder = NotificationEncoder()
+  // Of `finish`; kept for their memory.
+  private var places: [Int] = []
+  private var order: [Int] = []
 
   /// - Parameter sources: the served tables, named in the frames where they are several.
-  package init(sources: SourceList) {
-    self.init(sources: sources, encoder: NotificationEncoder())
+  package init(sources: SourceList = SourceList()) {
+    self.sources = sources
+    nameSources()
   }
 
-  private init(sources: SourceList, encoder: NotificationEncoder) {
+  /// Forgets what was added.
+  ///
+  /// - Parameter sources: the served tables from now on.
+  package mutating func restart(sources: SourceList) {
+    forget()
+    if sources == self.sources { return }
     self.sources = sources
-    self.encoder = encoder
+    nameSources()
+  }
+
+  private mutating func nameSources() {
+    names = Dictionary(
+      uniqueKeysWithValues: sources.sources.compactMap { source in
+        sources.jsonName(of: source.number).map { (source.number, $0) }
+      })
+  }
+
+  private mutating func forget() {
+    // What a row of extraordinary size took is given back.
+    if payload.capacity > 2 * Limits.batchBytes { payload = [] }
+    payload.removeAll(keepingCapacity: true)
+    rows.removeAll(keepingCapacity: true)
+    users.removeAll(keepingCapacity: true)
+    indices.removeAll(keepingCapacity: true)
+    shares.removeAll(keepingCapacity: true)
   }
 
   /// Whether the chunk has reached `Limits.batchRows` or `Limits.batchBytes`.
@@ -34,10 +65,8 @@ package struct BatchBuilder: Sendable {
   /// The rows' keys, in the order of delivery.
   package var keys: some Sequence<RowKey> { rows.lazy.map(\.key) }
   /// Each user of the chunk with its oldest transaction and number of rows.
-  package var unsent: [(user: UserID, oldest: UInt64, rows: Int)] {
-    var oldest: [UInt64?] = Array(repeating: nil, count: users.count)
-    for row in rows where oldest[row.user] == nil { oldest[row.user] = row.key.txid }
-    return users.indices.map { (users[$0], oldest[$0] ?? 0, rowsOfUser[$0]) }
+  package var unsent: some Sequence<(user: UserID, oldest: UInt64, rows: Int)> {
+    zip(users, shares).lazy.map { (user: $0, oldest: $1.oldest, rows: $1.rows) }
   }
 
   /// Adds a row; its bytes are copied.
@@ -53,9 +82,9 @@ package struct BatchBuilder: Sendable {
       index = users.count
       indices[user] = index
       users.append(user)
-      rowsOfUser.append(0)
+      shares.append((0, key.txid))
     }
-    rowsOfUser[index] += 1
+    shares[index].rows += 1
     payload.append(contentsOf: data)
     rows.append(Row(key: key, createdAt: createdAt, user: index, payloadEnd: payload.count))
   }
@@ -69,34 +98,11 @@ package struct BatchBuilder: Sendable {
     base: Snapshot, snapshot: Snapshot, cursor: String?, doorbell: ContinuousClock.Instant? = nil,
     wanted: [Bool]? = nil
   ) -> DeliveryBatch {
-    var groups: [DeliveryBatch.Group] = []
-    groups.reserveCapacity(users.count)
-    // Counting sort: stable, so a user's rows keep their order.
-    var places: [Int] = []
-    places.reserveCapacity(users.count)
-    var place = 0
-    for (index, user) in users.enumerated() {
-      let count = wanted?[index] ?? true ? rowsOfUser[index] : 0
-      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count))) }
-      places.append(count > 0 ? place : -1)
-      place += count
-    }
-    var order = Array(repeating: 0, count: place)
-    for (index, row) in rows.enumerated() where places[row.user] >= 0 {
-      order[places[row.user]] = index
-      places[row.user] += 1
-    }
-
+    let groups = arrange(wanted)
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(place == 0 ? 0 : payload.count + place * 160)
+    bytes.reserveCapacity(order.isEmpty ? 0 : payload.count + order.count * 160)
     var frames: [DeliveryBatch.Frame] = []
-    frames.reserveCapacity(place)
-    let names =
-      sources.isNamed
-      ? Dictionary(
-        uniqueKeysWithValues: sources.sources.compactMap { source in
-          sources.jsonName(of: source.number).map { (source.number, $0) }
-        }) : [:]
+    frames.reserveCapacity(order.count)
     payload.withUnsafeBytes { payload in
       for group in groups {
         for position in group.frames {
@@ -112,8 +118,31 @@ package struct BatchBuilder: Sendable {
         }
       }
     }
-    self = BatchBuilder(sources: sources, encoder: encoder)
+    forget()
     return DeliveryBatch(
       bytes: bytes, frames: frames, groups: groups, base: base, snapshot: snapshot, cursor: cursor, doorbell: doorbell)
+  }
+
+  /// Puts the wanted rows of each user side by side, in `order`: a counting sort, stable, so that they keep their order.
+  ///
+  /// - Returns: whose rows are where.
+  private mutating func arrange(_ wanted: [Bool]?) -> [DeliveryBatch.Group] {
+    var groups: [DeliveryBatch.Group] = []
+    groups.reserveCapacity(users.count)
+    places.removeAll(keepingCapacity: true)
+    var place = 0
+    for (index, user) in users.enumerated() {
+      let count = wanted?[index] ?? true ? shares[index].rows : 0
+      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count))) }
+      places.append(count > 0 ? place : -1)
+      place += count
+    }
+    order.removeAll(keepingCapacity: true)
+    order.append(contentsOf: repeatElement(0, count: place))
+    for (index, row) in rows.enumerated() where places[row.user] >= 0 {
+      order[places[row.user]] = index
+      places[row.user] += 1
+    }
+    return groups
   }
 }

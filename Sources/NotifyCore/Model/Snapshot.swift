@@ -20,7 +20,8 @@ package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
 
   /// Reads `pg_snapshot`'s text form, `xmin:xmax:xip,xip,…`; nil where it is none.
   package init?(_ text: some StringProtocol) {
-    var bounds: [UInt64] = []
+    var xmin: UInt64?
+    var xmax: UInt64?
     var xip: [UInt64] = []
     var number: UInt64?
     // Byte by byte: this is read with every delta.
@@ -31,11 +32,11 @@ package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
         let (sum, isCarried) = product.addingReportingOverflow(UInt64(byte - UInt8(ascii: "0")))
         if isTooLarge || isCarried { return nil }
         number = sum
-      case UInt8(ascii: ":") where bounds.count < 2:
+      case UInt8(ascii: ":") where xmax == nil:
         guard let bound = number else { return nil }
-        bounds.append(bound)
+        if xmin == nil { xmin = bound } else { xmax = bound }
         number = nil
-      case UInt8(ascii: ",") where bounds.count == 2:
+      case UInt8(ascii: ",") where xmax != nil:
         guard let id = number else { return nil }
         xip.append(id)
         number = nil
@@ -43,12 +44,12 @@ package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
         return nil
       }
     }
-    guard bounds.count == 2, bounds[0] <= bounds[1], number != nil || xip.isEmpty else { return nil }
+    guard let xmin, let xmax, xmin <= xmax, number != nil || xip.isEmpty else { return nil }
     if let id = number { xip.append(id) }
     guard zip(xip, xip.dropFirst()).allSatisfy(<) else { return nil }
-    if let first = xip.first, let last = xip.last, first < bounds[0] || last >= bounds[1] { return nil }
-    self.xmin = bounds[0]
-    self.xmax = bounds[1]
+    if let first = xip.first, let last = xip.last, first < xmin || last >= xmax { return nil }
+    self.xmin = xmin
+    self.xmax = xmax
     self.xip = xip
   }
 

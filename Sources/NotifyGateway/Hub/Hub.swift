@@ -31,10 +31,12 @@ final class Hub: DeliverySink {
   }
 
   let members: [Member]
+  private let eventLoops: [any EventLoop]
   private let users: UserRegistry
   private let state = Mutex(State())
 
   init(eventLoops: [any EventLoop], services: Services) {
+    self.eventLoops = eventLoops
     members = eventLoops.map { Member($0, services) }
     users = services.users
   }
@@ -54,6 +56,34 @@ final class Hub: DeliverySink {
   func present(_ users: [UserID]) -> [Bool] { self.users.present(users) }
 
   func deliver(_ batch: DeliveryBatch) async {
+    if state.withLock({ $0.inFlight >= Limits.batchesInFlight }) { await room() }
+    // Whoever joins from now on gets these rows by its replay, which is read later than they were.
+    let isConcerned = users.concerned(eventLoops, by: batch.groups)
+    var concerned = 0
+    for (member, isConcerned) in zip(members, isConcerned) {
+      if isConcerned {
+        concerned += 1
+      } else if let cursor = batch.cursor {
+        member.news.put(NewsSlot.News(cursor: cursor, snapshot: batch.snapshot))
+      }
+    }
+    if concerned == 0 { return }
+    state.withLock { $0.inFlight += 1 }
+    let bytes = ByteBuffer(bytes: batch.bytes)
+    let flight = Flight(concerned)
+    for (member, isConcerned) in zip(members, isConcerned) where isConcerned {
+      member.news.sending()
+      member.queued.add(1, ordering: .relaxed)
+      member.eventLoop.execute { [self] in
+        let queued = member.queued.subtract(1, ordering: .relaxed).newValue
+        member.loop.value.route(batch, bytes, isFollowed: queued > 0)
+        landed(flight)
+      }
+    }
+  }
+
+  /// Returns once fewer than `Limits.batchesInFlight` batches are on their way.
+  private func room() async {
     await withCheckedContinuation { continuation in
       let hasRoom = state.withLock { state -> Bool in
         if state.inFlight < Limits.batchesInFlight { return true }
@@ -62,27 +92,6 @@ final class Hub: DeliverySink {
         return false
       }
       if hasRoom { continuation.resume() }
-    }
-    // Whoever joins from now on gets these rows by its replay, which is read later than they were.
-    let isConcerned = users.concerned(members.map(\.eventLoop), by: batch.groups)
-    let concerned = zip(members, isConcerned).filter(\.1).map(\.0)
-    if let cursor = batch.cursor {
-      for (member, isConcerned) in zip(members, isConcerned) where !isConcerned {
-        member.news.put(NewsSlot.News(cursor: cursor, snapshot: batch.snapshot))
-      }
-    }
-    if concerned.isEmpty { return }
-    state.withLock { $0.inFlight += 1 }
-    let bytes = ByteBuffer(bytes: batch.bytes)
-    let flight = Flight(concerned.count)
-    for member in concerned {
-      member.news.sending()
-      member.queued.add(1, ordering: .relaxed)
-      member.eventLoop.execute { [self] in
-        let queued = member.queued.subtract(1, ordering: .relaxed).newValue
-        member.loop.value.route(batch, bytes, isFollowed: queued > 0)
-        landed(flight)
-      }
     }
   }
 

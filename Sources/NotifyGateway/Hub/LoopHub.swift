@@ -68,9 +68,10 @@ final class LoopHub {
     // Bounded, or a store that is always ahead would put the flush off for ever.
     if isFollowed, unflushedBatches < Limits.batchesInFlight { return }
     unflushedBatches = 0
-    let flushing = touched
+    // What is confirmed meanwhile is handed over here, and needs no task of its own.
+    handsOver = true
+    for connection in touched { connection.flushRows() }
     touched.removeAll(keepingCapacity: true)
-    for connection in flushing { connection.flushRows() }
     handOver()
   }
 
@@ -93,7 +94,9 @@ final class LoopHub {
     handsOver = false
     if written.isEmpty { return }
     let rows = written
-    written.removeAll(keepingCapacity: true)
+    // Room for as many again, not for the most there ever were.
+    written = []
+    written.reserveCapacity(rows.count)
     services.confirmations.written(rows)
   }
 
