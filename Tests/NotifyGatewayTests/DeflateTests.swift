@@ -96,6 +96,35 @@ struct InflateTests {
     #expect(throws: Inflater.Failure.tooBig) { try inflater.inflate(ByteBuffer(bytes: payload), atMost: 4) }
   }
 
+  @Test("Any bytes give a message within the limit or an error, and do no harm to the next one")
+  func garbage() throws {
+    let inflater = Inflater()
+    let good = Array(Deflated.payload(of: String(repeating: "seven little words that come again ", count: 20)))
+    var state: UInt64 = 11
+    func next(below bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var outcomes: Set<String> = []
+    for round in 0..<4_000 {
+      var bytes = good
+      if round.isMultiple(of: 2) {
+        bytes = (0..<next(below: 60)).map { _ in UInt8(next(below: 256)) }
+      } else {
+        bytes[next(below: bytes.count)] ^= UInt8(1 << next(below: 8))
+      }
+      do throws(Inflater.Failure) {
+        let message = try inflater.inflate(ByteBuffer(bytes: bytes), atMost: 650)
+        #expect(message.readableBytes <= 650)
+        outcomes.insert("message")
+      } catch {
+        outcomes.insert("\(error)")
+      }
+    }
+    #expect(outcomes == ["message", "invalid", "tooBig"])
+    #expect(try inflater.inflate(ByteBuffer(bytes: Self.hello[0]), atMost: 5) == ByteBuffer(string: "Hello"))
+  }
+
   @Test("Where only the peer's close is waited for, messages before it are not decompressed")
   func closing() throws {
     var reader = FrameReader(limit: 4, inflater: Inflater())
