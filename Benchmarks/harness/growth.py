@@ -1,4 +1,4 @@
-"""How latency, throughput, memory and CPU grow, one dimension at a time, with a power law fitted to each."""
+"""How latency, throughput, memory and CPU grow: one dimension at a time, and a power law fitted to each."""
 
 from __future__ import annotations
 
@@ -78,9 +78,11 @@ class Load:
 
     def latency(self, rate: int, seconds: float, writers: int = 1) -> Point:
         """`rate` rows a second, of all writers together."""
-        step = self._users if self._replicas > 1 else writers  # every user gets as many, or every writer writes as many
-        rows = max(int(rate * seconds) // step, 1) * step
-        warm_up = min(scenarios.WARM_UP, rows // 4)
+        if self._replicas > 1:  # rows go round all users, the first round is for warming up
+            rows, warm_up = max(int(rate * seconds) // self._users, 2) * self._users, self._users
+        else:
+            rows = max(int(rate * seconds) // writers, 1) * writers
+            warm_up = min(scenarios.WARM_UP, rows // 4)
         with self._running(rows, latency=True, warm_up=warm_up, writers=writers) as (bridges, clients):
             shares = _Shares(bridges)
             inserted = self._insert(rows, rate=max(1, rate // writers), writers=writers)
@@ -128,7 +130,7 @@ def saturated(point: Point) -> str:
     if point["busy"] < 0.9:
         return "–"
     largest = max(("bridge", "tool", "rest"), key=lambda who: point[f"{who}_share"])
-    return {"bridge": "cores: bridge", "tool": "cores: clients and writer", "rest": "cores: database"}[largest]
+    return {"bridge": "cores: bridge", "tool": "cores: clients and writer", "rest": "cores: the rest, which is mostly the database"}[largest]
 
 
 def _sweep(session: Session, dimension: str, values: Sequence[int], measure: Callable[[int], Point]) -> str:
@@ -203,7 +205,7 @@ def _users(session: Session) -> str:
 def _replicas(session: Session) -> str:
     def measure(count: int) -> Point:
         session.cluster.fresh_table()
-        load = Load(session.cluster, users=960, replicas=count)
+        load = Load(session.cluster, users=480, replicas=count)
         return load.latency(200, _seconds(session)) | load.throughput(19_200 if session.options.quick else 96_000)
     return _sweep(session, "replicas", (1, 2, 4) if session.options.quick else (1, 2, 3, 4), measure)
 
