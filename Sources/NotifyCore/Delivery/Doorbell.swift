@@ -1,11 +1,12 @@
 /// Decides when to fetch, and whether commits are to ring at all.
 ///
-/// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each other
-/// as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge fetches every
-/// few milliseconds; the longer a fetch takes, the longer it waits before the next, so that more rows share a fetch, a
-/// write to a socket and a marking. Going back to quiet, a transaction that read `armed = false` rings nothing, so doorbells alone can be
-/// relied on only once all have ended that could have read it: when a fetch's own snapshot has `xmin >= B`, B being a
-/// transaction id taken after the arming was committed (`database.md`). Until then it is arming.
+/// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each
+/// other as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge
+/// fetches every few milliseconds; the longer a fetch takes, the longer it waits before the next, so that more rows
+/// share a fetch, a write to a socket and a marking. Going back to quiet, a transaction that read `armed = false`
+/// rings nothing, so doorbells alone can be relied on only once all have ended that could have read it: when a
+/// fetch's own snapshot has `xmin >= B`, B being a transaction id taken after the arming was committed
+/// (`database.md`). Until then it is arming.
 ///
 /// A value: instants are arguments, and each input returns what is to be done next.
 package struct Doorbell: Sendable, Equatable {
