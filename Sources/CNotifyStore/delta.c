@@ -2,26 +2,6 @@
 
 #include "internal.h"
 
-// Deltas are many and alike: the server plans the statement once for a connection.
-#define DELTA_NAME "notify_store_delta"
-
-static notify_store_status run_prepare(notify_store *store, int64_t deadline) {
-  const notify_store_libpq *pq = store->pq;
-  PGresult *result = NULL;
-  // One of an earlier list of tables may be there.
-  const ns_statement forget = {.sql = "DEALLOCATE ALL"};
-  notify_store_status status = ns_run(store, &forget, deadline, &result);
-  pq->clear(result);
-  if (status != NOTIFY_STORE_OK) {
-    return status;
-  }
-  const ns_statement prepare = {.sql = store->sources.delta_sql, .name = DELTA_NAME, .prepare = true};
-  status = ns_run(store, &prepare, deadline, &result);
-  pq->clear(result);
-  store->delta_prepared = status == NOTIFY_STORE_OK;
-  return status;
-}
-
 notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const uint64_t *xip, size_t xip_count,
                                        int timeout_ms) {
   int64_t deadline = 0;
@@ -35,8 +15,8 @@ notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const
     return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a delta's xip is missing");
   }
   status = ns_sources_need(store);
-  if (status == NOTIFY_STORE_OK && !store->pooled && !store->delta_prepared) {
-    status = run_prepare(store, deadline);
+  if (status == NOTIFY_STORE_OK) {
+    status = ns_prepare(store, NS_PREPARED_DELTA, store->sources.delta_sql, deadline);
   }
   if (status != NOTIFY_STORE_OK) {
     return status;
@@ -54,7 +34,7 @@ notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const
   const char *const parameters[] = {from, in_progress.bytes};
   const ns_statement statement = {.sql = store->sources.delta_sql,
                                   .settings = ns_row_settings,
-                                  .name = store->pooled ? NULL : DELTA_NAME,
+                                  .name = ns_prepared_name(store, NS_PREPARED_DELTA),
                                   .count = 2,
                                   .parameters = parameters,
                                   .binary = true,

@@ -82,8 +82,8 @@ struct notify_store {
   bool pooled;
   // Pooled: a transaction of ours is open.
   bool in_transaction;
-  // The delta's statement was prepared on this connection.
-  bool delta_prepared;
+  // Which `ns_prepared` were prepared on this connection for these tables: a bit for each.
+  unsigned prepared;
   ns_sources sources;
   ns_stream stream;
   notify_store_error error;
@@ -166,6 +166,16 @@ notify_store_status ns_run(notify_store *store, const ns_statement *statement, i
 void ns_collect(notify_store *store);
 // Throws away what libpq holds already of an unfinished statement, without waiting.
 void ns_discard_buffered(notify_store *store);
+
+// --------------------------------------------------------------------------------------------------------- prepare.c
+
+// Statements that run often and alike: the server plans each once for a connection and a list of tables.
+typedef enum ns_prepared { NS_PREPARED_DELTA, NS_PREPARED_REPLAY } ns_prepared;
+
+// NULL behind a pooler, where nothing is prepared: the next transaction may be in another session.
+const char *ns_prepared_name(const notify_store *store, ns_prepared statement);
+// Prepares a statement where that has to be done and was not yet.
+notify_store_status ns_prepare(notify_store *store, ns_prepared statement, const char *sql, int64_t deadline);
 
 // ----------------------------------------------------------------------------------------------------------- value.c
 

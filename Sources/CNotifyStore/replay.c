@@ -88,6 +88,9 @@ notify_store_status notify_store_replay(notify_store *store, const notify_store_
                    "a replay needs users, pages of at least one row and byte, and snapshots as PostgreSQL writes them");
   }
   status = ns_sources_need(store);
+  if (status == NOTIFY_STORE_OK) {
+    status = ns_prepare(store, NS_PREPARED_REPLAY, store->sources.replay_sql, deadline);
+  }
   if (status != NOTIFY_STORE_OK) {
     return status;
   }
@@ -112,6 +115,7 @@ notify_store_status notify_store_replay(notify_store *store, const notify_store_
   parameters[PARAMETER_PAGE_BYTES] = bytes;
   const ns_statement statement = {.sql = store->sources.replay_sql,
                                   .settings = ns_row_settings,
+                                  .name = ns_prepared_name(store, NS_PREPARED_REPLAY),
                                   .count = PARAMETER_COUNT,
                                   .parameters = parameters,
                                   .binary = true,

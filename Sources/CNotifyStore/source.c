@@ -137,7 +137,7 @@ static notify_store_status replace(notify_store *store, const notify_store_sourc
   }
   ns_sources_free(store);
   store->sources = made;
-  store->delta_prepared = false;
+  store->prepared = 0;
   return NOTIFY_STORE_OK;
 }
 

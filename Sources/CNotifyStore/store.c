@@ -44,7 +44,7 @@ void notify_store_close(notify_store *store) {
   store->in_flight = false;
   store->in_transaction = false;
   store->pooled = false;
-  store->delta_prepared = false;
+  store->prepared = 0;
   store->farewell_sqlstate[0] = '\0';
   store->farewell[0] = '\0';
 }

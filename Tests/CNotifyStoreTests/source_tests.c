@@ -79,6 +79,36 @@ static void the_delta_is_prepared_once(void) {
   fake_finish(store);
 }
 
+static void a_replay_is_prepared_beside_the_delta(void) {
+  static const char *const first[] = {"PREPARE notify_store_replay", "EXECUTE notify_store_replay", NULL};
+  static const char *const delta[] = {"EXECUTE notify_store_delta", NULL};
+  static const char *const again[] = {"DEALLOCATE ALL", "PREPARE notify_store_replay", "EXECUTE notify_store_replay",
+                                      NULL};
+  const notify_store_replay_request request = {.user = "5"};
+  notify_store *store = fake_store();
+  read_delta(store);
+  fake.statement_count = 0;
+  for (int i = 0; i < 3; i++) {
+    notify_store_row row;
+    fake_answer(fake_snapshot("20:20:"));
+    fake_answer(fake_replay_row(0, 0, 0, false, false));
+    fake_answer(fake_end_of_rows());
+    fake_answer(NULL);
+    CHECK_EQUAL(notify_store_replay(store, &request, 1, 10, 1000, 1000), NOTIFY_STORE_OK);
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_END);
+    fake_sent(i == 0 ? first : i == 1 ? first + 1 : again);
+    if (i == 0) {
+      read_delta(store);
+      fake_sent(delta);
+    } else if (i == 1) {
+      CHECK_EQUAL(notify_store_serve(store, &ours, 1), NOTIFY_STORE_OK);
+    }
+  }
+  fake_finish(store);
+}
+
 static void a_delta_that_cannot_be_prepared_is_tried_again(void) {
   static const char *const statements[] = {"DEALLOCATE ALL",
                                            "PREPARE notify_store_delta",
@@ -221,6 +251,7 @@ const test source_tests[] = {
     {"names are quoted, expressions stay as they are", names_are_quoted},
     {"no table is served where there is none", no_table_is_served_too},
     {"the delta is prepared once for each connection and list of tables", the_delta_is_prepared_once},
+    {"a replay is prepared beside the delta", a_replay_is_prepared_beside_the_delta},
     {"a delta that can't be prepared is tried again", a_delta_that_cannot_be_prepared_is_tried_again},
     {"wrong tables are told", wrong_sources_are_told},
     {"the tables stay those of before where memory is short", what_is_served_stays_where_memory_is_short},

@@ -182,8 +182,8 @@ static void every_function_fails_at_every_call(void) {
     int at_least;
     int at_least_pooled;
   } functions[] = {{FAKE_CONNECT_START, 1, 1},     {FAKE_CONNECT_POLL, 2, 2},        {FAKE_SOCKET, 20, 20},
-                   {FAKE_SET_NONBLOCKING, 1, 1},   {FAKE_SEND_QUERY, 3, 13},         {FAKE_SEND_QUERY_PARAMS, 10, 11},
-                   {FAKE_SEND_PREPARE, 1, 0},      {FAKE_SEND_QUERY_PREPARED, 1, 0}, {FAKE_SET_SINGLE_ROW_MODE, 3, 3},
+                   {FAKE_SET_NONBLOCKING, 1, 1},   {FAKE_SEND_QUERY, 3, 13},         {FAKE_SEND_QUERY_PARAMS, 9, 11},
+                   {FAKE_SEND_PREPARE, 2, 0},      {FAKE_SEND_QUERY_PREPARED, 2, 0}, {FAKE_SET_SINGLE_ROW_MODE, 3, 3},
                    {FAKE_FLUSH, 15, 25},           {FAKE_CONSUME_INPUT, 20, 30},     {FAKE_GET_RESULT, 20, 40},
                    {FAKE_ESCAPE_IDENTIFIER, 1, 1}, {FAKE_CONNINFO_PARSE, 1, 1},      {FAKE_EVENT_OPEN, 1, 1},
                    {FAKE_WAIT_FOR, 20, 30},        {FAKE_ALLOCATE, 40, 50}};
