@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 
-from . import report, scenarios
+from . import report, scenarios, venv
 from .cluster import Cluster
 from .rival import NAMES, Rival
 from .session import Result, Session
@@ -76,6 +76,7 @@ def _lines(title: str, results: dict[str, Result], fields: list[tuple[str, str, 
 
 
 def part(session: Session) -> str:
+    venv.make()  # not while clients wait for rows
     cluster, quick = session.cluster, session.options.quick
 
     def run(title: str, ours: Callable[[], dict[str, float]],

@@ -15,6 +15,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 
 from .cluster import ROOT  # noqa: E402
 from .growth import power_law  # noqa: E402
@@ -29,9 +30,7 @@ _STYLE = ("<style>svg{color:#1f2328;background:transparent}"
           "@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>")
 
 plt.rcParams.update({
-    "svg.fonttype": "none", "svg.hashsalt": "notify-bridge", "font.family": "sans-serif", "font.size": 9,
-    "text.color": _INK, "axes.edgecolor": _INK, "axes.labelcolor": _INK, "axes.titlecolor": _INK,
-    "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
+    "svg.fonttype": "none", "svg.hashsalt": "notify-bridge", "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#808080", "grid.alpha": 0.25, "axes.axisbelow": True, "legend.frameon": False,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "axes.titlesize": 10})
 
@@ -50,7 +49,7 @@ def _bars(axes: Any, labels: list[str], sides: list[tuple[str, str, list[tuple[f
         places = [row + i * height for row in range(len(labels))]
         axes.barh(places, [value[0] for value in values], height * 0.9, color=colour, label=name,
                   xerr=[[value[1] for value in values], [value[2] for value in values]],
-                  error_kw={"ecolor": _INK, "elinewidth": 0.8, "capsize": 2})
+                  error_kw={"ecolor": plt.rcParams["text.color"], "elinewidth": 0.8, "capsize": 2})
         for place, value in zip(places, values):
             axes.annotate(f"{value[0]:,.2f}" if value[0] < 100 else f"{value[0]:,.0f}",
                           (value[0] + value[2], place), xytext=(4, 0), textcoords="offset points", va="center",
@@ -72,7 +71,7 @@ def _latency(raw: Raw) -> Any:
     figure, axes = plt.subplots(figsize=(7.5, 0.7 + 0.55 * len(labels)))
     _bars(axes, labels, [("NotifyBridge", _OURS, ours), ("bare libpq listener, no socket", _FLOOR, floor)])
     axes.set(xlabel="ms, median of the repetitions; lines: lowest and highest", title="INSERT sent to socket")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper right")  # beside the shortest bars
     return figure
 
 
@@ -125,7 +124,7 @@ def _curve(axes: Any, points: list[dict[str, float]], fields: list[tuple[str, st
         pairs = [(point["x"], point[field] * scale) for point in points]
         fit = power_law(pairs)
         axes.plot(*zip(*pairs), "o-", color=colour, markersize=3, linewidth=1.2,
-                  label=f"{label}: x^{fit[0]:+.2f}" if fit else label)
+                  label=f"{label}: x^{fit[0]:.2f}" if fit else label)
         drawn = True
     if not drawn:
         axes.axis("off")
@@ -137,7 +136,18 @@ def _curve(axes: Any, points: list[dict[str, float]], fields: list[tuple[str, st
     if high < low * 10:
         middle = (low * high) ** 0.5
         axes.set_ylim(middle / 3.2, middle * 3.2)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(_short_number))
+        axis.set_minor_formatter(NullFormatter())
     axes.legend(fontsize=7)
+
+
+def _short_number(value: float, _: object) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 def _alternatives(raw: Raw) -> Any:
@@ -156,7 +166,7 @@ def _alternatives(raw: Raw) -> Any:
             middle, below, above = (value * scale for value in _middle(runs, field))
             lost = max(run.get("lost", 0) for run in runs)
             axes.barh(place, middle, 0.7, color=colours[side], xerr=[[below], [above]],
-                      error_kw={"ecolor": _INK, "elinewidth": 0.8, "capsize": 2})
+                      error_kw={"ecolor": plt.rcParams["text.color"], "elinewidth": 0.8, "capsize": 2})
             text = f"{middle:,.1f}" if middle < 100 else f"{middle:,.0f}"
             axes.annotate(text + (f", {lost:.0%} lost" if lost else ""), (middle + above, place), xytext=(4, 0),
                           textcoords="offset points", va="center", fontsize=8)
@@ -178,24 +188,26 @@ _PLOTS: dict[str, tuple[str, Callable[[Raw], Any]]] = {
     "alternatives": ("alternatives", _alternatives)}
 
 
-def _save(figure: Any, path: Path, png: bool) -> None:
-    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-    if png:
-        for page, ink in (("white", "#1f2328"), ("#0d1117", "#e6edf3")):
-            _save_png(figure, path.with_name(f"{path.stem}-{'light' if page == 'white' else 'dark'}.png"), page, ink)
+def _draw(draw: Callable[[Raw], Any], raw: Raw, ink: str, path: Path, **options: Any) -> bool:
+    """Draws with text and lines of a colour. False where there is nothing to draw."""
+    names = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    with plt.rc_context(dict.fromkeys(names, ink)):
+        figure = draw(raw)
+        if figure is not None:
+            figure.savefig(path, bbox_inches="tight", **options)
+            plt.close(figure)
+    return figure is not None
+
+
+def _save(draw: Callable[[Raw], Any], raw: Raw, path: Path, png: bool) -> None:
+    if not _draw(draw, raw, _INK, path, metadata={"Date": None}):
+        return
     text = re.sub(r"(<svg [^>]*>)", lambda found: found[1] + _STYLE, path.read_text(), count=1)
     path.write_text(text.replace(_INK, "currentColor"))
     print(path, file=sys.stderr)
-
-
-def _save_png(figure: Any, path: Path, page: str, ink: str) -> None:
-    """As it looks on a page of that colour, to be looked at."""
-    for part in figure.findobj(lambda one: hasattr(one, "get_color") and one.get_color() == _INK):
-        part.set_color(ink)
-        part._drawn_in_ink = True
-    figure.savefig(path, bbox_inches="tight", facecolor=page, dpi=110)
-    for part in figure.findobj(lambda one: getattr(one, "_drawn_in_ink", False)):
-        part.set_color(_INK)
+    if png:
+        for page, paper, ink in (("light", "white", "#1f2328"), ("dark", "#0d1117", "#e6edf3")):
+            _draw(draw, raw, ink, path.with_name(f"{path.stem}-{page}.png"), facecolor=paper, dpi=110)
 
 
 def main(arguments: list[str]) -> int:
@@ -210,6 +222,6 @@ def main(arguments: list[str]) -> int:
         raw |= json.loads(file.read_text())
     options.out.mkdir(parents=True, exist_ok=True)
     for name, (prefix, draw) in _PLOTS.items():
-        if any(key.startswith(prefix) for key in raw) and (figure := draw(raw)) is not None:
-            _save(figure, options.out / f"{name}.svg", options.png)
+        if any(key.startswith(prefix) for key in raw):
+            _save(draw, raw, options.out / f"{name}.svg", options.png)
     return 0

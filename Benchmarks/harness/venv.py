@@ -14,11 +14,12 @@ _PLACE = ROOT / "Benchmarks/.venv"
 
 def program(name: str) -> Path:
     """A program of the environment, such as `python` or `daphne`."""
-    _make()
+    make()
     return _PLACE / "bin" / name
 
 
-def _make() -> None:
+def make() -> None:
+    """Makes it unless it is there as required."""
     wanted = (ALTERNATIVES / "requirements.txt").read_text()
     made_from = _PLACE / "requirements.txt"
     if made_from.exists() and made_from.read_text() == wanted:
