@@ -45,7 +45,7 @@ struct Thresholds: Sendable {
             case .allocations: value < 0.001 ? 0 : (value * 1.05 + 0.005).rounded(to: 2)
             // One flush is one flush.
             case .writes: value.rounded(to: 2)
-            case .held: (value * 1.05).rounded()
+            case .held: (value * 1.15).rounded()
             }
         }
         return (result.name, figures)
