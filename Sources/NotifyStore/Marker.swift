@@ -30,7 +30,7 @@ package actor Marker: Service, ConfirmationSink {
   private nonisolated let signal: Worker.Signal
   private nonisolated let inbox = Inbox<Report>()
   private nonisolated let receipts = Inbox<Receipt>()
-  /// Those of one table side by side, the oldest first; a row that several devices got may be there several times.
+  /// As they were reported; while they are marked, each once and those of one table side by side, the oldest first.
   private var pending: Deque<Report> = []
   private var locked: [RowKey: Report] = [:]
   private var lockedUntil: ContinuousClock.Instant?
@@ -141,7 +141,7 @@ package actor Marker: Service, ConfirmationSink {
         moment = confirmed
       }
       try worker.serve()
-      if worker.served.count > 1 { pending.sort { $0.row.key.row.source < $1.row.key.row.source } }
+      pending = Self.distinct(pending)
       while !pending.isEmpty { try mark() }
       while !unreported.isEmpty { try report() }
       worker.succeeded()
@@ -158,7 +158,7 @@ package actor Marker: Service, ConfirmationSink {
       pending.removeFirst(taken.count)
       return
     }
-    let reports = Self.distinct(taken)
+    let reports = Array(taken)
     let keys = reports.map(\.row.key)
     let marking = try worker.connection.markSent(keys, in: source, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let moment {
@@ -167,20 +167,26 @@ package actor Marker: Service, ConfirmationSink {
     pending.removeFirst(taken.count)
     for index in marking.left { locked[keys[index]] = reports[index] }
     if !locked.isEmpty, lockedUntil == nil { lockedUntil = .now + Limits.markRetry }
-    context.unsent.withLock { index in
-      for row in reports.map(\.row) where locked.isEmpty || locked[row.key] == nil { index.remove(row) }
+    // Where one of them had been marked before, it may have been counted off before too, after the report of another
+    // device; which one isn't known, so all of these stay in the index, which errs on the high side.
+    if marking.marked + marking.left.count == reports.count {
+      context.unsent.withLock { index in
+        for row in reports.map(\.row) where locked.isEmpty || locked[row.key] == nil { index.remove(row) }
+      }
     }
     metrics.rowsMarked.increment(by: marking.marked)
     metrics.marksPending.record(pending.count + locked.count)
   }
 
-  /// Each row once, in the order of keys.
-  private static func distinct(_ reports: some Collection<Report>) -> [Report] {
-    var distinct: [Report] = []
-    distinct.reserveCapacity(reports.count)
-    for report in reports.sorted(by: { $0.row.key < $1.row.key }) where report.row.key != distinct.last?.row.key {
-      distinct.append(report)
+  /// Each row once, by table and then in the order of keys: a row that several devices got was reported several times.
+  private static func distinct(_ reports: Deque<Report>) -> Deque<Report> {
+    let sorted = reports.sorted {
+      let (left, right) = ($0.row.key, $1.row.key)
+      return left.row.source != right.row.source ? left.row.source < right.row.source : left < right
     }
+    var distinct: Deque<Report> = []
+    distinct.reserveCapacity(sorted.count)
+    for report in sorted where report.row.key != distinct.last?.row.key { distinct.append(report) }
     return distinct
   }
 
