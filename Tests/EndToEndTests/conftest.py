@@ -14,8 +14,10 @@ from harness.cluster import Cluster
 from harness.database import Database
 from harness.device import Device
 from harness.site import Site
+from playwright.async_api import Browser, async_playwright
 
 TEMPLATE = "migrated"
+CHROMIUM = "/usr/bin/chromium"
 
 
 async def migrate(url: str) -> None:
@@ -44,6 +46,15 @@ async def cluster() -> AsyncIterator[Cluster]:
         yield server
     finally:
         server.remove()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, one for all tests of a file."""
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        await running.close()
 
 
 @pytest_asyncio.fixture

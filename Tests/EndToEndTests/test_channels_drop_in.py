@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 import pytest_asyncio
 from harness import bridge as programs, channels
 from harness.bridge import Bridge
@@ -15,9 +14,8 @@ from harness.channels import ChannelsSite
 from harness.database import Database
 from harness.proxy import Nginx, location
 from harness.tokens import token
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
-CHROMIUM = "/usr/bin/chromium"
 Serve = Callable[..., Awaitable[Bridge]]
 PAYLOAD = "jsonb_build_object('title', title, 'text', text)"
 
@@ -34,14 +32,6 @@ class Seen:
 
     def count(self, kind: str) -> int:
         return sum(message["type"] == kind for message in self.received)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        await running.close()
 
 
 @pytest_asyncio.fixture

@@ -6,11 +6,10 @@ import json
 import random
 import re
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 import websockets
 from harness import frames
 from harness.bridge import Bridge
@@ -19,12 +18,11 @@ from harness.device import Device
 from harness.frames import Frame, Socket, encode
 from harness.tokens import token
 from harness.waiting import within
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 Connect = Callable[..., Awaitable[Device]]
 Serve = Callable[..., Awaitable[Bridge]]
-CHROMIUM = "/usr/bin/chromium"
 TAIL = b"\x00\x00\xff\xff"
 AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
@@ -240,14 +238,6 @@ async def test_what_waits_for_a_slow_client_counts_as_it_is_written(serve: Serve
     for id in ids:
         assert b'"id":%d,' % id in inflate((await frame(compressed)).payload)
     compressed.abort()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        await running.close()
 
 
 async def test_a_browser_gets_every_row(bridge: Bridge, database: Database, browser: Browser) -> None:

@@ -12,9 +12,8 @@ import pytest_asyncio
 from harness.cluster import free_port
 from harness.database import Database
 from harness.dev import Dev, DevFolder
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
-CHROMIUM = "/usr/bin/chromium"
 Open = Callable[..., Awaitable[Page]]
 
 
@@ -28,14 +27,6 @@ async def dev() -> AsyncIterator[Dev]:
         await running.interrupt()
     finally:
         folder.remove()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        await running.close()
 
 
 @pytest_asyncio.fixture

@@ -17,9 +17,8 @@ from harness.cluster import Cluster, free_port
 from harness.database import Database
 from harness.site import SERVICE_KEY
 from harness.waiting import eventually, within
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
-CHROMIUM = "/usr/bin/chromium"
 Open = Callable[..., Awaitable[Page]]
 Serve = Callable[..., Awaitable[Bridge]]
 
@@ -70,14 +69,6 @@ async def example(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
     finally:
         await running.stop()
         await database.close()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        await running.close()
 
 
 @pytest_asyncio.fixture

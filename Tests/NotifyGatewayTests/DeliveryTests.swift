@@ -155,14 +155,7 @@ struct DeliveryTests {
     try await RunningGateway.run(GatewaySettings(limits: limits)) { running in
       let slow = try await running.connected(user: 1)
       let quick = try await running.connected(user: 2)
-      try await slow.stopReading()
-      let data = #"""# + String(repeating: "x", count: 200_000) + #"""#
-      for id in 1...200 {
-        let batch = Rows.batch([(1, [Int64(id)]), (2, [Int64(1_000 + id)])], txid: 200 + UInt64(id), data: data)
-        await running.gateway.sink.deliver(batch)
-        #expect(try await quick.frame().text.contains(#""id":\#(1_000 + id),"#))
-      }
-      try await slow.resumeReading()
+      try await running.deliverBigRows(slow: slow, quick: quick)
       #expect(try await slow.closeFrame().code == 4008)
     }
   }

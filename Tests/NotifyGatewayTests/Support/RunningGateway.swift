@@ -3,6 +3,7 @@ import Metrics
 import NotifyCore
 import NotifyGateway
 import ServiceLifecycle
+import Testing
 
 /// A gateway on a free port, for the time of one test.
 struct RunningGateway: Sendable {
@@ -84,5 +85,17 @@ struct RunningGateway: Sendable {
     _ = try await client.upgrade("/ws/notifications/?token=user-\(user)\(query)", headers)
     _ = try await client.frame()
     return client
+  }
+
+  /// Delivers 200 rows of 200 KB to each of users 1 and 2, while 1 does not read and 2 gets every row.
+  func deliverBigRows(slow: RawClient, quick: RawClient) async throws {
+    try await slow.stopReading()
+    let data = #"""# + String(repeating: "x", count: 200_000) + #"""#
+    for id in 1...200 {
+      let batch = Rows.batch([(1, [Int64(id)]), (2, [Int64(1_000 + id)])], txid: 200 + UInt64(id), data: data)
+      await gateway.sink.deliver(batch)
+      #expect(try await quick.frame().text.contains(#""id":\#(1_000 + id),"#))
+    }
+    try await slow.resumeReading()
   }
 }
