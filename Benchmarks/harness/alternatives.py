@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 
-from . import report, scenarios, venv
+from . import idle, report, scenarios, venv
 from .cluster import Cluster
 from .rival import NAMES, Rival
 from .session import Result, Session
@@ -101,6 +101,6 @@ def part(session: Session) -> str:
             [("rate", "rows/s delivered and marked", 0, 1), ("cpu_us", "CPU per row, µs", 1, 1)])
     sockets = 1_000 if quick else 4_000
     lines += _lines(f"{sockets:,} connects with a JWT", run(
-        "connects", lambda: scenarios.connects(cluster, sockets), lambda side: _connects(cluster, side, sockets)),
+        "connects", lambda: idle.connections(cluster, [sockets]), lambda side: _connects(cluster, side, sockets)),
         [("rate", "connects/s", 0, 1), ("bytes", "KiB for each", 1, 1 / 1024)])
     return report.table(["measured", "side", "value", "bridge ÷ side", "lost"], lines)

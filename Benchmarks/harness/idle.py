@@ -29,8 +29,7 @@ def certificate():
         yield files
 
 
-def _connections(cluster: Cluster, counts: list[int], tls: bool = False, deflate: bool = False,
-                 settled: float = 2) -> dict[str, float]:
+def connections(cluster: Cluster, counts: list[int], tls: bool = False, deflate: bool = False) -> dict[str, float]:
     """One bridge for each count, so many connections on it; what they take together."""
     with contextlib.ExitStack() as stack:
         settings = stack.enter_context(certificate()) if tls else {}
@@ -49,7 +48,7 @@ def _connections(cluster: Cluster, counts: list[int], tls: bool = False, deflate
             firsts.append(json.loads(client.first))
             first_user += count
         used = [bridge.cpu_seconds() - before for bridge, before in zip(bridges, cpu)]
-        time.sleep(settled)
+        time.sleep(2)
         grown = [bridge.memory() - before for bridge, before in zip(bridges, memory)]
         total, live = sum(counts), sum(first["live"] for first in firsts)
         seconds = sum(first["seconds"] for first in firsts)
@@ -72,7 +71,7 @@ def part(session: Session) -> str:
     lines = []
     for name, counts, options, goal in cases:
         title = f"{sum(counts):,}, {name}"
-        runs, _ = session.pairs(f"connections, {title}", lambda: _connections(cluster, counts, **options), None)
+        runs, _ = session.pairs(f"connections, {title}", lambda: connections(cluster, counts, **options), None)
         agreed = f" (agreed on {runs[-1]['deflated']:,.0f})" if options.get("deflate") else ""
         rate_goal = "≥ 10,000" if name == "plain" else "–"
         lines.append([title + agreed, report.spread(runs, "bytes", 1, 1 / 1024), goal, report.spread(runs, "rate", 0),

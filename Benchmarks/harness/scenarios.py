@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -105,22 +104,3 @@ def writers_without_trigger(cluster: Cluster, rows: int, writers: int) -> dict[s
     with cluster.no_trigger():
         inserted = insert(cluster, rows=rows, writers=writers, users=USERS, first_user=ABSENT)
     return {"written": rows * 1e9 / (inserted["inserted_ns"] - inserted["first_ns"])}
-
-
-def connects(cluster: Cluster, count: int) -> dict[str, float]:
-    """Connects with a JWT, and what an idle connection takes of the bridge's memory."""
-    with Bridge(cluster.url) as bridge:
-        with load_client(bridge.port, 50, window=16) as warm_up:  # few: what they free is used again
-            warm_up.close()
-        time.sleep(1)
-        cpu, memory = bridge.cpu_seconds(), bridge.memory()
-        with load_client(bridge.port, count, window=256) as client:
-            first = json.loads(client.first)
-            used = bridge.cpu_seconds() - cpu
-            time.sleep(2)
-            grown = bridge.memory() - memory
-            result = {"rate": first["live"] / first["seconds"], "cpu_us": used / count * 1e6,
-                      "bytes": grown / count, "wrong": count - first["live"],
-                      "tool_share": first["cpu_seconds"] / first["seconds"] / (os.cpu_count() or 1)}
-            client.close()
-    return result
