@@ -314,6 +314,7 @@ async def test_what_is_off_is_refused_and_the_operator_told_how_to_enable_it(
     only_keys = await serve(database, NOTIFY_BRIDGE_AUTH_JWT_SECRET=None, NOTIFY_BRIDGE_AUTH_DRF_TOKENS="true")
     await only_keys.ready()
     await connect(only_keys, query={"token": key})
+    await only_keys.logged(lambda line: line.get("message") == "connected", "the connect before the refusal")
     assert "AUTH_JWT_SECRET" in await refused(only_keys, connect, "invalid", access, query={"token": access})
 
 
