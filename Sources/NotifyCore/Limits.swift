@@ -72,7 +72,9 @@ package struct Limits: Sendable, Equatable {
   package static let doorbellChangeInterval: Duration = .milliseconds(100)
   /// How often in a row writers were seen waiting for NOTIFY's lock before they need not ring any more.
   package static let doorbellCounts = 3
-  /// How many times as long as a fetch a busy bridge waits before the next one, and how long at most.
+  /// How many rows a fetch has to bring before a busy bridge collects them: then it waits so many times as long as the
+  /// fetch took before the next one, and so long at most.
+  package static let doorbellCollects = 16
   package static let doorbellPauses = 8
   package static let doorbellLongestPause: Duration = .milliseconds(50)
   /// How soon the list of served tables is looked at again.

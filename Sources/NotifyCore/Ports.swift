@@ -71,17 +71,29 @@ package struct ReplayRequest: Sendable {
     case after(Snapshot)
     /// The next page of the replay that began with this snapshot.
     case page(of: ReplayPage.Position)
+
+    /// The connection to the database was lost: what came before claims nothing above the newest durable transaction.
+    package func lowered(durable: UInt64) -> Wanted {
+      switch self {
+      case .connecting(let since, let joined): .connecting(since: since, joined: joined?.lowered(to: durable + 1))
+      case .after(let snapshot): .after(snapshot.lowered(to: durable + 1))
+      case .page(let position): .page(of: position.lowered(durable: durable))
+      }
+    }
   }
 
   package let user: UserID
   package let wanted: Wanted
   /// Tells whether anybody still waits for the answer.
   package let ticket: ReplayTicket
+  /// How many lost connections to the database `wanted` takes into account. After later ones its snapshots are lowered.
+  package let generation: UInt64
 
-  package init(user: UserID, wanted: Wanted, ticket: ReplayTicket) {
+  package init(user: UserID, wanted: Wanted, ticket: ReplayTicket, generation: UInt64 = 0) {
     self.user = user
     self.wanted = wanted
     self.ticket = ticket
+    self.generation = generation
   }
 }
 
@@ -102,6 +114,11 @@ package struct ReplayPage: Sendable {
       self.last = last
       self.since = since
       self.unsent = unsent
+    }
+
+    /// The connection to the database was lost: `since` claims nothing above the newest durable transaction.
+    package func lowered(durable: UInt64) -> Position {
+      Position(snapshot: snapshot, last: last, since: since?.lowered(to: durable + 1), unsent: unsent)
     }
   }
 

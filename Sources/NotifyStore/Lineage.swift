@@ -17,6 +17,8 @@ final class Lineage: Sendable {
 
   private struct State {
     var moment: Moment?
+    /// For each generation that has ended, the newest transaction known to be on disk then.
+    var losses: [UInt64] = []
     /// The listener has ended: nobody can confirm anything any more.
     var isOver = false
     /// Wakes the listener.
@@ -31,6 +33,16 @@ final class Lineage: Sendable {
 
   /// The present; nil before the listener's first connection.
   var moment: Moment? { state.withLock { $0.moment } }
+
+  /// A request as it is to be asked now: it may have waited while the connection was lost, once or several times. What was
+  /// durable before the first loss is what counts.
+  func current(_ request: ReplayRequest) -> ReplayRequest {
+    let (losses, generation) = state.withLock { ($0.losses, $0.moment?.generation ?? 0) }
+    guard request.generation < generation else { return request }
+    return ReplayRequest(
+      user: request.user, wanted: request.wanted.lowered(durable: losses[Int(request.generation)]),
+      ticket: request.ticket, generation: generation)
+  }
 
   // MARK: The other connections' side
 
@@ -62,8 +74,13 @@ final class Lineage: Sendable {
   }
 
   /// A new connection begins a new generation, maybe in another history.
-  func begin(_ moment: Moment) {
-    state.withLock { $0.moment = moment }
+  ///
+  /// - Parameter durable: what was known to be on disk when the one before ended.
+  func begin(_ moment: Moment, lost durable: UInt64 = 0) {
+    state.withLock { state in
+      while state.losses.count < moment.generation { state.losses.append(durable) }
+      state.moment = moment
+    }
   }
 
   /// A statement of the listener begins: what it answers holds for all who asked before.

@@ -88,7 +88,7 @@ package actor Listener: Service {
       context.metrics.reconnects.increment()
       sink.reconnected(generation: generation, durable: durable)
       let armed = try touch(replica)
-      context.lineage.begin(Lineage.Moment(epoch: newEpoch, generation: generation, durable: armed))
+      context.lineage.begin(Lineage.Moment(epoch: newEpoch, generation: generation, durable: armed), lost: durable)
     } else {
       try await adopt(newEpoch, replica)
     }

@@ -13,6 +13,7 @@ struct ReplayPlan {
   private let promisesAll: Bool
 
   /// - Parameters:
+  ///   - request: one that takes all lost connections into account.
   ///   - lowest: where the user's unsent rows begin.
   ///   - purged: the newest transaction of which the retention has deleted a row.
   init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64) {

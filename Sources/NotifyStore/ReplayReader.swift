@@ -26,6 +26,13 @@ package actor ReplayReader: Service, ReplaySource {
   }
 
   package nonisolated func replay(_ request: ReplayRequest, _ answer: @escaping @Sendable (ReplayPage) -> Void) {
+    if let moment = context.lineage.moment {
+      let page = context.unsent.withLock {
+        ReplayPage.ofNothingMissed(
+          request, unsent: $0, epoch: moment.epoch, generation: moment.generation, durable: moment.durable)
+      }
+      if let page { return answer(page) }
+    }
     let (before, _) = inbox.append([Asked(request: request, answer: answer)])
     if before == 0 { signal.wake() }
   }
@@ -71,7 +78,7 @@ package actor ReplayReader: Service, ReplaySource {
 
     let plans = batch.map { asked in
       ReplayPlan(
-        asked.request, epoch: moment.epoch, limits: context.limits,
+        context.lineage.current(asked.request), epoch: moment.epoch, limits: context.limits,
         lowest: context.unsent.withLock { $0.lowest(asked.request.user) },
         purged: context.purged.load(ordering: .relaxed))
     }

@@ -235,3 +235,40 @@ struct GroupTableTests {
     #expect(table.users == 0 && table[UserID(1)].isEmpty)
   }
 }
+
+@Suite("A connection that has missed nothing")
+struct NothingMissedTests {
+  private let joined = Snapshot(xmax: 100, xip: [97])
+
+  private func page(
+    _ wanted: ReplayRequest.Wanted, unsent: UnsentIndex, askedIn generation: UInt64 = 3
+  ) -> ReplayPage? {
+    ReplayPage.ofNothingMissed(
+      ReplayRequest(user: UserID(1), wanted: wanted, ticket: ReplayTicket(), generation: generation), unsent: unsent,
+      epoch: Epoch(systemIdentifier: 1, timeline: 1), generation: 3, durable: 99)
+  }
+
+  @Test("gets an empty page under the newest delta that was routed where it joined")
+  func empty() throws {
+    var unsent = UnsentIndex(limit: 10)
+    unsent.add(UserID(2), oldest: 5, rows: 1)
+    unsent.scanEnded()
+    let found = try #require(page(.connecting(since: nil, joined: joined), unsent: unsent))
+    #expect(found.batch.frames.isEmpty && found.next == nil && !found.truncated)
+    #expect(found.batch.snapshot == joined && found.generation == 3 && found.durable == 99)
+    #expect(Cursor.read(found.batch.cursor, epoch: found.epoch) == .cursor(joined))
+  }
+
+  @Test("is known only for a user without unsent rows, after the scan, without a cursor, and since the last loss")
+  func unknown() {
+    var unsent = UnsentIndex(limit: 10)
+    #expect(page(.connecting(since: nil, joined: joined), unsent: unsent) == nil)
+    unsent.scanEnded()
+    #expect(page(.connecting(since: nil, joined: nil), unsent: unsent) == nil)
+    #expect(page(.connecting(since: "c", joined: joined), unsent: unsent) == nil)
+    #expect(page(.after(joined), unsent: unsent) == nil)
+    #expect(page(.connecting(since: nil, joined: joined), unsent: unsent, askedIn: 2) == nil)
+    unsent.add(UserID(1), oldest: 5, rows: 1)
+    #expect(page(.connecting(since: nil, joined: joined), unsent: unsent) == nil)
+  }
+}

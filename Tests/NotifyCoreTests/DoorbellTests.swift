@@ -96,15 +96,17 @@ struct DoorbellTests {
     }
   }
 
-  @Test("pauses longer where fetches take longer, up to a limit")
+  @Test("pauses longer where fetches bring many rows and take longer, up to a limit")
   func pauses() {
     var doorbell = busy()
     let actions = [0, 500, 1_000, 5_000, 50_000].map { took in
-      doorbell.fetched(idle, transactions: 10, rows: 10, took: .microseconds(took), at: at(201))
+      doorbell.fetched(idle, transactions: 10, rows: 16, took: .microseconds(took), at: at(201))
     }
     #expect(actions == [5, 5, 8, 40, 50].map { .pause(.milliseconds($0)) })
+    let few = doorbell.fetched(idle, transactions: 10, rows: 15, took: .milliseconds(5), at: at(201))
+    #expect(few == .pause(.milliseconds(5)))
     var slow = busy(DoorbellSettings(poll: .milliseconds(200)))
-    let asSet = slow.fetched(idle, transactions: 10, rows: 10, took: .milliseconds(50), at: at(201))
+    let asSet = slow.fetched(idle, transactions: 10, rows: 16, took: .milliseconds(50), at: at(201))
     #expect(asSet == .pause(.milliseconds(200)))
   }
 

@@ -20,14 +20,14 @@ enum Sample {
   static func keys(_ txids: [UInt64]) -> [RowKey] { txids.map { RowKey(txid: $0, id: Int64($0)) } }
 
   static func page(
-    _ txids: [UInt64], snapshot: Snapshot, truncated: Bool = false, hasMore: Bool = false, generation: UInt64 = 0,
-    durable: UInt64 = 1_000_000
+    _ txids: [UInt64], snapshot: Snapshot, since: Snapshot? = nil, truncated: Bool = false, hasMore: Bool = false,
+    generation: UInt64 = 0, durable: UInt64 = 1_000_000
   ) -> ReplayPage {
     let rows = keys(txids)
     let next = hasMore ? rows.last : nil
     return ReplayPage(
       batch: batch(rows, base: snapshot, snapshot: snapshot, cursor: next == nil ? "c.1" : nil), truncated: truncated,
-      next: next.map { ReplayPage.Position(snapshot: snapshot, last: $0, since: nil, unsent: true) },
+      next: next.map { ReplayPage.Position(snapshot: snapshot, last: $0, since: since, unsent: true) },
       epoch: Epoch(systemIdentifier: 1, timeline: 1), generation: generation, durable: durable)
   }
 }
@@ -51,7 +51,7 @@ struct SessionTests {
         _ = session.route(large, 0..<1, limits: limits)
       }
     }
-    _ = session.replayed(Sample.page([], snapshot: Snapshot(xmax: 100)), generation: 0, durable: 0)
+    _ = session.replayed(Sample.page([], snapshot: Snapshot(xmax: 100)), generation: 0)
     if phase == .replaying { return session }
     _ = session.pageWritten(limits: limits)
     return session
@@ -73,7 +73,7 @@ struct SessionTests {
   @Test("takes a page only while it catches up", arguments: Session.Phase.allCases)
   func pages(phase: Session.Phase) {
     var session = session(phase)
-    let opening = session.replayed(Sample.page([50], snapshot: Snapshot(xmax: 100)), generation: 0, durable: 0)
+    let opening = session.replayed(Sample.page([50], snapshot: Snapshot(xmax: 100)), generation: 0)
     #expect((opening != nil) == (phase == .joining || phase == .replaying))
   }
 
@@ -118,7 +118,7 @@ struct SessionTests {
     var session = Session(acknowledges: false)
     _ = session.route(Sample.batch(Sample.keys([99, 100])), 0..<2, limits: limits)
     _ = session.route(Sample.batch(Sample.keys([101])), 0..<1, limits: limits)
-    _ = session.replayed(Sample.page([99], snapshot: Snapshot(xmax: 100)), generation: 0, durable: 0)
+    _ = session.replayed(Sample.page([99], snapshot: Snapshot(xmax: 100)), generation: 0)
     guard case .writeAndGoLive(let rows, let bytes) = session.pageWritten(limits: limits) else {
       Issue.record("not live")
       return
@@ -134,7 +134,7 @@ struct SessionTests {
     let snapshot = Snapshot(xmax: 100)
     func opening(_ page: ReplayPage) throws -> Session.Opening {
       var session = Session(acknowledges: false)
-      let opening = session.replayed(page, generation: 0, durable: 0)
+      let opening = session.replayed(page, generation: 0)
       return try #require(opening)
     }
     let empty = try opening(Sample.page([], snapshot: snapshot))
@@ -151,7 +151,7 @@ struct SessionTests {
   func paging() {
     var session = Session(acknowledges: false)
     let first = Sample.page([50], snapshot: Snapshot(xmax: 100), hasMore: true)
-    let opening = session.replayed(first, generation: 0, durable: 0)
+    let opening = session.replayed(first, generation: 0)
     #expect(opening?.established != nil)
     guard case .ask(.page(let position)) = session.pageWritten(limits: limits) else {
       Issue.record("no further page asked for")
@@ -159,7 +159,7 @@ struct SessionTests {
     }
     #expect(position.last.txid == 50)
     let second = Sample.page([60], snapshot: Snapshot(xmax: 100))
-    let following = session.replayed(second, generation: 0, durable: 0)
+    let following = session.replayed(second, generation: 0)
     #expect(following != nil && following?.established == nil)
     guard case .writeAndGoLive = session.pageWritten(limits: limits) else {
       Issue.record("not live")
@@ -172,7 +172,7 @@ struct SessionTests {
     limits.heldRows = 2
     var session = Session(acknowledges: false)
     for txid in UInt64(100)..<104 { _ = session.route(Sample.batch(Sample.keys([txid])), 0..<1, limits: limits) }
-    _ = session.replayed(Sample.page([50], snapshot: Snapshot(xmax: 100)), generation: 0, durable: 0)
+    _ = session.replayed(Sample.page([50], snapshot: Snapshot(xmax: 100)), generation: 0)
     guard case .ask(.after(let snapshot)) = session.pageWritten(limits: limits) else {
       Issue.record("did not catch up again")
       return
@@ -180,7 +180,7 @@ struct SessionTests {
     #expect(snapshot == Snapshot(xmax: 100))
     // Held back from here on, and divided by the new snapshot.
     _ = session.route(Sample.batch(Sample.keys([103, 110])), 0..<2, limits: limits)
-    _ = session.replayed(Sample.page([100, 101, 102, 103], snapshot: Snapshot(xmax: 104)), generation: 0, durable: 0)
+    _ = session.replayed(Sample.page([100, 101, 102, 103], snapshot: Snapshot(xmax: 104)), generation: 0)
     guard case .writeAndGoLive(let rows, _) = session.pageWritten(limits: limits) else {
       Issue.record("not live")
       return
@@ -223,7 +223,7 @@ struct SessionTests {
   func crash() {
     var session = Session(acknowledges: false)
     let page = Sample.page([90, 95], snapshot: Snapshot(xmax: 100), durable: 92)
-    _ = session.replayed(page, generation: 0, durable: 0)
+    _ = session.replayed(page, generation: 0)
     _ = session.pageWritten(limits: limits)
     session.lower(durable: 92)
     let reused = RowKey(txid: 95, id: 7)
@@ -234,7 +234,7 @@ struct SessionTests {
   @Test("remembers after a crash what it replayed until a delta has passed it")
   func settlesAfterCrash() {
     var session = Session(acknowledges: false)
-    _ = session.replayed(Sample.page([95], snapshot: Snapshot(xmax: 100), durable: 92), generation: 0, durable: 0)
+    _ = session.replayed(Sample.page([95], snapshot: Snapshot(xmax: 100), durable: 92), generation: 0)
     _ = session.pageWritten(limits: limits)
     session.lower(durable: 92)
     // The first delta after the crash starts from the lowered snapshot, and holds the replayed row once more.
@@ -247,22 +247,35 @@ struct SessionTests {
   func pageAfterCrash() {
     var session = Session(acknowledges: false)
     let snapshot = Snapshot(xmax: 100)
-    _ = session.replayed(Sample.page([50], snapshot: snapshot, hasMore: true, durable: 92), generation: 0, durable: 0)
+    _ = session.replayed(Sample.page([50], snapshot: snapshot, hasMore: true, durable: 92), generation: 0)
     session.lower(durable: 92)
     _ = session.pageWritten(limits: limits)
-    let page = Sample.page([95], snapshot: snapshot, generation: 1, durable: 99)
-    _ = session.replayed(page, generation: 1, durable: 92)
+    let page = Sample.page([95], snapshot: snapshot, generation: 1)
+    _ = session.replayed(page, generation: 1)
     _ = session.pageWritten(limits: limits)
     let routing = session.route(
       Sample.batch(Sample.keys([95, 96]), base: Snapshot(xmax: 93)), 0..<2, limits: limits)
     #expect(routing == .write([1..<2]))
   }
 
-  @Test("lowers a page that was read before a crash and comes after it")
+  @Test("goes on with its replay from where a crash has left the table")
+  func nextPageAfterCrash() {
+    var session = Session(acknowledges: false)
+    _ = session.replayed(
+      Sample.page([50], snapshot: Snapshot(xmax: 100), since: Snapshot(xmax: 98), hasMore: true), generation: 0)
+    session.lower(durable: 92)
+    guard case .ask(.page(let position)) = session.pageWritten(limits: limits) else {
+      Issue.record("did not go on")
+      return
+    }
+    #expect(position.since == Snapshot(xmax: 93) && position.snapshot == Snapshot(xmax: 100))
+  }
+
+  @Test("lowers a page that was read before a crash and comes after it, or after several")
   func latePage() {
     var session = Session(acknowledges: false)
     _ = session.replayed(
-      Sample.page([], snapshot: Snapshot(xmax: 100), generation: 0, durable: 92), generation: 1, durable: 92)
+      Sample.page([], snapshot: Snapshot(xmax: 100), generation: 0, durable: 92), generation: 3)
     _ = session.pageWritten(limits: limits)
     let routing = session.route(Sample.batch(Sample.keys([95])), 0..<1, limits: limits)
     #expect(routing == .write([0..<1]))
@@ -282,7 +295,7 @@ struct SessionTests {
     var session = Session(acknowledges: true)
     let many = Array(UInt64(1)...UInt64(Limits.unacknowledgedRows / 2 + 1))
     _ = session.replayed(
-      Sample.page(many, snapshot: Snapshot(xmax: 100_000), hasMore: true), generation: 0, durable: 0)
+      Sample.page(many, snapshot: Snapshot(xmax: 100_000), hasMore: true), generation: 0)
     guard case .nothing = session.pageWritten(limits: limits) else {
       Issue.record("did not wait")
       return

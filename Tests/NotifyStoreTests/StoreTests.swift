@@ -126,6 +126,31 @@ struct StoreTests {
     }
   }
 
+  @Test("answer without the database where a connection has missed nothing, and only there")
+  func nothingMissed() async throws {
+    try await run { replays, _, connection in
+      _ = await page(replays, 1)  // listening by now
+      _ = try connection.insert(user: "2", data: "1")
+      _ = await sink.rows(1)
+      while context.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
+      let joined = try #require(context.handedOver.withLock { $0 })
+      func answeredAtOnce(_ user: Int64) async -> (Bool, ReplayPage) {
+        let asking = Atomic(true)
+        let (answers, continuation) = AsyncStream.makeStream(of: (Bool, ReplayPage).self)
+        let wanted = ReplayRequest.Wanted.connecting(since: nil, joined: joined)
+        replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayTicket())) {
+          continuation.yield((asking.load(ordering: .sequentiallyConsistent), $0))
+        }
+        asking.store(false, ordering: .sequentiallyConsistent)
+        for await answer in answers { return answer }
+        fatalError("the stream does not end")
+      }
+      let (isAtOnce, page) = await answeredAtOnce(1)
+      #expect(isAtOnce && page.batch.frames.isEmpty && page.batch.snapshot == joined)
+      #expect(await answeredAtOnce(2).1.batch.frames.count == 1)
+    }
+  }
+
   @Test("replay in pages under the first page's snapshot, with the cursor on the last")
   func pages() async throws {
     try await run { replays, _, connection in

@@ -2,8 +2,8 @@
 ///
 /// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each
 /// other as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge
-/// fetches every few milliseconds; the longer a fetch takes, the longer it waits before the next, so that more rows
-/// share a fetch, a write to a socket and a marking. Going back to quiet, a transaction that read `armed = false`
+/// fetches every few milliseconds; where a fetch brings many rows, the longer it takes, the longer it waits before the
+/// next, so that more rows share a fetch, a write to a socket and a marking. Going back to quiet, a transaction that read `armed = false`
 /// rings nothing, so doorbells alone can be relied on only once all have ended that could have read it: when a
 /// fetch's own snapshot has `xmin >= B`, B being a transaction id taken after the arming was committed
 /// (`database.md`). Until then it is arming.
@@ -109,7 +109,9 @@ package struct Doorbell: Sendable, Equatable {
   ) -> Action {
     count.transactions += Double(transactions)
     count.rows += Double(rows)
-    pause = max(settings.poll, min(took * Limits.doorbellPauses, Limits.doorbellLongestPause))
+    // Few rows gain nothing from waiting for each other.
+    let collected = rows < Limits.doorbellCollects ? .zero : took * Limits.doorbellPauses
+    pause = max(settings.poll, min(collected, Limits.doorbellLongestPause))
     if case .arming(let barrier?) = state, snapshot.xmin >= barrier { state = .quiet }
     let isFull = now - windowStart >= settings.window
     // At many a second that is known long before the window's end.

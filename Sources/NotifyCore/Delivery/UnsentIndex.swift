@@ -34,6 +34,9 @@ package struct UnsentIndex: Sendable, Equatable {
     return entries[user]?.oldest ?? floor
   }
 
+  /// Whether none of a user's rows that were routed is unsent, for certain.
+  package func hasNone(_ user: UserID) -> Bool { isComplete && entries[user] == nil }
+
   /// Rows of a user are about to be routed.
   package mutating func add(_ user: UserID, oldest: UInt64, rows: Int) {
     if var entry = entries[user] {

@@ -30,10 +30,8 @@ extension Session {
 
   /// A page of the replay has come.
   ///
-  /// - Parameters:
-  ///   - generation: the number of lost connections to the database by now.
-  ///   - durable: the newest transaction known to be on disk when the last of them was lost.
-  package mutating func replayed(_ page: ReplayPage, generation: UInt64, durable: UInt64) -> Opening? {
+  /// - Parameter generation: the number of lost connections to the database by now.
+  package mutating func replayed(_ page: ReplayPage, generation: UInt64) -> Opening? {
     guard phase == .joining || phase == .replaying else { return nil }
     enter(.replaying)
     let rows = FrameSelection(page.batch, page.batch.frames.indices) { !replayedAbove.contains($0) }
@@ -43,11 +41,12 @@ extension Session {
       dividing = page.batch.snapshot
       settlesAt = page.batch.snapshot.xmax
     }
-    if page.generation < generation { lower(durable: durable) }
+    nextPage = page.next
+    // Lost once or several times since: what was durable before the first loss is what counts.
+    if page.generation < generation { lower(durable: page.durable) }
     // What S doesn't see (a later page, read after S was lowered) or may be lowered below.
     let durable = min(page.durable, (dividing?.xmax ?? 1) - 1)
     replayedAbove.formUnion(rows.keys.lazy.filter { $0.txid > durable })
-    nextPage = page.next
     _ = note(rows)
 
     // A cursor stands in the last message of the replay, whichever that is: only then it vouches for all before it.

@@ -116,9 +116,11 @@ package struct Session: Sendable {
     precondition(pendingBytes >= 0, "more bytes were reported written than were queued")
   }
 
-  /// The connection to the database was lost: S claims nothing above the newest durable transaction.
+  /// The connection to the database was lost: neither S nor where the replay goes on claims anything above the newest
+  /// durable transaction.
   package mutating func lower(durable: UInt64) {
     dividing = dividing?.lowered(to: durable + 1)
+    nextPage = nextPage?.lowered(durable: durable)
     // `replayedAbove` stays whole: S may have been lowered further before.
   }
 

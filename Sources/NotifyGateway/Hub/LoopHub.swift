@@ -18,9 +18,8 @@ final class LoopHub {
   private(set) var passed: Snapshot?
   /// The epoch, once it has changed: answers of the one before are void.
   private(set) var epoch: Epoch?
-  /// Lost connections to the database, and the newest durable transaction at the last loss.
+  /// Lost connections to the database.
   private(set) var generation: UInt64 = 0
-  private(set) var durable: UInt64 = 0
   /// What has ended access lately.
   private(set) var revocations = RevocationHistory()
   private(set) var isDraining = false
@@ -105,7 +104,6 @@ final class LoopHub {
   func reconnected(generation: UInt64, durable: UInt64) {
     takeNews()
     self.generation = generation
-    self.durable = durable
     passed = passed?.lowered(to: durable + 1)
     for connection in connections {
       connection.lower(durable: durable)

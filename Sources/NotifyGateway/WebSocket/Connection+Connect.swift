@@ -128,7 +128,8 @@ extension Connection {
     let ticket = ReplayTicket()
     self.ticket = ticket
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    services.replays.replay(ReplayRequest(user: user, wanted: wanted, ticket: ticket)) { page in
+    let request = ReplayRequest(user: user, wanted: wanted, ticket: ticket, generation: hub.generation)
+    services.replays.replay(request) { page in
       bound.eventLoop.execute {
         if !ticket.isCancelled { bound.value.replayed(page) }
       }
@@ -142,7 +143,7 @@ extension Connection {
       close(.restart(retryMilliseconds: .random(in: 0...Limits.retryMilliseconds)))
       return
     }
-    guard let opening = session?.replayed(page, generation: hub.generation, durable: hub.durable) else { return }
+    guard let opening = session?.replayed(page, generation: hub.generation) else { return }
     writeOpening(opening, epoch: page.epoch)
     if state == .joining { established() }
     flushIfNeeded()

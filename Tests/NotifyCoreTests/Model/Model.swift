@@ -3,11 +3,11 @@ import NotifyCore
 /// A rule of `architecture.md` or `database.md` that the model can leave out, to show that the accounting notices.
 enum Rule: CaseIterable {
   case joinBeforeReplay, snapshotDivides, cursorVouches, orderByTransaction, markAfterWriting, unsentIsReplayed
-  case lowerAfterCrash, dropByKeyAfterCrash
+  case lowerAfterCrash, dropByKeyAfterCrash, unsentIsCounted
 }
 
-/// The bridge's path of rows on real decisions (`DeltaReader`, `Session`, `Cursor`) with every wait turned into a step that
-/// a seed chooses: deltas fetched early and routed late, sockets cut between any two messages, kills and crashes.
+/// The bridge's path of rows on real decisions (`DeltaReader`, `Session`, `Cursor`, `UnsentIndex`) with every wait turned into
+/// a step that a seed chooses: deltas fetched early and routed late, sockets cut between any two messages, kills and crashes.
 struct Model {
   /// One socket of a client.
   final class Connection {
@@ -17,12 +17,11 @@ struct Model {
     var received: [RowKey] = []
     let since: String?
     var page: ReplayPage?
-    var asked: ReplayRequest.Wanted?
+    var asked: ReplayRequest?
     var awaitsWrite = false
-    init(user: UserID, since: String?, joined: Snapshot) {
+    init(user: UserID, since: String?) {
       self.user = user
       self.since = since
-      asked = .connecting(since: since, joined: joined)
     }
   }
 
@@ -46,10 +45,13 @@ struct Model {
   var routed: [DeliveryBatch] = []
   var clients: [Client]
   var written: Set<RowKey> = []
+  /// Of a bridge that was just started: not scanned yet.
+  var unsent = UnsentIndex(limit: 100)
   /// The newest delta routed as a whole.
   var passed: Snapshot
   var generation: UInt64 = 0
-  var lossDurable: UInt64 = 0
+  /// What was on disk at each loss.
+  var losses: [UInt64] = []
   let limits: Limits
   /// No more accidents.
   private var isSettling = false
@@ -84,7 +86,7 @@ struct Model {
     case 88..<92: flush(client)
     case 92..<94: disconnect(client)
     case 94..<97: mark()
-    case 97: if Int.random(in: 0..<4, using: &random) == 0 { kill() }
+    case 97: if Int.random(in: 0..<4, using: &random) == 0 { kill() } else { scan() }
     default: if Int.random(in: 0..<3, using: &random) == 0 { crash() }
     }
   }
@@ -93,6 +95,7 @@ struct Model {
   mutating func settle() {
     for writer in 0..<5 { database.commit(writer) }
     isSettling = true
+    scan()
     for _ in 0..<100 {
       for client in clients where client.connection == nil { connect(client) }
       fetch()
@@ -128,6 +131,7 @@ struct Model {
       start = end
     } while start < sorted.count
     reader.finish()
+    unsent.deltaEnded(xmin: snapshot.xmin)
   }
 
   private func inOrder(_ rows: [ModelDatabase.Row]) -> [ModelDatabase.Row] {
@@ -139,6 +143,7 @@ struct Model {
     _ rows: ArraySlice<ModelDatabase.Row>, base: Snapshot, snapshot: Snapshot, isLast: Bool
   ) {
     let cursor = Cursor(epoch: Self.epoch, snapshot: snapshot, durable: database.durable).text
+    for row in rows { unsent.add(row.user, oldest: row.key.txid, rows: 1) }
     reader.routed(rows.map(\.key), durable: database.durable)
     let batch = self.batch(
       Array(rows), base: base, snapshot: snapshot, cursor: isLast || without == .cursorVouches ? cursor : nil)
@@ -177,9 +182,25 @@ struct Model {
   }
 
   private mutating func connect(_ client: Client) {
-    client.connection = Connection(user: client.user, since: client.cursor, joined: passed)
+    // A tab is opened anew.
+    if Int.random(in: 0..<4, using: &random) == 0 { client.cursor = nil }
+    let connection = Connection(user: client.user, since: client.cursor)
+    client.connection = connection
+    let asked = request(.connecting(since: client.cursor, joined: passed), client)
+    var unsent = self.unsent
+    if without == .unsentIsCounted {
+      unsent = UnsentIndex(limit: 100)
+      unsent.scanEnded()
+    }
+    connection.page = .ofNothingMissed(
+      asked, unsent: unsent, epoch: Self.epoch, generation: generation, durable: database.durable)
+    if connection.page == nil { connection.asked = asked }
     // Without a cursor nothing is promised of what others were sent before.
     if client.cursor == nil { client.firstConnect = database.rows.map(\.committed).max() ?? 0 }
+  }
+
+  private func request(_ wanted: ReplayRequest.Wanted, _ client: Client) -> ReplayRequest {
+    ReplayRequest(user: client.user, wanted: wanted, ticket: ReplayTicket(), generation: generation)
   }
 
   /// The statement of a replay runs; its answer is on its way.
@@ -191,10 +212,13 @@ struct Model {
     var first = now
     var unsent = without != .unsentIsReplayed
     var after: RowKey?
-    switch asked {
+    var lowest: UInt64 = 0
+    let lost = losses.dropFirst(Int(asked.generation)).first
+    switch lost.map({ asked.wanted.lowered(durable: $0) }) ?? asked.wanted {
     case .connecting(let text, let joined):
       since = joined
       if case .cursor(let snapshot) = Cursor.read(text, epoch: Self.epoch) { since = snapshot }
+      lowest = self.unsent.lowest(client.user)
     case .after(let snapshot):
       since = snapshot
       unsent = false
@@ -205,7 +229,7 @@ struct Model {
       database.rows.filter { row in
         row.user == client.user && now.sees(row.key.txid) && first.sees(row.key.txid)
           && (after.map { row.key > $0 } ?? true)
-          && ((unsent && !row.isSent) || (since.map { !$0.sees(row.key.txid) } ?? false))
+          && ((unsent && !row.isSent && row.key.txid >= lowest) || (since.map { !$0.sees(row.key.txid) } ?? false))
       })
     let page = Array(rows.prefix(4))
     let next = rows.count > page.count ? page.last?.key : nil
@@ -222,7 +246,7 @@ struct Model {
   private mutating func receive(_ client: Client) {
     guard let connection = client.connection, let page = connection.page, !connection.awaitsWrite else { return }
     connection.page = nil
-    guard let opening = connection.session.replayed(page, generation: generation, durable: lossDurable) else { return }
+    guard let opening = connection.session.replayed(page, generation: generation) else { return }
     for notice in [opening.established, opening.truncated] {
       if case .with(let cursor?) = notice { client.cursor = cursor }
     }
@@ -236,7 +260,7 @@ struct Model {
     switch connection.session.pageWritten(limits: limits) {
     case .nothing: break
     case .close: disconnect(client)
-    case .ask(let wanted): connection.asked = wanted
+    case .ask(let wanted): connection.asked = request(wanted, client)
     case .write(let rows):
       rows.forEach { write($0, to: client, countsAsQueued: false) }
       if client.connection != nil { connection.awaitsWrite = true }
@@ -269,7 +293,9 @@ struct Model {
   }
 
   private mutating func mark() {
+    let marked = database.rows.filter { written.contains($0.key) && !$0.isSent }
     database.mark(written)
+    for row in marked { unsent.remove(WrittenRow(key: row.key, user: row.user)) }
     written = []
     reader.forget(upTo: database.durable)
   }
@@ -281,6 +307,13 @@ struct Model {
     written = []
     reader = DeltaReader(start: database.snapshot)
     passed = database.snapshot
+    unsent = UnsentIndex(limit: 100, version: unsent.version + 1)
+  }
+
+  /// The table was read for unsent rows.
+  private mutating func scan() {
+    for row in database.rows where !row.isSent { unsent.add(row.user, oldest: row.key.txid, rows: 1) }
+    unsent.scanEnded()
   }
 
   /// The database crashes; the bridge keeps its sockets.
@@ -293,7 +326,7 @@ struct Model {
       reader = DeltaReader(start: previous)
     }
     generation += 1
-    lossDurable = durable
+    losses.append(durable)
     // What was handed over before is routed before the news arrives.
     while !routed.isEmpty { route() }
     passed = passed.lowered(to: durable + 1)

@@ -61,7 +61,7 @@ struct ModelTests {
     return Accounting.faults(model)
   }
 
-  @Test("loses, doubles and mixes up nothing, whatever is committed, cut, killed or crashes", arguments: 0..<8)
+  @Test("loses, doubles and mixes up nothing, whatever is committed, cut, killed or crashes", arguments: 0..<20)
   func exact(block: Int) {
     for seed in UInt64(block * 25)..<UInt64(block * 25 + 25) {
       let faults = Self.faults(seed: seed)

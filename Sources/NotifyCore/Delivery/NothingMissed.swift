@@ -1,0 +1,24 @@
+extension ReplayPage {
+  /// The page of a connection that has missed nothing, where that is known without asking the database: most browsers
+  /// come without a cursor, and have no unsent row.
+  ///
+  /// Every row that `joined` sees was counted in `unsent` before it was routed, and counted off only once it was marked. What
+  /// it doesn't see comes by a delta that is routed after the connection joined its group. So the page has no rows, and
+  /// `joined` is its snapshot.
+  ///
+  /// - Parameters:
+  ///   - generation: the number of lost connections to the database by now.
+  ///   - durable: the newest transaction known to be on disk.
+  /// - Returns: nil where there may be something to read.
+  package static func ofNothingMissed(
+    _ request: ReplayRequest, unsent: UnsentIndex, epoch: Epoch, generation: UInt64, durable: UInt64
+  ) -> ReplayPage? {
+    guard case .connecting(nil, let joined?) = request.wanted, request.generation == generation,
+      unsent.hasNone(request.user)
+    else { return nil }
+    let cursor = Cursor(epoch: epoch, snapshot: joined, durable: durable).text
+    return ReplayPage(
+      batch: DeliveryBatch(base: joined, snapshot: joined, cursor: cursor), truncated: false, next: nil, epoch: epoch,
+      generation: generation, durable: durable)
+  }
+}
