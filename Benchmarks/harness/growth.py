@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import time
@@ -21,8 +22,8 @@ Point = dict[str, float]
 
 # Field, title, digits, scale.
 _FIELDS = (("p50", "p50 ms", 2, 1), ("p99", "p99 ms", 2, 1), ("rate", "rows/s in batches", 0, 1),
-           ("memory", "memory, MiB", 0, 1 / 1024**2), ("cpu_us", "CPU per delivery, µs", 1, 1),
-           ("cpu_batch_us", "CPU per row in batches, µs", 1, 1))
+           ("live", "s until all are live", 2, 1), ("memory", "memory, MiB", 0, 1 / 1024**2),
+           ("cpu_us", "CPU per delivery, µs", 1, 1), ("cpu_batch_us", "CPU per row in batches, µs", 1, 1))
 
 
 class _Shares:
@@ -94,6 +95,7 @@ class Load:
                 os.cpu_count() or 1)
             point["rest_share"] = max(0.0, point["busy"] - point["bridge_share"] - point["tool_share"])
             return point | {
+                "live": max(json.loads(client.first)["seconds"] for client in clients),
                 "p50": _worst(received, "p50"), "p99": _worst(received, "p99"), "late": inserted["late"] / rows,
                 "cpu_us": used / rows / self._devices * 1e6, "memory": sum(b.memory("VmHWM") for b in bridges)}
 

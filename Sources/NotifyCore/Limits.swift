@@ -75,7 +75,7 @@ package struct Limits: Sendable, Equatable {
   /// How many rows a fetch has to bring before a busy bridge collects them: then it waits so many times as long as the
   /// fetch took before the next one, and so long at most.
   package static let doorbellCollects = 16
-  package static let doorbellPauses = 8
+  package static let doorbellPauses = 16
   package static let doorbellLongestPause: Duration = .milliseconds(50)
   /// How soon the list of served tables is looked at again.
   package static let listingInterval: Duration = .milliseconds(100)
