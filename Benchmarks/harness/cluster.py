@@ -76,6 +76,19 @@ class Cluster:
         finally:
             self.sql("ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring")
 
+    @contextmanager
+    def empty_trigger(self) -> Iterator[None]:
+        """A trigger that does nothing stands in the place of ours meanwhile."""
+        with self.no_trigger():
+            self.sql("""
+                CREATE FUNCTION public.benchmark_nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                CREATE TRIGGER benchmark_nothing AFTER INSERT ON public.notification
+                  FOR EACH STATEMENT EXECUTE FUNCTION public.benchmark_nothing();""")
+            try:
+                yield
+            finally:
+                self.sql("DROP FUNCTION public.benchmark_nothing() CASCADE")
+
     def armed_replicas(self) -> int:
         return int(self.sql("SELECT count(*) FROM notify_bridge.replica WHERE armed"))
 

@@ -99,8 +99,9 @@ def writers_beside_bridge(cluster: Cluster, rows: int, writers: int) -> dict[str
                 "cpu_us": (bridge.cpu_seconds() - cpu) / rows * 1e6}
 
 
-def writers_without_trigger(cluster: Cluster, rows: int, writers: int) -> dict[str, float]:
+def writers_without_trigger(cluster: Cluster, rows: int, writers: int, empty: bool = False) -> dict[str, float]:
+    """No bridge, and no trigger, or an empty one."""
     cluster.fresh_table()
-    with cluster.no_trigger():
+    with cluster.empty_trigger() if empty else cluster.no_trigger():
         inserted = insert(cluster, rows=rows, writers=writers, users=USERS, first_user=ABSENT)
     return {"written": rows * 1e9 / (inserted["inserted_ns"] - inserted["first_ns"])}
