@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 /// A message from a client.
 package enum ClientMessage: Equatable, Sendable {
@@ -14,8 +14,13 @@ package enum ClientMessage: Equatable, Sendable {
   case invalid(String)
 
   /// Reads one text message. Never fails; what can't be read is `.invalid`.
-  package static func read(_ bytes: Data) -> ClientMessage {
-    guard let fields = try? JSONDecoder().decode(Fields.self, from: bytes) else {
+  package static func read(_ text: UnsafeRawBufferPointer) -> ClientMessage {
+    CommonMessage.read(text) ?? decode(text)
+  }
+
+  /// The same for every text, by a JSON decoder.
+  static func decode(_ text: UnsafeRawBufferPointer) -> ClientMessage {
+    guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(text)) else {
       return .invalid(
         "a message is a JSON object with a string \"type\"; \"ids\" are integers or strings, \"source\" and \"token\" strings"
       )
@@ -54,10 +59,10 @@ package enum ClientMessage: Equatable, Sendable {
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
-      if let text = try? container.decode(String.self) {
-        value = .text(text)
+      if let number = try? container.decode(Int64.self) {
+        value = .integer(number)
       } else {
-        value = .integer(try container.decode(Int64.self))
+        value = .text(try container.decode(String.self))
       }
     }
   }

@@ -20,9 +20,8 @@ struct Listener: Sendable {
         return try await bindUnix(String(host.dropFirst(5)), site)
       }
       let name = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
-      return try await bootstrap(site)
-        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .bind(host: name, port: port).get()
+      // NIO sets TCP_NODELAY on the listening socket; the sockets that come in inherit it.
+      return try await bootstrap(site).bind(host: name, port: port).get()
     } catch {
       throw Self.explain(error, host: host, port: port)
     }
@@ -32,8 +31,6 @@ struct Listener: Sendable {
     ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Int32(GatewayLimits.backlog))
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      // Until the upgrade: a client may end its side and still read the answer.
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { channel in accept(channel, site) }
   }
 
@@ -54,6 +51,8 @@ struct Listener: Sendable {
     guard let member = hub.member(of: channel.eventLoop), sockets.opened() else { return channel.close() }
     channel.closeFuture.whenComplete { _ in sockets.closed() }
     return channel.eventLoop.makeCompletedFuture {
+      // Until the upgrade: a client may end its side and still read the answer.
+      try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
       let pipeline = channel.pipeline.syncOperations
       if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
       var limits = NIOHTTPDecoderLimitConfiguration()

@@ -1,4 +1,3 @@
-import Foundation
 import Metrics
 import NIOCore
 import NotifyCore
@@ -42,7 +41,7 @@ extension Connection {
       }
     case .message(let bytes):
       guard withinRate() else { return }
-      let message = ClientMessage.read(Data(bytes.readableBytesView))
+      let message = bytes.withUnsafeReadableBytes(ClientMessage.read)
       switch state {
       case .waitingForCredential: firstMessage(message)
       case .verifying, .joining: keep(message)
