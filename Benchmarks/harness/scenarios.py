@@ -59,10 +59,10 @@ def listener_latency(cluster: Cluster, rate: int, rows: int) -> dict[str, float]
         return _latency(listener.result(), inserted)
 
 
-def bridge_throughput(cluster: Cluster, rows: int, writers: int, batch: int) -> dict[str, float]:
+def bridge_throughput(cluster: Cluster, rows: int, writers: int, batch: int, ack: bool = False) -> dict[str, float]:
     cluster.fresh_table()
     with Bridge(cluster.url) as bridge, load_client(
-            bridge.port, USERS, rows=rows, writers=writers, gather_ms=2, quiet_seconds=30) as client:
+            bridge.port, USERS, rows=rows, writers=writers, gather_ms=2, quiet_seconds=30, ack=ack) as client:
         time.sleep(0.5)
         cpu, before = bridge.cpu_seconds(), bridge.memory()
         inserted = insert(cluster, rows=rows, writers=writers, batch=batch, users=USERS, wait_marked=True)

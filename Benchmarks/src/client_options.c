@@ -11,7 +11,7 @@ static const char usage[] =
     "usage: load_client --port P --secret S --users N [--first-user F] [--devices D] [--rows R] [--writers W]\n"
     "                   [--window C] [--latency] [--warm-up N] [--commits FILE] [--gather-ms G] [--quiet-seconds Q]\n"
     "                   [--path PATH] [--tls] [--deflate] [--resume] [--receive-buffer BYTES] [--spaced]\n"
-    "                   [--share-of U]\n"
+    "                   [--share-of U] [--ack]\n"
     "Opens D WebSocket connections for each of N users from F on (1 unless given) on 127.0.0.1, C at a time, each "
     "with\n"
     "a JWT signed by HS256, and prints a line of JSON about it. Then waits until each of R rows has come to each of "
@@ -24,6 +24,7 @@ static const char usage[] =
     "  --deflate         offers permessage-deflate\n"
     "  --resume          waits until the server has ended every connection, prints a line about it, and once a line\n"
     "                    was written to its standard input connects all again, each with its newest cursor\n"
+    "  --ack             acknowledges rows, those of a read in one message\n"
     "  --receive-buffer  asks the kernel for so small a buffer\n"
     "  --share-of        the R rows are for U users in turn, so this client's users get a part of them\n"
     "  --spaced          the server's JSON has blanks after colons and commas, as Python writes it\n"
@@ -36,7 +37,8 @@ static const struct option names[] = {
     {"warm-up", 1, NULL, 's'},    {"commits", 1, NULL, 'c'},       {"path", 1, NULL, 'a'},
     {"gather-ms", 1, NULL, 'g'},  {"quiet-seconds", 1, NULL, 'q'}, {"tls", 0, NULL, 't'},
     {"deflate", 0, NULL, 'z'},    {"resume", 0, NULL, 'r'},        {"receive-buffer", 1, NULL, 'b'},
-    {"share-of", 1, NULL, 'e'},   {"spaced", 0, NULL, 'x'},        {NULL, 0, NULL, 0}};
+    {"share-of", 1, NULL, 'e'},   {"spaced", 0, NULL, 'x'},        {"ack", 0, NULL, 'm'},
+    {NULL, 0, NULL, 0}};
 
 // Options of the rows to come; true where it was one.
 static bool parse_ledger(client_options *out, int option) {
@@ -85,6 +87,9 @@ static bool parse_connection(client_options *out, int option) {
       return true;
     case 'b':
       out->context.receive_buffer = (int)option_number("receive-buffer", optarg, 1, 1 << 24);
+      return true;
+    case 'm':
+      out->context.acknowledge = true;
       return true;
     case 'x':
       out->context.spaced = true;

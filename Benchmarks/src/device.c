@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "acks.h"
 #include "clock.h"
 #include "fail.h"
 #include "frame.h"
@@ -30,6 +31,18 @@ static const dialect compact = {"{\"type\":\"notification\",\"id\":", "{\"type\"
 static const dialect spaced = {"{\"type\": \"notification\", \"id\": ", "{\"type\": \"connection_established\",",
                                "{\"type\": \"heartbeat\",", "\"data\": "};
 
+// Each 10,000 devices have an address of their own: of the 28,000 ports for connections to one place, the kernel finds the
+// last ones slowly.
+static void choose_address(const device *device, int made) {
+  const int on = 1;
+  const struct sockaddr_in from = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + device->place / 10000)};
+  if (setsockopt(made, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0 ||
+      bind(made, (const struct sockaddr *)&from, sizeof from) != 0) {
+    fail("bind: %s", strerror(errno));
+  }
+}
+
 void device_connect(device *device, const device_context *context) {
   const int made = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (made < 0) {
@@ -39,6 +52,7 @@ void device_connect(device *device, const device_context *context) {
   if (size > 0 && setsockopt(made, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {
     fail("SO_RCVBUF: %s", strerror(errno));
   }
+  choose_address(device, made);
   device->transport.socket = made;
   device->state = DEVICE_CONNECTING;
   device->events = EPOLLOUT;
@@ -60,13 +74,16 @@ static void check_connected(const device *device) {
 
 static void send_request(device *device, const device_context *context, const char *token) {
   char request[1024];
+  char query[CURSOR_BYTES + 16];
   const bool since = device->cursor != NULL && device->cursor[0] != '\0';
+  (void)snprintf(query, sizeof query, "%s%s%s%s", context->acknowledge || since ? "?" : "",
+                 context->acknowledge ? "ack=1&" : "", since ? "since=" : "", since ? device->cursor : "");
   const int length =
       snprintf(request, sizeof request,
-               "GET %s%s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
+               "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%sAuthorization: Bearer %s\r\n\r\n",
-               context->path, since ? "?since=" : "", since ? device->cursor : "", ntohs(context->address.sin_port),
+               context->path, query, ntohs(context->address.sin_port),
                context->deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "", token);
   if (!transport_write(&device->transport, request, (size_t)length)) {
     fail("sending a request: %s", strerror(errno));
@@ -120,6 +137,15 @@ static void read_cursor(device *device, const char *text, size_t length) {
   }
 }
 
+// Acknowledges what was read so far, unless the device is gone meanwhile.
+static void send_acks(device *device) {
+  const char *frame = NULL;
+  const size_t size = acks_take(&frame);
+  if (size > 0 && device->state != DEVICE_CLOSED && !transport_write(&device->transport, frame, size)) {
+    fail("sending an acknowledgement: %s", strerror(errno));
+  }
+}
+
 static void read_message(device *device, device_context *context, const char *text, size_t length, int64_t now) {
   const dialect *dialect = context->spaced ? &spaced : &compact;
   payload payload;
@@ -129,6 +155,9 @@ static void read_message(device *device, device_context *context, const char *te
     if (device->state == DEVICE_LIVE && value != NULL &&
         payload_read(value, length - (size_t)(value - text), &payload)) {
       read_cursor(device, text, (size_t)(data - text));
+      if (context->acknowledge) {
+        acks_note(text + strlen(dialect->notification), length - strlen(dialect->notification));
+      }
       ledger_receive(context->ledger, device->place, device->device, device->user, &payload, now);
       return;
     }
@@ -203,6 +232,9 @@ static size_t read_all(device *device, device_context *context, const char *byte
       lose(device, context, "a frame that can't be read");
       break;
     }
+    if (acks_are_full()) {
+      send_acks(device);
+    }
     if (frame.opcode == FRAME_TEXT) {
       read_text(device, context, &frame, now);
     } else {
@@ -210,6 +242,7 @@ static size_t read_all(device *device, device_context *context, const char *byte
     }
     used += frame.size;
   }
+  send_acks(device);
   return used;
 }
 

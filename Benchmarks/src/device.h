@@ -55,6 +55,8 @@ typedef struct device_context {
   bool deflate;
   /// Cursors are kept, and the server may end connections.
   bool resume;
+  /// Rows are acknowledged: those of a read in one message.
+  bool acknowledge;
   /// The server's JSON has blanks.
   bool spaced;
   /// SO_RCVBUF, or 0 for the kernel's own choice.

@@ -26,6 +26,20 @@ frame_status frame_read(const char *bytes, size_t count, frame *out) {
   return count - 2 - extra >= length ? FRAME_COMPLETE : FRAME_PARTIAL;
 }
 
+size_t frame_write_text(size_t length, char *out) {
+  size_t size = 0;
+  out[size++] = (char)(0x80 | FRAME_TEXT);
+  if (length < 126) {
+    out[size++] = (char)(0x80 | length);
+  } else {
+    out[size++] = (char)(0x80 | 126);
+    out[size++] = (char)(length >> 8);
+    out[size++] = (char)length;
+  }
+  memset(out + size, 0, 4);
+  return size + 4;
+}
+
 size_t frame_write_pong(const frame *ping, char *out) {
   // A mask of zeros leaves the payload as it is.
   const char header[6] = {(char)(0x80 | FRAME_PONG), (char)(0x80 | ping->length), 0, 0, 0, 0};

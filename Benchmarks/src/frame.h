@@ -27,6 +27,13 @@ typedef enum frame_status { FRAME_COMPLETE, FRAME_PARTIAL, FRAME_BAD } frame_sta
 /// compression, which a server does not send here.
 frame_status frame_read(const char *bytes, size_t count, frame *out);
 
+/// The most that `frame_write_text` puts before a message.
+#define FRAME_HEADER_BYTES 8
+
+/// Writes the header of a text message of at most 65,535 bytes, and returns its size. The message follows as it is: the
+/// mask is of zeros.
+size_t frame_write_text(size_t length, char *out);
+
 /// Writes a pong that answers a ping of at most 125 bytes, and returns its size (out has 6 bytes more).
 size_t frame_write_pong(const frame *ping, char *out);
 

@@ -72,11 +72,11 @@ package struct Limits: Sendable, Equatable {
   package static let doorbellChangeInterval: Duration = .milliseconds(100)
   /// How often in a row writers were seen waiting for NOTIFY's lock before they need not ring any more.
   package static let doorbellCounts = 3
-  /// How many rows a fetch has to bring before a busy bridge collects them: then it waits so many times as long as the
-  /// fetch took before the next one, and so long at most.
-  package static let doorbellCollects = 16
+  /// From so many times the rate of a busy doorbell on, in rows, the bridge collects them: it waits so many times as long
+  /// as a fetch took before the next one, within the bounds that are set. At 4,000 rows/s collecting would save 6% of a
+  /// core, and put p99 from 10 to 50 ms.
+  package static let doorbellCollects = 5.0
   package static let doorbellPauses = 16
-  package static let doorbellLongestPause: Duration = .milliseconds(50)
   /// How soon the list of served tables is looked at again.
   package static let listingInterval: Duration = .milliseconds(100)
   /// How long a peer may take to answer our close frame.

@@ -96,18 +96,29 @@ struct DoorbellTests {
     }
   }
 
-  @Test("pauses longer where fetches bring many rows and take longer, up to a limit")
+  /// Busy, after a window of 100 ms with so many rows.
+  func collecting(rows: Int, _ settings: DoorbellSettings = DoorbellSettings()) -> Doorbell {
+    var doorbell = busy(settings)
+    _ = doorbell.fetched(idle, transactions: 99, rows: rows, took: .zero, at: at(300))
+    return doorbell
+  }
+
+  @Test("pauses longer where many rows come and fetches take longer, within the limits that are set")
   func pauses() {
-    var doorbell = busy()
-    let actions = [0, 250, 500, 2_500, 25_000].map { took in
-      doorbell.fetched(idle, transactions: 10, rows: 16, took: .microseconds(took), at: at(201))
+    func pauses(_ doorbell: Doorbell) -> [Doorbell.Action] {
+      [0, 250, 500, 2_500, 25_000].map { took in
+        var doorbell = doorbell
+        return doorbell.fetched(idle, transactions: 0, rows: 0, took: .microseconds(took), at: at(301))
+      }
     }
-    #expect(actions == [5, 5, 8, 40, 50].map { .pause(.milliseconds($0)) })
-    let few = doorbell.fetched(idle, transactions: 10, rows: 15, took: .milliseconds(5), at: at(201))
-    #expect(few == .pause(.milliseconds(5)))
-    var slow = busy(DoorbellSettings(poll: .milliseconds(200)))
-    let asSet = slow.fetched(idle, transactions: 10, rows: 16, took: .milliseconds(50), at: at(201))
-    #expect(asSet == .pause(.milliseconds(200)))
+    #expect(pauses(collecting(rows: 500)) == [5, 5, 8, 40, 50].map { .pause(.milliseconds($0)) })
+    #expect(pauses(collecting(rows: 499)) == [5, 5, 5, 5, 5].map { .pause(.milliseconds($0)) })
+    let short = DoorbellSettings(longestPoll: .milliseconds(10))
+    #expect(pauses(collecting(rows: 500, short)) == [5, 5, 8, 10, 10].map { .pause(.milliseconds($0)) })
+    let slow = DoorbellSettings(poll: .milliseconds(200))
+    #expect(pauses(collecting(rows: 500, slow)) == [200, 200, 200, 200, 200].map { .pause(.milliseconds($0)) })
+    let eager = DoorbellSettings(busyRate: 100)
+    #expect(pauses(collecting(rows: 50, eager)) == [5, 5, 8, 40, 50].map { .pause(.milliseconds($0)) })
   }
 
   @Test("stays quiet below that rate")

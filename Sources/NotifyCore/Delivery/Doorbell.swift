@@ -2,10 +2,10 @@
 ///
 /// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each
 /// other as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge
-/// fetches every few milliseconds; where a fetch brings many rows, the longer it takes, the longer it waits before the
-/// next, so that more rows share a fetch, a write to a socket and a marking. Going back to quiet, a transaction that read `armed = false`
-/// rings nothing, so doorbells alone can be relied on only once all have ended that could have read it: when a
-/// fetch's own snapshot has `xmin >= B`, B being a transaction id taken after the arming was committed
+/// fetches every few milliseconds; at many rows a second, the longer a fetch takes, the longer it waits before the next,
+/// so that more rows share a fetch, a write to a socket and a marking. Going back to quiet, a transaction that read
+/// `armed = false` rings nothing, so doorbells alone can be relied on only once all have ended that could have read it:
+/// when a fetch's own snapshot has `xmin >= B`, B being a transaction id taken after the arming was committed
 /// (`database.md`). Until then it is arming.
 ///
 /// A value: instants are arguments, and each input returns what is to be done next.
@@ -109,9 +109,7 @@ package struct Doorbell: Sendable, Equatable {
   ) -> Action {
     count.transactions += Double(transactions)
     count.rows += Double(rows)
-    // Few rows gain nothing from waiting for each other.
-    let collected = rows < Limits.doorbellCollects ? .zero : took * Limits.doorbellPauses
-    pause = max(settings.poll, min(collected, Limits.doorbellLongestPause))
+    pause = pauseAfter(took)
     if case .arming(let barrier?) = state, snapshot.xmin >= barrier { state = .quiet }
     let isFull = now - windowStart >= settings.window
     // At many a second that is known long before the window's end.
@@ -146,6 +144,12 @@ package struct Doorbell: Sendable, Equatable {
   }
 
   // MARK: Decisions
+
+  /// How long to wait after a fetch that took so long, while busy. Few rows gain little from waiting for each other.
+  private func pauseAfter(_ took: Duration) -> Duration {
+    guard rate.rows >= settings.busyRate * Limits.doorbellCollects else { return settings.poll }
+    return max(settings.poll, min(took * Limits.doorbellPauses, settings.longestPoll))
+  }
 
   /// What to do where nothing changes.
   private var rest: Action {

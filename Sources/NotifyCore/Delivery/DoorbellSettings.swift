@@ -8,6 +8,8 @@ package struct DoorbellSettings: Sendable, Equatable {
   package var quietAfter: Duration
   /// How long a busy bridge waits between two fetches, at least.
   package var poll: Duration
+  /// How long it waits at most, where fetches bring many rows; where it is less than `poll`, that counts.
+  package var longestPoll: Duration
   /// Writers are made not to ring, since they prepare their transactions: a slow poll goes on while quiet.
   package var twoPhaseWriters: Bool
   /// Over which time rates are taken.
@@ -19,12 +21,13 @@ package struct DoorbellSettings: Sendable, Equatable {
 
   package init(
     busyRate: Double = 1_000, quietAfter: Duration = .milliseconds(500), poll: Duration = .milliseconds(5),
-    twoPhaseWriters: Bool = false
+    longestPoll: Duration = .milliseconds(50), twoPhaseWriters: Bool = false
   ) {
     self.busyRate = busyRate
     calmRate = busyRate / 2
     self.quietAfter = quietAfter
     self.poll = poll
+    self.longestPoll = longestPoll
     self.twoPhaseWriters = twoPhaseWriters
   }
 }

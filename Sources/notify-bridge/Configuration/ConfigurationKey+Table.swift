@@ -119,6 +119,9 @@ extension ConfigurationKey {
   static let doorbellPollMilliseconds = ConfigurationKey(
     ["doorbell", "poll_ms"], .integer(1...1_000), defaultValue: "5", unit: "milliseconds",
     summary: "How long the bridge waits between two fetches, at least, while commits need not NOTIFY")
+  static let doorbellLongestPollMilliseconds = ConfigurationKey(
+    ["doorbell", "longest_poll_ms"], .integer(1...1_000), defaultValue: "50", unit: "milliseconds",
+    summary: "How long it waits at most, where fetches bring many rows: less is sooner, and costs more CPU per row")
 
   // MARK: Limits
 
@@ -178,6 +181,7 @@ extension ConfigurationKey {
     authFirstMessage, authOrigins,
     heartbeatSeconds, drainSeconds, retentionDays,
     doorbellBusyRate, doorbellQuietAfterMilliseconds, doorbellPollMilliseconds,
+    doorbellLongestPollMilliseconds,
     limitsConnections, limitsConnectionsPerUser, limitsConnectionsPerAddress, limitsConnectRate, limitsQueueBytes,
     limitsMessageBytes, limitsMessageRate, limitsReplayRows, limitsHeldRows, limitsHandshakeSeconds,
     limitsRememberedUsers,

@@ -47,6 +47,7 @@ struct ConfigurationOptions: ParsableArguments {
   @ArgumentParser.Option(.doorbellBusyRate) var doorbellBusyRate: String?
   @ArgumentParser.Option(.doorbellQuietAfterMilliseconds) var doorbellQuietAfterMs: String?
   @ArgumentParser.Option(.doorbellPollMilliseconds) var doorbellPollMs: String?
+  @ArgumentParser.Option(.doorbellLongestPollMilliseconds) var doorbellLongestPollMs: String?
   @ArgumentParser.Option(.limitsConnections) var limitsConnections: String?
   @ArgumentParser.Option(.limitsConnectionsPerUser) var limitsConnectionsPerUser: String?
   @ArgumentParser.Option(.limitsConnectionsPerAddress) var limitsConnectionsPerAddress: String?

@@ -105,7 +105,9 @@ extension Settings {
     DoorbellSettings(
       busyRate: Double(number(.doorbellBusyRate)),
       quietAfter: .milliseconds(number(.doorbellQuietAfterMilliseconds)),
-      poll: .milliseconds(number(.doorbellPollMilliseconds)), twoPhaseWriters: flag(.databaseTwoPhaseWriters))
+      poll: .milliseconds(number(.doorbellPollMilliseconds)),
+      longestPoll: .milliseconds(number(.doorbellLongestPollMilliseconds)),
+      twoPhaseWriters: flag(.databaseTwoPhaseWriters))
   }
 
   /// The bounds.
