@@ -31,7 +31,9 @@ void acks_note(const char *text, size_t length) {
   rows++;
 }
 
-bool acks_are_full(void) { return rows == ROWS; }
+bool acks_are_full(void) {
+  return rows == ROWS;
+}
 
 size_t acks_take(const char **frame) {
   if (rows == 0) {

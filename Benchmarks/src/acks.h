@@ -11,8 +11,8 @@ void acks_note(const char *text, size_t length);
 /// Whether a message can hold no more of them.
 bool acks_are_full(void);
 
-/// Makes the frame that acknowledges the noted rows, and forgets them. Returns its size, 0 where there are none; `frame`
-/// is valid until the next row is noted.
+/// Makes the frame that acknowledges the noted rows, and forgets them. Returns its size, 0 where there are none;
+/// `frame` is valid until the next row is noted.
 size_t acks_take(const char **frame);
 
 #endif

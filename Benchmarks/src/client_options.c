@@ -30,15 +30,17 @@ static const char usage[] =
     "  --spaced          the server's JSON has blanks after colons and commas, as Python writes it\n"
     "Exits 1 when a row was lost, doubled, misrouted or out of order, or a connection ended.\n";
 
-static const struct option names[] = {
-    {"port", 1, NULL, 'p'},       {"secret", 1, NULL, 'k'},        {"users", 1, NULL, 'u'},
-    {"first-user", 1, NULL, 'f'}, {"devices", 1, NULL, 'd'},       {"rows", 1, NULL, 'n'},
-    {"writers", 1, NULL, 'w'},    {"window", 1, NULL, 'o'},        {"latency", 0, NULL, 'l'},
-    {"warm-up", 1, NULL, 's'},    {"commits", 1, NULL, 'c'},       {"path", 1, NULL, 'a'},
-    {"gather-ms", 1, NULL, 'g'},  {"quiet-seconds", 1, NULL, 'q'}, {"tls", 0, NULL, 't'},
-    {"deflate", 0, NULL, 'z'},    {"resume", 0, NULL, 'r'},        {"receive-buffer", 1, NULL, 'b'},
-    {"share-of", 1, NULL, 'e'},   {"spaced", 0, NULL, 'x'},        {"ack", 0, NULL, 'm'},
-    {NULL, 0, NULL, 0}};
+static const struct option names[] = {{"port", 1, NULL, 'p'},      {"secret", 1, NULL, 'k'},
+                                      {"users", 1, NULL, 'u'},     {"first-user", 1, NULL, 'f'},
+                                      {"devices", 1, NULL, 'd'},   {"rows", 1, NULL, 'n'},
+                                      {"writers", 1, NULL, 'w'},   {"window", 1, NULL, 'o'},
+                                      {"latency", 0, NULL, 'l'},   {"warm-up", 1, NULL, 's'},
+                                      {"commits", 1, NULL, 'c'},   {"path", 1, NULL, 'a'},
+                                      {"gather-ms", 1, NULL, 'g'}, {"quiet-seconds", 1, NULL, 'q'},
+                                      {"tls", 0, NULL, 't'},       {"deflate", 0, NULL, 'z'},
+                                      {"resume", 0, NULL, 'r'},    {"receive-buffer", 1, NULL, 'b'},
+                                      {"share-of", 1, NULL, 'e'},  {"spaced", 0, NULL, 'x'},
+                                      {"ack", 0, NULL, 'm'},       {NULL, 0, NULL, 0}};
 
 // Options of the rows to come; true where it was one.
 static bool parse_ledger(client_options *out, int option) {

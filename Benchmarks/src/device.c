@@ -31,8 +31,8 @@ static const dialect compact = {"{\"type\":\"notification\",\"id\":", "{\"type\"
 static const dialect spaced = {"{\"type\": \"notification\", \"id\": ", "{\"type\": \"connection_established\",",
                                "{\"type\": \"heartbeat\",", "\"data\": "};
 
-// Each 10,000 devices have an address of their own: of the 28,000 ports for connections to one place, the kernel finds the
-// last ones slowly.
+// Each 10,000 devices have an address of their own: of the 28,000 ports for connections to one place, the kernel finds
+// the last ones slowly.
 static void choose_address(const device *device, int made) {
   const int on = 1;
   const struct sockaddr_in from = {.sin_family = AF_INET,
@@ -78,13 +78,12 @@ static void send_request(device *device, const device_context *context, const ch
   const bool since = device->cursor != NULL && device->cursor[0] != '\0';
   (void)snprintf(query, sizeof query, "%s%s%s%s", context->acknowledge || since ? "?" : "",
                  context->acknowledge ? "ack=1&" : "", since ? "since=" : "", since ? device->cursor : "");
-  const int length =
-      snprintf(request, sizeof request,
-               "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
-               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%sAuthorization: Bearer %s\r\n\r\n",
-               context->path, query, ntohs(context->address.sin_port),
-               context->deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "", token);
+  const int length = snprintf(request, sizeof request,
+                              "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
+                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%sAuthorization: Bearer %s\r\n\r\n",
+                              context->path, query, ntohs(context->address.sin_port),
+                              context->deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "", token);
   if (!transport_write(&device->transport, request, (size_t)length)) {
     fail("sending a request: %s", strerror(errno));
   }
