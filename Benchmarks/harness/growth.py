@@ -27,23 +27,26 @@ _FIELDS = (("p50", "p50 ms", 2, 1), ("p99", "p99 ms", 2, 1), ("rate", "rows/s in
 
 
 class _Shares:
-    """Who uses the machine: all cores' time since it was made, the bridge's and the tools' part of it."""
+    """Who uses the machine from when it is made until `stop`; the rest is for after that."""
 
     def __init__(self, bridges: Sequence[Bridge]) -> None:
         self._bridges = bridges
-        self._begin, self._busy, self._cpu = time.monotonic(), _busy_seconds(), self._bridge_seconds()
+        self._begin, self._busy, self._bridge = time.monotonic(), _busy_seconds(), self._bridge_seconds()
 
     def _bridge_seconds(self) -> float:
         return sum(bridge.cpu_seconds() for bridge in self._bridges)
 
-    def bridge_seconds(self) -> float:
-        return self._bridge_seconds() - self._cpu
+    def stop(self) -> None:
+        self._all = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
+        self._busy = _busy_seconds() - self._busy
+        self.bridge_seconds = self._bridge_seconds() - self._bridge
 
-    def now(self, tool_seconds: float) -> Point:
-        all_cores = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
-        busy, ours = _busy_seconds() - self._busy, self.bridge_seconds()
-        return {"busy": busy / all_cores, "bridge_share": ours / all_cores, "tool_share": tool_seconds / all_cores,
-                "rest_share": max(0.0, busy - ours - tool_seconds) / all_cores}
+    def point(self, inserted: dict, received: list[dict]) -> Point:
+        """Parts of all cores' time: all that was busy, the bridges', the tools', and what remains."""
+        tools = inserted["cpu_seconds"] + sum(one["cpu_seconds"] for one in received)
+        return {"busy": self._busy / self._all, "bridge_share": self.bridge_seconds / self._all,
+                "tool_share": tools / self._all,
+                "rest_share": max(0.0, self._busy - self.bridge_seconds - tools) / self._all}
 
 
 def _busy_seconds() -> float:
@@ -87,26 +90,22 @@ class Load:
         with self._running(rows, latency=True, warm_up=warm_up, writers=writers) as (bridges, clients):
             shares = _Shares(bridges)
             inserted = self._insert(rows, rate=max(1, rate // writers), writers=writers)
-            used = shares.bridge_seconds()
-            point = shares.now(inserted["cpu_seconds"])
+            shares.stop()
             received = [client.result() for client in clients]
-            tools = sum(one["cpu_seconds"] for one in received)
-            point["tool_share"] += tools / max(0.1, (inserted["marked_ns"] - inserted["first_ns"]) / 1e9) / (
-                os.cpu_count() or 1)
-            point["rest_share"] = max(0.0, point["busy"] - point["bridge_share"] - point["tool_share"])
-            return point | {
+            return shares.point(inserted, received) | {
                 "live": max(json.loads(client.first)["seconds"] for client in clients),
                 "p50": _worst(received, "p50"), "p99": _worst(received, "p99"), "late": inserted["late"] / rows,
-                "cpu_us": used / rows / self._devices * 1e6, "memory": sum(b.memory("VmHWM") for b in bridges)}
+                "cpu_us": shares.bridge_seconds / rows / self._devices * 1e6, "memory": sum(b.memory("VmHWM") for b in bridges)}
 
     def throughput(self, rows: int) -> Point:
         with self._running(rows, gather_ms=2) as (bridges, clients):
             shares = _Shares(bridges)
             inserted = self._insert(rows, batch=100)
+            shares.stop()
             received = [client.result() for client in clients]
             end = max([inserted["marked_ns"], *(one["last_ns"] for one in received)])
-            return {"rate": rows * 1e9 / (end - inserted["first_ns"]),
-                    "cpu_batch_us": shares.bridge_seconds() / rows * 1e6}
+            return shares.point(inserted, received) | {
+                "rate": rows * 1e9 / (end - inserted["first_ns"]), "cpu_batch_us": shares.bridge_seconds / rows * 1e6}
 
 
 def _worst(received: list[dict], field: str) -> float:
@@ -127,12 +126,10 @@ def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float] | No
     return together / spread_x, together**2 / (spread_x * spread_y) if spread_y > 0 else 1.0
 
 
-def saturated(point: Point) -> str:
-    """What had no room left at a point, by the machine's time; "–" where there was room."""
-    if point["busy"] < 0.9:
-        return "–"
-    largest = max(("bridge", "tool", "rest"), key=lambda who: point[f"{who}_share"])
-    return {"bridge": "cores: bridge", "tool": "cores: clients and writer", "rest": "cores: the rest, which is mostly the database"}[largest]
+def machine(point: Point) -> str:
+    """How busy all cores were: bridge + clients and writers + the rest, which is the database for the most part."""
+    parts = " + ".join(f"{point[f'{who}_share']:.0%}"[:-1] for who in ("bridge", "tool", "rest"))
+    return f"{point['busy']:.0%} ({parts})"
 
 
 def _sweep(session: Session, dimension: str, values: Sequence[int], measure: Callable[[int], Point]) -> str:
@@ -144,10 +141,11 @@ def _sweep(session: Session, dimension: str, values: Sequence[int], measure: Cal
     session.raw[f"growth, {dimension}"] = {"points": points}
     fields = [field for field in _FIELDS if field[0] in points[0]]
     lines = [[f"{point['x']:,}", *(f"{point[name] * scale:,.{digits}f}" for name, _, digits, scale in fields),
-              f"{point['busy']:.0%}", saturated(point)] for point in points]
+              machine(point)] for point in points]
     fits = [power_law([(point["x"], point[name]) for point in points]) for name, *_ in fields]
-    lines.append(["**exponent (R²)**", *(f"**{fit[0]:+.2f}** ({fit[1]:.2f})" if fit else "–" for fit in fits), "", ""])
-    return table([dimension, *(title for _, title, *_ in fields), "machine", "saturated"], lines)
+    lines.append(["**exponent (R²)**", *(f"**{fit[0]:+.2f}** ({fit[1]:.2f})" if fit else "–" for fit in fits), ""])
+    busy = "machine, in batches" if "rate" in points[0] else "machine"
+    return table([dimension, *(title for _, title, *_ in fields), f"{busy} (bridge + tools + rest)"], lines)
 
 
 def _seconds(session: Session) -> int:
@@ -168,9 +166,10 @@ def _connections(session: Session) -> str:
 def _rows(session: Session) -> str:
     def measure(rate: int) -> Point:
         session.cluster.fresh_table()
-        return Load(session.cluster).latency(rate, _seconds(session), writers=1 if rate <= 200 else 4)
+        return Load(session.cluster).latency(
+            rate, _seconds(session), writers=1 if rate <= 200 else 4 if rate <= 4_000 else 16)
     return _sweep(session, "rows/s", (50, 200, 1_000) if session.options.quick else (
-        20, 50, 100, 200, 500, 1_000, 2_000, 4_000), measure)
+        20, 50, 100, 200, 500, 1_000, 2_000, 4_000, 8_000, 16_000), measure)
 
 
 def _table_size(session: Session) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .bridge import Bridge
@@ -56,7 +57,8 @@ def listener_latency(cluster: Cluster, rate: int, rows: int) -> dict[str, float]
             "bare_listener", url=cluster.url, rows=rows, warm_up=WARM_UP, commits=commits.name) as listener:
         time.sleep(0.5)
         inserted = insert(cluster, rows=rows, rate=rate, users=USERS, commits=commits.name)
-        return _latency(listener.result(), inserted)
+        received = listener.result()
+        return _latency(received, inserted) | {"cpu_us": received["cpu_seconds"] / rows * 1e6}
 
 
 def bridge_throughput(cluster: Cluster, rows: int, writers: int, batch: int, ack: bool = False) -> dict[str, float]:
@@ -99,9 +101,12 @@ def writers_beside_bridge(cluster: Cluster, rows: int, writers: int) -> dict[str
                 "cpu_us": (bridge.cpu_seconds() - cpu) / rows * 1e6}
 
 
-def writers_without_trigger(cluster: Cluster, rows: int, writers: int, empty: bool = False) -> dict[str, float]:
-    """No bridge, and no trigger, or an empty one."""
+def writers_without_bridge(
+        cluster: Cluster, rows: int, writers: int, trigger: AbstractContextManager[None]) -> dict[str, float]:
+    """No bridge; `trigger` says which trigger the table has meanwhile."""
     cluster.fresh_table()
-    with cluster.empty_trigger() if empty else cluster.no_trigger():
+    if cluster.armed_replicas() != 0:
+        raise Wrong("a bridge is armed: writers would ring for it")
+    with trigger:
         inserted = insert(cluster, rows=rows, writers=writers, users=USERS, first_user=ABSENT)
     return {"written": rows * 1e9 / (inserted["inserted_ns"] - inserted["first_ns"])}
