@@ -180,13 +180,16 @@ package actor Marker: Service, ConfirmationSink {
 
   /// Each row once, by table and then in the order of keys: a row that several devices got was reported several times.
   private static func distinct(_ reports: Deque<Report>) -> Deque<Report> {
-    let sorted = reports.sorted {
-      let (left, right) = ($0.row.key, $1.row.key)
-      return left.row.source != right.row.source ? left.row.source < right.row.source : left < right
+    // Places are sorted instead of reports, which are larger and cost more to move.
+    var places = reports.indices.map { (source: reports[$0].row.key.row.source, txid: reports[$0].row.key.txid, at: $0) }
+    places.sort { left, right in
+      if left.source != right.source { return left.source < right.source }
+      if left.txid != right.txid { return left.txid < right.txid }
+      return reports[left.at].row.key.row.id < reports[right.at].row.key.row.id
     }
     var distinct: Deque<Report> = []
-    distinct.reserveCapacity(sorted.count)
-    for report in sorted where report.row.key != distinct.last?.row.key { distinct.append(report) }
+    distinct.reserveCapacity(reports.count)
+    for place in places where reports[place.at].row.key != distinct.last?.row.key { distinct.append(reports[place.at]) }
     return distinct
   }
 
