@@ -110,7 +110,7 @@ def _growth(raw: Raw) -> Any:
         for axes, (title, fields) in zip(row, columns):
             _curve(axes, points, fields)
             axes.set_title(title)
-            axes.set_xlabel(dimension)
+            axes.set_xlabel(dimension, fontsize="x-small")
     figure.tight_layout()
     return figure
 
