@@ -181,7 +181,7 @@ package actor Marker: Service, ConfirmationSink {
   /// Each row once, by table and then in the order of keys: a row that several devices got was reported several times.
   private static func distinct(_ reports: Deque<Report>) -> Deque<Report> {
     // Places are sorted instead of reports, which are larger and cost more to move.
-    var places = reports.indices.map { (source: reports[$0].row.key.row.source, txid: reports[$0].row.key.txid, at: $0) }
+    var places = reports.enumerated().map { (source: $1.row.key.row.source, txid: $1.row.key.txid, at: $0) }
     places.sort { left, right in
       if left.source != right.source { return left.source < right.source }
       if left.txid != right.txid { return left.txid < right.txid }
