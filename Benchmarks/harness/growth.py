@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from . import scenarios
 from .bridge import Bridge
@@ -26,27 +27,24 @@ _FIELDS = (("p50", "p50 ms", 2, 1), ("p99", "p99 ms", 2, 1), ("rate", "rows/s in
            ("cpu_us", "CPU per delivery, µs", 1, 1), ("cpu_batch_us", "CPU per row in batches, µs", 1, 1))
 
 
-class _Shares:
-    """Who uses the machine from when it is made until `stop`; the rest is for after that."""
+class _Use(NamedTuple):
+    """Seconds of CPU: what all cores had, what was used of it, and by the bridges."""
 
-    def __init__(self, bridges: Sequence[Bridge]) -> None:
-        self._bridges = bridges
-        self._begin, self._busy, self._bridge = time.monotonic(), _busy_seconds(), self._bridge_seconds()
+    cores: float
+    busy: float
+    bridges: float
 
-    def _bridge_seconds(self) -> float:
-        return sum(bridge.cpu_seconds() for bridge in self._bridges)
-
-    def stop(self) -> None:
-        self._all = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
-        self._busy = _busy_seconds() - self._busy
-        self.bridge_seconds = self._bridge_seconds() - self._bridge
-
-    def point(self, inserted: dict, received: list[dict]) -> Point:
+    def shares(self, inserted: dict, received: list[dict]) -> Point:
         """Parts of all cores' time: all that was busy, the bridges', the tools', and what remains."""
         tools = inserted["cpu_seconds"] + sum(one["cpu_seconds"] for one in received)
-        return {"busy": self._busy / self._all, "bridge_share": self.bridge_seconds / self._all,
-                "tool_share": tools / self._all,
-                "rest_share": max(0.0, self._busy - self.bridge_seconds - tools) / self._all}
+        return {"busy": self.busy / self.cores, "bridge_share": self.bridges / self.cores,
+                "tool_share": tools / self.cores,
+                "rest_share": max(0.0, self.busy - self.bridges - tools) / self.cores}
+
+
+def _used(bridges: Sequence[Bridge], since: _Use = _Use(0, 0, 0)) -> _Use:
+    now = _Use(time.monotonic() * (os.cpu_count() or 1), _busy_seconds(), sum(b.cpu_seconds() for b in bridges))
+    return _Use(*(new - old for new, old in zip(now, since)))
 
 
 def _busy_seconds() -> float:
@@ -88,24 +86,25 @@ class Load:
             rows = max(int(rate * seconds) // writers, 1) * writers
             warm_up = min(scenarios.WARM_UP, rows // 4)
         with self._running(rows, latency=True, warm_up=warm_up, writers=writers) as (bridges, clients):
-            shares = _Shares(bridges)
+            before = _used(bridges)
             inserted = self._insert(rows, rate=max(1, rate // writers), writers=writers)
-            shares.stop()
+            used = _used(bridges, since=before)
             received = [client.result() for client in clients]
-            return shares.point(inserted, received) | {
+            return used.shares(inserted, received) | {
                 "live": max(json.loads(client.first)["seconds"] for client in clients),
                 "p50": _worst(received, "p50"), "p99": _worst(received, "p99"), "late": inserted["late"] / rows,
-                "cpu_us": shares.bridge_seconds / rows / self._devices * 1e6, "memory": sum(b.memory("VmHWM") for b in bridges)}
+                "cpu_us": used.bridges / rows / self._devices * 1e6,
+                "memory": sum(bridge.memory("VmHWM") for bridge in bridges)}
 
     def throughput(self, rows: int) -> Point:
         with self._running(rows, gather_ms=2) as (bridges, clients):
-            shares = _Shares(bridges)
+            before = _used(bridges)
             inserted = self._insert(rows, batch=100)
-            shares.stop()
+            used = _used(bridges, since=before)
             received = [client.result() for client in clients]
             end = max([inserted["marked_ns"], *(one["last_ns"] for one in received)])
-            return shares.point(inserted, received) | {
-                "rate": rows * 1e9 / (end - inserted["first_ns"]), "cpu_batch_us": shares.bridge_seconds / rows * 1e6}
+            return used.shares(inserted, received) | {
+                "rate": rows * 1e9 / (end - inserted["first_ns"]), "cpu_batch_us": used.bridges / rows * 1e6}
 
 
 def _worst(received: list[dict], field: str) -> float:

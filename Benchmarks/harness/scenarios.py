@@ -80,10 +80,14 @@ def bridge_throughput(cluster: Cluster, rows: int, writers: int, batch: int, ack
     return result | {"wrong": cluster.wrong_rows(rows)}
 
 
+def _check_unarmed(cluster: Cluster) -> None:
+    if cluster.armed_replicas() != 0:
+        raise Wrong("a bridge is armed: the writers would ring for it")
+
+
 def floor_throughput(cluster: Cluster, rows: int, writers: int, batch: int) -> dict[str, float]:
     cluster.fresh_table()
-    if cluster.armed_replicas() != 0:
-        raise Wrong("a bridge is armed: the floor's writers would ring for it")
+    _check_unarmed(cluster)
     with Floor(cluster, rows):
         inserted = insert(cluster, rows=rows, writers=writers, batch=batch, users=USERS, wait_marked=True)
     span = inserted["first_ns"]
@@ -105,8 +109,7 @@ def writers_without_bridge(
         cluster: Cluster, rows: int, writers: int, trigger: AbstractContextManager[None]) -> dict[str, float]:
     """No bridge; `trigger` says which trigger the table has meanwhile."""
     cluster.fresh_table()
-    if cluster.armed_replicas() != 0:
-        raise Wrong("a bridge is armed: writers would ring for it")
+    _check_unarmed(cluster)
     with trigger:
         inserted = insert(cluster, rows=rows, writers=writers, users=USERS, first_user=ABSENT)
     return {"written": rows * 1e9 / (inserted["inserted_ns"] - inserted["first_ns"])}

@@ -26,9 +26,10 @@ frame_status frame_read(const char *bytes, size_t count, frame *out) {
   return count - 2 - extra >= length ? FRAME_COMPLETE : FRAME_PARTIAL;
 }
 
-size_t frame_write_text(size_t length, char *out) {
+// The header of a client's last or only frame of at most 65,535 bytes. A mask of zeros leaves the payload as it is.
+static size_t write_header(unsigned opcode, size_t length, char *out) {
   size_t size = 0;
-  out[size++] = (char)(0x80 | FRAME_TEXT);
+  out[size++] = (char)(0x80 | opcode);
   if (length < 126) {
     out[size++] = (char)(0x80 | length);
   } else {
@@ -40,10 +41,12 @@ size_t frame_write_text(size_t length, char *out) {
   return size + 4;
 }
 
+size_t frame_write_text(size_t length, char *out) {
+  return write_header(FRAME_TEXT, length, out);
+}
+
 size_t frame_write_pong(const frame *ping, char *out) {
-  // A mask of zeros leaves the payload as it is.
-  const char header[6] = {(char)(0x80 | FRAME_PONG), (char)(0x80 | ping->length), 0, 0, 0, 0};
-  memcpy(out, header, sizeof header);
-  memcpy(out + sizeof header, ping->payload, ping->length);
-  return sizeof header + ping->length;
+  const size_t size = write_header(FRAME_PONG, ping->length, out);
+  memcpy(out + size, ping->payload, ping->length);
+  return size + ping->length;
 }

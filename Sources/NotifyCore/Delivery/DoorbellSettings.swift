@@ -8,7 +8,7 @@ package struct DoorbellSettings: Sendable, Equatable {
   package var quietAfter: Duration
   /// How long a busy bridge waits between two fetches, at least.
   package var poll: Duration
-  /// How long it waits at most, where fetches bring many rows; where it is less than `poll`, that counts.
+  /// How long it waits at most, while very many rows come; where it is less than `poll`, that counts.
   package var longestPoll: Duration
   /// Writers are made not to ring, since they prepare their transactions: a slow poll goes on while quiet.
   package var twoPhaseWriters: Bool

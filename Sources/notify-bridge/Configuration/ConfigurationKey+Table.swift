@@ -121,7 +121,7 @@ extension ConfigurationKey {
     summary: "How long the bridge waits between two fetches, at least, while commits need not NOTIFY")
   static let doorbellLongestPollMilliseconds = ConfigurationKey(
     ["doorbell", "longest_poll_ms"], .integer(1...1_000), defaultValue: "50", unit: "milliseconds",
-    summary: "How long it waits at most, where fetches bring many rows: less is sooner, and costs more CPU per row")
+    summary: "How long it waits at most, while very many rows come: less is sooner, and costs more CPU per row")
 
   // MARK: Limits
 
