@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 
 packages=(libpq-dev zlib1g-dev postgresql)
 if [ "${1:-run}" = test ]; then
-  packages+=(postgresql-15-pgtap chromium clang-format-14 pgbouncer gcc make curl python3-venv)
+  packages+=(postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl chromium clang-format-14 pgbouncer gcc make curl python3-venv)
 fi
 
 command -v swift >/dev/null || {

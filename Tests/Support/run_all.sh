@@ -4,7 +4,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 passed=0
-failed=0
+failed=()
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
@@ -17,7 +17,7 @@ part() {
   "$@" 2>&1 | tee "$log" || status=1
   count=$(sed -n "$pattern" "$log" | awk '{ sum += $1 } END { print sum + 0 }')
   if [ "$status" -ne 0 ] || [ "$count" -eq 0 ]; then
-    failed=$((failed + 1))
+    failed+=("$name")
     printf '=== %s: FAILED, %d passed, %d s\n' "$name" "$count" $((SECONDS - began))
   else
     printf '=== %s: %d passed, %d s\n' "$name" "$count" $((SECONDS - began))
@@ -45,5 +45,10 @@ part micro 's/^micro benchmarks: \([0-9]*\) passed.*/\1/p' micro
 part django 's/^Django: \([0-9]*\) tests passed.*/\1/p' Clients/django/tests/run.sh
 part end-to-end 's/^=* *\([0-9]*\) passed.* in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
 
-printf '\n%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+# Once more at the end, where a reader of a long log looks first.
+for name in "${failed[@]}"; do
+  printf '\n=== %s FAILED; its last lines:\n' "$name"
+  tail -n 25 "$logs/$name"
+done
+printf '\n%d passed, %d failed\n' "$passed" "${#failed[@]}"
+[ "${#failed[@]}" -eq 0 ]
