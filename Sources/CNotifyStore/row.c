@@ -1,21 +1,21 @@
 #include "internal.h"
 
-// The columns of every stream. The snapshot has only `data`, a row of a replay without an answer only `request`,
-// `truncated` and `more`.
+// The columns of every stream; a replay has three more. The snapshot has only `data`, a row of a replay without an
+// answer only `request`, `truncated` and `more`. As few as can be: libpq copies their descriptions for each row.
 enum {
   COLUMN_KIND,
-  COLUMN_REQUEST,
   COLUMN_SOURCE,
   COLUMN_ID,
   COLUMN_ID_TEXT,
   COLUMN_TXID,
   COLUMN_CREATED_AT,
-  COLUMN_SENT,
-  COLUMN_TRUNCATED,
-  COLUMN_MORE,
   COLUMN_USER,
   COLUMN_DATA,
   COLUMN_COUNT,
+  COLUMN_REQUEST = COLUMN_COUNT,
+  COLUMN_TRUNCATED,
+  COLUMN_MORE,
+  COLUMN_COUNT_REPLAY,
 };
 
 // What the statements put into COLUMN_KIND.
@@ -59,7 +59,7 @@ static bool read_notification(ns_answer answer, ns_stream *stream, notify_store_
   out->kind = NOTIFY_STORE_ROW_NOTIFICATION;
   return read_id(answer, out) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
          ns_timestamp(answer, COLUMN_CREATED_AT, &out->has_created_at, &out->created_at_us) &&
-         ns_bool(answer, COLUMN_SENT, &out->is_sent) && ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
+         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
          ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) && advance(stream, out);
 }
 
@@ -106,8 +106,8 @@ bool ns_row_read(const notify_store_libpq *pq, ns_stream *stream, notify_store_r
   const ns_answer answer = {.pq = pq, .result = stream->result};
   int32_t kind = 0;
   *out = (notify_store_row){0};
-  if (pq->columns(answer.result) != COLUMN_COUNT || pq->rows(answer.result) != 1 ||
-      !ns_int4(answer, COLUMN_KIND, &kind)) {
+  int columns = stream->kind == NS_STREAM_REPLAY ? COLUMN_COUNT_REPLAY : COLUMN_COUNT;
+  if (pq->columns(answer.result) != columns || pq->rows(answer.result) != 1 || !ns_int4(answer, COLUMN_KIND, &kind)) {
     return false;
   }
   if (kind == KIND_SNAPSHOT) {

@@ -11,18 +11,16 @@
 #ifndef NOTIFY_STORE_SOURCE_SQL_H
 #define NOTIFY_STORE_SOURCE_SQL_H
 
-#define SNAPSHOT_ITEM                                                                                            \
-  "SELECT 0::int4 AS kind, NULL::int4 AS request, NULL::int4 AS source, NULL::int8 AS id_number, NULL::text AS " \
-  "id_text, NULL::xid8 AS row_txid, NULL::timestamptz, NULL::bool, NULL::bool, NULL::bool, NULL::text, "         \
-  "pg_current_snapshot()::text "
+#define SNAPSHOT_ITEM                                                                                         \
+  "SELECT 0::int4 AS kind, NULL::int4 AS source, NULL::int8 AS id_number, NULL::text AS id_text, NULL::xid8 " \
+  "AS row_txid, NULL::timestamptz, NULL::text, pg_current_snapshot()::text "
 
-#define ROW_COLUMNS \
-  "@N::int4 AS source, @i, n.@X AS txid, @C AS created_at, n.@S IS NOT NULL AS sent, n.@U::text AS recipient, @p"
+#define ROW_COLUMNS "@N::int4 AS source, @i, n.@X AS txid, @C AS created_at, n.@U::text AS recipient, @p"
 
 // In place of the parts where no table is served.
 static const char nothing_sql[] =
     "SELECT 0 AS source, NULL::int8 AS id_number, NULL::text COLLATE \"C\" AS id_text, NULL::xid8 AS txid, "
-    "NULL::timestamptz AS created_at, NULL::bool AS sent, NULL::text AS recipient, NULL::jsonb AS document, "
+    "NULL::timestamptz AS created_at, NULL::text AS recipient, NULL::jsonb AS document, "
     "NULL::text AS text_form, 0 AS size, 0::int8 AS total, 0::numeric AS oldest WHERE false";
 
 // ----------------------------------------------------------------------------------------------------------------
@@ -34,10 +32,10 @@ static const char nothing_sql[] =
 // sent. The outer columns are not named txid, since ORDER BY would take that for the one to sort by.
 static const char delta_head_sql[] = SNAPSHOT_ITEM
     "UNION ALL "
-    "SELECT 2, NULL, NULL, NULL, v.credential, v.txid, NULL, NULL, NULL, NULL, v.user_id, v.kind || ' ' || v.reason "
+    "SELECT 2, NULL, NULL, v.credential, v.txid, NULL, v.user_id, v.kind || ' ' || v.reason "
     "FROM notify_bridge.revocation v WHERE v.txid >= $1::xid8 OR v.txid = ANY ($2::xid8[]) "
     "UNION ALL "
-    "(SELECT 1, NULL, s.source, s.id_number, s.id_text, s.txid, s.created_at, s.sent, NULL, NULL, s.recipient, "
+    "(SELECT 1, s.source, s.id_number, s.id_text, s.txid, s.created_at, s.recipient, "
     "coalesce(s.text_form, s.document::text) FROM (";
 
 // Two ranges, each by the index on txid. Of `xip` those still in progress are left out by the same snapshot, which has
@@ -58,7 +56,7 @@ static const char delta_tail_sql[] = " ORDER BY txid, source, id_number, id_text
 
 static const char unsent_head_sql[] = SNAPSHOT_ITEM
     "UNION ALL "
-    "(SELECT 1, NULL, s.source, s.total, NULL, s.oldest::text::xid8, NULL, NULL, NULL, NULL, s.recipient, NULL FROM (";
+    "(SELECT 1, s.source, s.total, NULL, s.oldest::text::xid8, NULL, s.recipient, NULL FROM (";
 
 // PostgreSQL has min(xid8) only from 16 on; numeric holds any of them.
 static const char unsent_part_sql[] =
@@ -83,10 +81,11 @@ static const char unsent_tail_sql[] = ") s)";
 //   q  the order: by request, then as in a delta. A request without rows has one row with nothing but the request.
 // Only the outermost SELECT makes a payload a text, for the rows that are sent. row.c makes the REQUEST items.
 static const char replay_head_sql[] = SNAPSHOT_ITEM
+    ", NULL::int4, NULL::bool, NULL::bool "
     "UNION ALL "
-    "(SELECT 1, q.request, q.source, q.id_number, q.id_text, q.txid, q.created_at, q.sent, q.truncated, q.more, "
-    "q.recipient, coalesce(q.text_form, q.document::text) FROM ("
-    "SELECT (r.ordinal - 1)::int4 AS request, p.source, p.id_number, p.id_text, p.txid, p.created_at, p.sent, "
+    "(SELECT 1, q.source, q.id_number, q.id_text, q.txid, q.created_at, q.recipient, "
+    "coalesce(q.text_form, q.document::text), q.request, q.truncated, q.more FROM ("
+    "SELECT (r.ordinal - 1)::int4 AS request, p.source, p.id_number, p.id_text, p.txid, p.created_at, "
     "r.truncated, coalesce(p.more, false) AS more, p.recipient, p.document, p.text_form FROM ("
     "SELECT u.*, t.truncated, coalesce(u.page, pg_current_snapshot()) AS visible, "
     "greatest(u.lowest, u.after_txid, CASE WHEN NOT u.unsent THEN pg_snapshot_xmin(u.since) END) AS bound "

@@ -1,5 +1,3 @@
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -79,16 +77,27 @@ void ns_array_add(ns_text *array, const char *element) {
   ns_text_add(array, element);
 }
 
-void ns_array_add_int64(ns_text *array, int64_t value) {
+// snprintf takes several times as long, and a marking has two numbers for each row.
+static void add_number(ns_text *array, bool negative, uint64_t magnitude) {
   char digits[24];
-  (void)snprintf(digits, sizeof digits, "%" PRId64, value);
-  ns_array_add(array, digits);
+  char *first = digits + sizeof digits - 1;
+  *first = '\0';
+  do {
+    *--first = (char)('0' + magnitude % 10);
+    magnitude /= 10;
+  } while (magnitude > 0);
+  if (negative) {
+    *--first = '-';
+  }
+  ns_array_add(array, first);
+}
+
+void ns_array_add_int64(ns_text *array, int64_t value) {
+  add_number(array, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void ns_array_add_uint64(ns_text *array, uint64_t value) {
-  char digits[24];
-  (void)snprintf(digits, sizeof digits, "%" PRIu64, value);
-  ns_array_add(array, digits);
+  add_number(array, false, value);
 }
 
 void ns_array_add_text(ns_text *array, const char *element) {

@@ -19,22 +19,28 @@ extension Connection {
   }
 
   /// Starts to read what is visible now and was not in `previous`; read it with `next`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
   func delta(since previous: Snapshot, timeout: Duration) throws(StoreError) {
+    streamTimeout = timeout.milliseconds
     let status = previous.xip.withUnsafeBufferPointer {
-      notify_store_delta(pointer, previous.xmax, $0.baseAddress, $0.count, timeout.milliseconds)
+      notify_store_delta(pointer, previous.xmax, $0.baseAddress, $0.count, streamTimeout)
     }
     try check(status)
   }
 
   /// Starts to read each user with unsent rows; read them with `next`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
   func scanUnsent(timeout: Duration) throws(StoreError) {
-    try check(notify_store_scan_unsent(pointer, timeout.milliseconds))
+    streamTimeout = timeout.milliseconds
+    try check(notify_store_scan_unsent(pointer, streamTimeout))
   }
 
   /// The next item of the stream that was started last; nil after the last one.
-  func next(timeout: Duration) throws(StoreError) -> Item? {
+  func next() throws(StoreError) -> Item? {
     var row = notify_store_row()
-    let status = notify_store_next(pointer, timeout.milliseconds, &row)
+    let status = notify_store_next(pointer, streamTimeout, &row)
     if status == NOTIFY_STORE_END { return nil }
     try check(status)
     let data = UnsafeRawBufferPointer(start: row.data, count: row.data == nil ? 0 : row.data_length)
@@ -47,7 +53,7 @@ extension Connection {
     case NOTIFY_STORE_ROW_REQUEST:
       return .request(index: Int(row.request), isTruncated: row.truncated, hasMore: row.more)
     case NOTIFY_STORE_ROW_UNSENT:
-      return .unsent(user: text(row.user, row.user_length).flatMap { UserID($0) }, oldest: row.txid, rows: Int(row.id))
+      return .unsent(user: user(row), oldest: row.txid, rows: Int(row.id))
     case NOTIFY_STORE_ROW_REVOCATION:
       let words = String(decoding: data, as: UTF8.self).split(separator: " ").map(String.init)
       return .revocation(
@@ -58,9 +64,12 @@ extension Connection {
       let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
       return .row(
         request: Int(row.request), key: RowKey(txid: row.txid, row: RowName(source: row.source, id: id)),
-        user: text(row.user, row.user_length).flatMap { UserID($0) },
-        createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
+        user: user(row), createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
     }
+  }
+
+  private func user(_ row: notify_store_row) -> UserID? {
+    row.user.flatMap { UserID(utf8: UnsafeRawBufferPointer(start: $0, count: row.user_length)) }
   }
 
   private func text(_ start: UnsafePointer<CChar>?, _ length: Int) -> String? {
@@ -79,6 +88,8 @@ extension Connection {
   }
 
   /// Starts to read one page for each query, all under one snapshot; read them with `next`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
   func replay(_ queries: [ReplayQuery], timeout: Duration) throws(StoreError) {
     var strings = CStrings()
     defer { strings.free() }
@@ -95,9 +106,10 @@ extension Connection {
           after_source: query.after?.row.source ?? 0,
           after_id: query.after.map { strings.id($0.row.id) } ?? notify_store_id(number: 0, text: nil)))
     }
+    streamTimeout = timeout.milliseconds
     try check(
       notify_store_replay(
-        pointer, requests, requests.count, UInt32(Limits.replayPageRows), Limits.replayPageBytes, timeout.milliseconds))
+        pointer, requests, requests.count, UInt32(Limits.replayPageRows), Limits.replayPageBytes, streamTimeout))
   }
 
   /// What a marking did.

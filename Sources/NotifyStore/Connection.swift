@@ -30,6 +30,8 @@ package final class Connection {
 
   let handle: Handle
   var pointer: OpaquePointer { handle.pointer }
+  /// How long each `next` of the stream that was started last may take, in milliseconds.
+  var streamTimeout: Int32 = 0
 
   /// Makes a connection that is not connected yet.
   ///

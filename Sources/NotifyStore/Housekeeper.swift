@@ -63,7 +63,7 @@ package actor Housekeeper: Service {
     if !connection.isPooled { try connection.query("SET enable_seqscan = on") }
     try connection.scanUnsent(timeout: Limits.scanTimeout)
     var users = 0
-    while let item = try connection.next(timeout: Limits.scanTimeout), !signal.isStopped {
+    while let item = try connection.next(), !signal.isStopped {
       guard case .unsent(let user?, let oldest, let rows) = item else { continue }
       users += 1
       context.unsent.withLock { if $0.version == version { $0.add(user, oldest: oldest, rows: rows) } }

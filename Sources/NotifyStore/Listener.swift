@@ -141,18 +141,20 @@ package actor Listener: Service {
 
   /// Reads one delta and hands it over in batches.
   func fetch(rang: ContinuousClock.Instant?) async throws -> Fetched {
-    guard var reader, let epoch else { throw StoreError(.badAnswer, message: "fetching without a snapshot") }
+    guard let epoch, var reader = self.reader.take() else {
+      throw StoreError(.badAnswer, message: "fetching without a snapshot")
+    }
+    // Taken out, as the builder below, or what it remembers would be copied.
     defer { self.reader = reader }
     let durable = context.lineage.moment?.durable ?? 0
     reader.forget(upTo: durable)
     let base = reader.previous
     let connection = worker.connection
     try connection.delta(since: base, timeout: Limits.statementTimeout)
-    guard case .snapshot(let snapshot) = try connection.next(timeout: Limits.statementTimeout) else {
+    guard case .snapshot(let snapshot) = try connection.next() else {
       throw StoreError(.badAnswer, message: "a delta without a snapshot")
     }
     reader.begin(snapshot)
-    // Taken out, or it would be copied.
     var builder = self.builder
     self.builder = BatchBuilder()
     defer { self.builder = builder }
@@ -160,7 +162,7 @@ package actor Listener: Service {
     var revocations: [Revocation] = []
     var fetched = Fetched(snapshot: snapshot)
     var transaction: UInt64?
-    while let item = try connection.next(timeout: Limits.statementTimeout) {
+    while let item = try connection.next() {
       if case .revocation(let revocation) = item {
         if let revocation { revocations.append(revocation) }
         continue
@@ -204,7 +206,7 @@ package actor Listener: Service {
     context.status.heard(at: .now)
     // Counted before anybody can mark them.
     context.unsent.withLock { index in
-      for user in builder.unsent { index.add(user.user, oldest: user.oldest, rows: user.rows) }
+      for share in builder.shares { index.add(share.user, oldest: share.oldest, rows: share.rows) }
     }
     reader.routed(builder.keys, durable: durable)
     let batch = builder.finish(

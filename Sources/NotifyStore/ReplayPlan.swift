@@ -73,7 +73,7 @@ struct ReplayPlan {
     _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool, moment: Lineage.Moment
   ) -> ReplayPage {
     let replaySnapshot = firstSnapshot ?? snapshot
-    let next = hasMore ? rows.lastKey : nil
+    let next = hasMore ? rows.keys.last : nil
     // A cursor from the future was made by a history that this database has lost: it says nothing here.
     let isFromFuture = firstSnapshot == nil && (since.map { $0.xmax > snapshot.xmax } ?? false)
     let cursor =

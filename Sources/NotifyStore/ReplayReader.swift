@@ -83,7 +83,7 @@ package actor ReplayReader: Service, ReplaySource {
         purged: context.purged.load(ordering: .relaxed))
     }
     try worker.connection.replay(plans.map(\.query), timeout: Limits.statementTimeout)
-    guard case .snapshot(let snapshot) = try worker.connection.next(timeout: Limits.statementTimeout) else {
+    guard case .snapshot(let snapshot) = try worker.connection.next() else {
       throw StoreError(.badAnswer, message: "a replay without a snapshot")
     }
 
@@ -94,7 +94,7 @@ package actor ReplayReader: Service, ReplaySource {
 
     var rows = BatchBuilder(sources: context.status.served.current)
     var current: (place: Int, isTruncated: Bool, hasMore: Bool)?
-    while let item = try worker.connection.next(timeout: Limits.statementTimeout) {
+    while let item = try worker.connection.next() {
       switch item {
       case .request(let index, let isTruncated, let hasMore):
         if let current { finish(current.place, &rows, isTruncated: current.isTruncated, hasMore: current.hasMore) }

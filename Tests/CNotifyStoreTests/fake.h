@@ -175,6 +175,8 @@ void fake_add_null(fake_result *result, Oid type);
 
 // The items of streams: twelve columns.
 fake_result *fake_snapshot(const char *text);
+// The same with the three columns that only a replay has.
+fake_result *fake_replay_snapshot(const char *text);
 // A row of the table with number 1.
 fake_result *fake_delta_row(int64_t id, uint64_t txid, const char *user, const char *data);
 // A row of any table; `id_text` NULL for one with integers.

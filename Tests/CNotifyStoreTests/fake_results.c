@@ -81,16 +81,20 @@ fake_result *fake_snapshot(const char *text) {
   fake_result *row = fake_row();
   fake_add_int4(row, 0);
   fake_add_null(row, FAKE_INT4);
-  fake_add_null(row, FAKE_INT4);
   fake_add_null(row, FAKE_INT8);
   fake_add_null(row, FAKE_TEXT);
   fake_add_null(row, FAKE_XID8);
   fake_add_null(row, FAKE_TIMESTAMPTZ);
-  fake_add_null(row, FAKE_BOOL);
-  fake_add_null(row, FAKE_BOOL);
-  fake_add_null(row, FAKE_BOOL);
   fake_add_null(row, FAKE_TEXT);
   fake_add_text(row, text);
+  return row;
+}
+
+fake_result *fake_replay_snapshot(const char *text) {
+  fake_result *row = fake_snapshot(text);
+  fake_add_null(row, FAKE_INT4);
+  fake_add_null(row, FAKE_BOOL);
+  fake_add_null(row, FAKE_BOOL);
   return row;
 }
 
@@ -108,63 +112,56 @@ static void set_null(fake_result *row, int column) {
 fake_result *fake_source_row(int32_t source, int64_t id, const char *id_text, uint64_t txid) {
   fake_result *row = fake_row();
   fake_add_int4(row, 1);
-  fake_add_null(row, FAKE_INT4);
   fake_add_int4(row, source);
   fake_add_int8(row, id);
   fake_add_text(row, id_text);
   fake_add_xid8(row, txid);
   fake_add_timestamp(row, 0);
-  fake_add_bool(row, false);
-  fake_add_null(row, FAKE_BOOL);
-  fake_add_null(row, FAKE_BOOL);
   fake_add_text(row, "7");
   fake_add_text(row, "{}");
-  row->values[3].is_null = id_text != NULL;
+  row->values[2].is_null = id_text != NULL;
   return row;
 }
 
 fake_result *fake_delta_row(int64_t id, uint64_t txid, const char *user, const char *data) {
   fake_result *row = fake_source_row(1, id, NULL, txid);
-  set_text(row, 10, user);
-  set_text(row, 11, data);
+  set_text(row, 6, user);
+  set_text(row, 7, data);
   return row;
 }
 
 fake_result *fake_revocation(uint64_t txid, const char *user, const char *credential, const char *text) {
   fake_result *row = fake_delta_row(0, txid, user, text);
   row->values[0].bytes[3] = 2;
-  set_text(row, 4, credential);
+  set_text(row, 3, credential);
+  set_null(row, 1);
   set_null(row, 2);
-  set_null(row, 3);
-  set_null(row, 6);
-  set_null(row, 7);
+  set_null(row, 5);
   return row;
 }
 
 fake_result *fake_replay_row(int32_t request, int64_t id, uint64_t txid, bool truncated, bool more) {
   fake_result *row = fake_row();
   fake_add_int4(row, 1);
-  fake_add_int4(row, request);
   fake_add_int4(row, 1);
   fake_add_int8(row, id);
   fake_add_null(row, FAKE_TEXT);
   fake_add_xid8(row, txid);
   fake_add_timestamp(row, 0);
-  fake_add_bool(row, true);
-  fake_add_bool(row, truncated);
-  fake_add_bool(row, more);
   fake_add_text(row, "7");
   fake_add_text(row, "{}");
-  for (int column = 2; id == 0 && column < row->columns; column++) {
-    row->values[column].is_null = column != 8 && column != 9;
+  for (int column = 1; id == 0 && column < row->columns; column++) {
+    set_null(row, column);
   }
+  fake_add_int4(row, request);
+  fake_add_bool(row, truncated);
+  fake_add_bool(row, more);
   return row;
 }
 
 fake_result *fake_unsent_row(const char *user, int64_t count, uint64_t oldest) {
   fake_result *row = fake_delta_row(count, oldest, user, NULL);
-  set_null(row, 6);
-  set_null(row, 7);
+  set_null(row, 5);
   return row;
 }
 

@@ -1,7 +1,7 @@
 #include "fake.h"
 #include "lists.h"
 
-static const notify_store_id ids[3] = {{.number = 3}, {.number = -1}, {.number = 3}};
+static const notify_store_id ids[3] = {{.number = 0}, {.number = INT64_MIN}, {.number = 10}};
 static const char *const users[3] = {"3", "-1", "3"};
 static const uint64_t txids[3] = {7, UINT64_MAX, 7};
 
@@ -20,7 +20,7 @@ static void marks_all(void) {
   notify_store *store = fake_store();
   fake_answer_marking(3, 1234567890123);
   CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
-  CHECK_TEXT(fake.parameters[0], "{3,-1,3}");
+  CHECK_TEXT(fake.parameters[0], "{0,-9223372036854775808,10}");
   CHECK_TEXT(fake.parameters[1], "{7,18446744073709551615,7}");
   CHECK_EQUAL(marked, 3);
   CHECK_EQUAL(xid, 1234567890123);
@@ -134,7 +134,7 @@ static void reading_is_marked(void) {
   answer_left(2);
   CHECK_EQUAL(notify_store_mark_read(store, 1, ids, users, 3, 1000, &updated), NOTIFY_STORE_OK);
   CHECK_EQUAL(updated, 2);
-  CHECK_TEXT(fake.parameters[0], "{3,-1,3}");
+  CHECK_TEXT(fake.parameters[0], "{0,-9223372036854775808,10}");
   CHECK_TEXT(fake.parameters[1], "{\"3\",\"-1\",\"3\"}");
   answer_left(-1);
   CHECK_EQUAL(notify_store_mark_read(store, 1, ids, users, 3, 1000, &updated), NOTIFY_STORE_BAD_ANSWER);

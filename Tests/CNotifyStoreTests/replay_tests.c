@@ -16,7 +16,7 @@ static void a_replay_tells_each_request(void) {
                 {NOTIFY_STORE_ROW_NOTIFICATION, 2, 1}};
   notify_store_row row;
   notify_store *store = fake_store();
-  fake_answer(fake_snapshot("20:20:"));
+  fake_answer(fake_replay_snapshot("20:20:"));
   fake_answer(fake_replay_row(0, 3, 5, true, true));
   fake_answer(fake_replay_row(0, 4, 5, true, true));
   fake_answer(fake_replay_row(1, 0, 0, false, false));
@@ -69,7 +69,7 @@ static void a_replay_leaves_no_request_out(void) {
     notify_store_row row;
     notify_store_status status = NOTIFY_STORE_OK;
     notify_store *store = fake_store();
-    fake_answer(fake_snapshot("20:20:"));
+    fake_answer(fake_replay_snapshot("20:20:"));
     for (int j = 0; j < 3 && wrong[i][j][0] != -9; j++) {
       fake_answer(fake_replay_row(wrong[i][j][0], wrong[i][j][1], 5, false, false));
     }

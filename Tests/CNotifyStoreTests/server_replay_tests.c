@@ -117,7 +117,6 @@ static void since_gives_what_is_newer(void) {
       .user = "5", .integer = 5, .is_integer = true, .unsent = true, .since = since, .sent_limit = 1};
   replay(store, &both, 1, 100, 1000000);
   expect(false, false, ids + 1, 3);
-  CHECK(!got.rows[1].is_sent && got.rows[3].is_sent);
   const notify_store_replay_request newer = {.user = "5", .integer = 5, .is_integer = true, .since = since};
   replay(store, &newer, 1, 100, 1000000);
   expect(false, false, ids + 2, 2);
@@ -165,7 +164,6 @@ static void is_sent_put_back_does_not_send_again(void) {
   // The first was sent and is newer than `since`; the second is not for us.
   const int64_t wanted[] = {ids[0], ids[2]};
   expect(false, false, wanted, 2);
-  CHECK(got.rows[1].is_sent && !got.rows[2].is_sent);
   const notify_store_replay_request unsent = {.user = "5", .integer = 5, .is_integer = true, .unsent = true};
   replay(store, &unsent, 1, 100, 1000000);
   expect(false, false, ids + 2, 1);

@@ -110,8 +110,8 @@ static void add_row(table_items *items, const notify_store_row *row) {
   } else {
     add(items, "%d/%s", (int)row->source, items->id_text);
   }
-  add(items, " %.*s %.*s%s\n", (int)row->user_length, row->user == NULL ? "" : row->user, (int)row->data_length,
-      row->data == NULL ? "" : row->data, row->is_sent ? " sent" : "");
+  add(items, " %.*s %.*s\n", (int)row->user_length, row->user == NULL ? "" : row->user, (int)row->data_length,
+      row->data == NULL ? "" : row->data);
 }
 
 void tables_read(notify_store *store, table_items *out) {

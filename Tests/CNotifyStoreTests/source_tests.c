@@ -90,7 +90,7 @@ static void a_replay_is_prepared_beside_the_delta(void) {
   fake.statement_count = 0;
   for (int i = 0; i < 3; i++) {
     notify_store_row row;
-    fake_answer(fake_snapshot("20:20:"));
+    fake_answer(fake_replay_snapshot("20:20:"));
     fake_answer(fake_replay_row(0, 0, 0, false, false));
     fake_answer(fake_end_of_rows());
     fake_answer(NULL);

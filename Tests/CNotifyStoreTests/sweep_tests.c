@@ -57,7 +57,7 @@ static notify_store_status read_rows(notify_store *store) {
       (status = read_items(store)) != NOTIFY_STORE_OK) {
     return status;
   }
-  answer(fake_snapshot("1:1:"), fake_replay_row(0, 1, 1, false, false));
+  answer(fake_replay_snapshot("1:1:"), fake_replay_row(0, 1, 1, false, false));
   if ((status = notify_store_replay(store, &request, 1, 10, 10, 1000)) != NOTIFY_STORE_OK ||
       (status = read_items(store)) != NOTIFY_STORE_OK) {
     return status;

@@ -318,7 +318,7 @@ struct BatchBuilderTests {
         builder.add(user: UserID(row.0), key: RowKey(txid: row.1, id: Int64(index)), createdAt: 5, data: $0)
       }
     }
-    #expect(builder.unsent.map(\.oldest) == [10, 10, 12] && builder.unsent.map(\.rows) == [3, 2, 1])
+    #expect(builder.shares.map(\.oldest) == [10, 10, 12] && builder.shares.map(\.rows) == [3, 2, 1])
     let batch = builder.finish(base: Snapshot(xmax: 1), snapshot: Snapshot(xmax: 20), cursor: "c.9")
     #expect(builder.isEmpty)
     #expect(batch.groups.map(\.user) == [UserID(1), UserID(2), UserID(3)])

@@ -40,7 +40,7 @@ struct PlanTests {
     try connection.delta(since: previous, timeout: .seconds(30))
     var snapshot = previous
     var rows = 0
-    while let item = try connection.next(timeout: .seconds(30)) {
+    while let item = try connection.next() {
       switch item {
       case .snapshot(let now): snapshot = now
       case .row: rows += 1

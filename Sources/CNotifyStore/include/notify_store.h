@@ -234,8 +234,6 @@ typedef struct notify_store_row {
   /// Microseconds since 1970-01-01 UTC; INT64_MIN and INT64_MAX are -infinity and infinity. See `has_created_at`.
   int64_t created_at_us;
   bool has_created_at;
-  /// Replay: the row was sent before (sent_at is set). Delta: likewise.
-  bool is_sent;
   /// REQUEST items: rows after `since` that were sent before are more than `sent_limit`, so none of them comes.
   bool truncated;
   /// REQUEST items: this page is not the last one.

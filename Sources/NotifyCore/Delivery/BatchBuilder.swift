@@ -3,19 +3,26 @@
 /// Its memory serves one chunk after the other: keep the builder.
 package struct BatchBuilder: Sendable {
   private struct Row {
-    let key: RowKey
     let createdAt: Int64?
     let user: Int
     let payloadEnd: Int
   }
 
+  /// A user's part of the chunk.
+  package struct Share: Sendable {
+    package let user: UserID
+    /// The oldest row's transaction.
+    package let oldest: UInt64
+    package fileprivate(set) var rows: Int
+  }
+
   private var payload: [UInt8] = []
   private var rows: [Row] = []
+  /// The rows' keys, in the order of delivery.
+  package private(set) var keys: [RowKey] = []
   /// Each user of the chunk once.
-  package private(set) var users: [UserID] = []
+  package private(set) var shares: [Share] = []
   private var indices: [UserID: Int] = [:]
-  /// Of each user: how many rows, and the oldest transaction.
-  private var shares: [(rows: Int, oldest: UInt64)] = []
   private var sources: SourceList
   /// The tables as JSON strings, where frames name them.
   private var names: [Int32: String] = [:]
@@ -52,22 +59,16 @@ package struct BatchBuilder: Sendable {
     if payload.capacity > 2 * Limits.batchBytes { payload = [] }
     payload.removeAll(keepingCapacity: true)
     rows.removeAll(keepingCapacity: true)
-    users.removeAll(keepingCapacity: true)
-    indices.removeAll(keepingCapacity: true)
+    keys.removeAll(keepingCapacity: true)
     shares.removeAll(keepingCapacity: true)
+    indices.removeAll(keepingCapacity: true)
   }
 
   /// Whether the chunk has reached `Limits.batchRows` or `Limits.batchBytes`.
   package var isFull: Bool { rows.count >= Limits.batchRows || payload.count >= Limits.batchBytes }
   package var isEmpty: Bool { rows.isEmpty }
-  /// The last row's place in the order of delivery.
-  package var lastKey: RowKey? { rows.last?.key }
-  /// The rows' keys, in the order of delivery.
-  package var keys: some Sequence<RowKey> { rows.lazy.map(\.key) }
-  /// Each user of the chunk with its oldest transaction and number of rows.
-  package var unsent: some Sequence<(user: UserID, oldest: UInt64, rows: Int)> {
-    zip(users, shares).lazy.map { (user: $0, oldest: $1.oldest, rows: $1.rows) }
-  }
+  /// Each user of the chunk once, as in `shares`.
+  package var users: [UserID] { shares.map(\.user) }
 
   /// Adds a row; its bytes are copied.
   ///
@@ -79,14 +80,14 @@ package struct BatchBuilder: Sendable {
     if let known = indices[user] {
       index = known
     } else {
-      index = users.count
+      index = shares.count
       indices[user] = index
-      users.append(user)
-      shares.append((0, key.txid))
+      shares.append(Share(user: user, oldest: key.txid, rows: 0))
     }
     shares[index].rows += 1
     payload.append(contentsOf: data)
-    rows.append(Row(key: key, createdAt: createdAt, user: index, payloadEnd: payload.count))
+    keys.append(key)
+    rows.append(Row(createdAt: createdAt, user: index, payloadEnd: payload.count))
   }
 
   /// Encodes the chunk and starts a new one.
@@ -107,14 +108,14 @@ package struct BatchBuilder: Sendable {
       for group in groups {
         for position in group.frames {
           let index = order[position]
-          let row = rows[index]
+          let (key, row) = (keys[index], rows[index])
           let start = index == 0 ? 0 : rows[index - 1].payloadEnd
           encoder.append(
-            id: row.key.row.id, source: names.isEmpty ? nil : names[row.key.row.source], createdAt: row.createdAt,
+            id: key.row.id, source: names.isEmpty ? nil : names[key.row.source], createdAt: row.createdAt,
             cursor: position == group.frames.upperBound - 1 ? cursor : nil,
             data: UnsafeRawBufferPointer(rebasing: payload[start..<row.payloadEnd]), to: &bytes)
           let finite = row.createdAt.flatMap { $0 == .max || $0 == .min ? nil : $0 }
-          frames.append(DeliveryBatch.Frame(key: row.key, end: bytes.count, createdAt: finite))
+          frames.append(DeliveryBatch.Frame(key: key, end: bytes.count, createdAt: finite))
         }
       }
     }
@@ -128,12 +129,12 @@ package struct BatchBuilder: Sendable {
   /// - Returns: whose rows are where.
   private mutating func arrange(_ wanted: [Bool]?) -> [DeliveryBatch.Group] {
     var groups: [DeliveryBatch.Group] = []
-    groups.reserveCapacity(users.count)
+    groups.reserveCapacity(shares.count)
     places.removeAll(keepingCapacity: true)
     var place = 0
-    for (index, user) in users.enumerated() {
-      let count = wanted?[index] ?? true ? shares[index].rows : 0
-      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count))) }
+    for (index, share) in shares.enumerated() {
+      let count = wanted?[index] ?? true ? share.rows : 0
+      if count > 0 { groups.append(DeliveryBatch.Group(user: share.user, frames: place..<(place + count))) }
       places.append(count > 0 ? place : -1)
       place += count
     }

@@ -46,11 +46,9 @@ package struct DeltaReader: Sendable, Equatable {
   /// - Parameters:
   ///   - keys: in the order of the delta.
   ///   - durable: the newest transaction known to be on disk.
-  package mutating func routed(_ keys: some Sequence<RowKey>, durable: UInt64) {
-    for key in keys {
-      lastRouted = max(key, lastRouted ?? key)
-      if key.txid > durable { recent.append(key) }
-    }
+  package mutating func routed(_ keys: [RowKey], durable: UInt64) {
+    lastRouted = keys.last ?? lastRouted
+    for key in keys where key.txid > durable { recent.append(key) }
   }
 
   /// The delta was read to its end.

@@ -39,10 +39,9 @@ package struct UnsentIndex: Sendable, Equatable {
 
   /// Rows of a user are about to be routed.
   package mutating func add(_ user: UserID, oldest: UInt64, rows: Int) {
-    if var entry = entries[user] {
-      entry.oldest = min(entry.oldest, oldest)
-      entry.rows += rows
-      entries[user] = entry
+    if let place = entries.index(forKey: user) {
+      entries.values[place].oldest = min(entries.values[place].oldest, oldest)
+      entries.values[place].rows += rows
     } else if entries.count < limit {
       entries[user] = Entry(oldest: oldest, rows: rows)
     } else {

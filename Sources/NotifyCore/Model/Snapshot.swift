@@ -19,7 +19,7 @@ package struct Snapshot: Equatable, Sendable, CustomStringConvertible {
   }
 
   /// Reads `pg_snapshot`'s text form, `xmin:xmax:xip,xip,…`; nil where it is none.
-  package init?(_ text: some StringProtocol) {
+  package init?(_ text: String) {
     var xmin: UInt64?
     var xmax: UInt64?
     var xip: [UInt64] = []

@@ -3,28 +3,77 @@
 /// Inside the bridge every user id is text, whatever the column's type: a number and a string that read the same are the
 /// same user.
 package struct UserID: Hashable, Sendable, CustomStringConvertible {
-  /// The id as text: at most `Limits.userIDBytes` bytes of UTF-8, never empty.
-  package let text: String
+  /// Most ids are numbers; those are kept as such, which hash and compare at a fraction of the cost.
+  private enum Form: Hashable {
+    case integer(Int64)
+    case text(String)
 
-  /// Byte by byte, as PostgreSQL compares: Swift's own equality takes different spellings of a character as the same.
-  package static func == (left: UserID, right: UserID) -> Bool {
-    left.text == right.text && left.text.utf8.elementsEqual(right.text.utf8)
+    /// Byte by byte, as PostgreSQL compares: Swift's own equality takes different spellings of a character as the same.
+    static func == (left: Form, right: Form) -> Bool {
+      switch (left, right) {
+      case (.integer(let left), .integer(let right)): left == right
+      case (.text(let left), .text(let right)): left.utf8.elementsEqual(right.utf8)
+      default: false
+      }
+    }
+
+    func hash(into hasher: inout Hasher) {
+      switch self {
+      case .integer(let number): hasher.combine(number)
+      case .text(let text): hasher.combine(text)
+      }
+    }
   }
+
+  private let form: Form
 
   /// Makes an id, or nil where the text is empty or longer than `Limits.userIDBytes` bytes.
   package init?(_ text: some StringProtocol) {
-    guard !text.isEmpty, text.utf8.count <= Limits.userIDBytes else { return nil }
-    self.text = String(text)
+    var text = String(text)
+    guard let user = text.withUTF8({ UserID(utf8: UnsafeRawBufferPointer($0)) }) else { return nil }
+    self = user
+  }
+
+  /// The same of the text's bytes.
+  package init?(utf8 bytes: UnsafeRawBufferPointer) {
+    guard (1...Limits.userIDBytes).contains(bytes.count) else { return nil }
+    form = Self.integer(bytes).map { .integer($0) } ?? .text(String(decoding: bytes, as: UTF8.self))
   }
 
   /// Makes an id of an integer column.
   package init(_ number: Int64) {
-    self.text = String(number)
+    form = .integer(number)
+  }
+
+  /// The id as text: at most `Limits.userIDBytes` bytes of UTF-8, never empty.
+  package var text: String {
+    switch form {
+    case .integer(let number): String(number)
+    case .text(let text): text
+    }
   }
 
   /// The id as an integer where its text is the canonical form of one (`7`, `-7`; neither `07` nor `+7`).
   package var integer: Int64? {
-    guard let number = Int64(text), String(number) == text else { return nil }
+    guard case .integer(let number) = form else { return nil }
+    return number
+  }
+
+  /// The number that PostgreSQL writes in just this way; nil where the text is no such number.
+  private static func integer(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    let isNegative = bytes.first == UInt8(ascii: "-")
+    let digits = bytes.dropFirst(isNegative ? 1 : 0)
+    guard let first = digits.first, first != UInt8(ascii: "0") || bytes.count == 1 else { return nil }
+    var number: Int64 = 0
+    for byte in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+      let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+      let digit = Int64(byte - UInt8(ascii: "0"))
+      let (sum, isCarried) =
+        isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
+      if isTooLarge || isCarried { return nil }
+      number = sum
+    }
     return number
   }
 

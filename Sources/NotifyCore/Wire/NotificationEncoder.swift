@@ -71,25 +71,25 @@ struct TimestampWriter: Sendable {
       prefix = Timestamp.text(microseconds: second).utf8.dropLast(12)
     }
     bytes += prefix
-    var divisor: Int64 = 100_000
-    while divisor > 0 {
-      bytes.append(UInt8(ascii: "0") + UInt8(fraction / divisor % 10))
-      divisor /= 10
-    }
+    bytes.appendDecimal(fraction, digits: 6)
     bytes += "+00:00".utf8
   }
 }
 
 extension [UInt8] {
-  /// Appends a number in decimal digits.
-  mutating func appendDecimal(_ number: Int64) {
+  /// Appends a number in decimal digits, at least so many.
+  mutating func appendDecimal(_ number: Int64, digits minimum: Int = 1) {
     if number < 0 { append(UInt8(ascii: "-")) }
-    let magnitude = number.magnitude
-    var divisor: UInt64 = 1
-    while magnitude / divisor >= 10 { divisor *= 10 }
-    while divisor > 0 {
-      append(UInt8(ascii: "0") + UInt8(magnitude / divisor % 10))
-      divisor /= 10
+    // From the last digit on: to divide by a constant is cheap.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var rest = number.magnitude
+      var start = digits.endIndex
+      while rest > 0 || digits.endIndex - start < minimum {
+        start -= 1
+        digits.initializeElement(at: start, to: UInt8(ascii: "0") + UInt8(rest % 10))
+        rest /= 10
+      }
+      append(contentsOf: UnsafeBufferPointer(rebasing: digits[start...]))
     }
   }
 }
