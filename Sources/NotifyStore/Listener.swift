@@ -206,7 +206,9 @@ package actor Listener: Service {
     context.status.heard(at: .now)
     // Counted before anybody can mark them.
     context.unsent.withLock { index in
-      for share in builder.shares { index.add(share.user, oldest: share.oldest, rows: share.rows) }
+      for (user, share) in zip(builder.users, builder.shares) {
+        index.add(user, oldest: share.oldest, rows: share.rows)
+      }
     }
     reader.routed(builder.keys, durable: durable)
     let batch = builder.finish(

@@ -10,7 +10,6 @@ package struct BatchBuilder: Sendable {
 
   /// A user's part of the chunk.
   package struct Share: Sendable {
-    package let user: UserID
     /// The oldest row's transaction.
     package let oldest: UInt64
     package fileprivate(set) var rows: Int
@@ -21,6 +20,8 @@ package struct BatchBuilder: Sendable {
   /// The rows' keys, in the order of delivery.
   package private(set) var keys: [RowKey] = []
   /// Each user of the chunk once.
+  package private(set) var users: [UserID] = []
+  /// What each of `users` has.
   package private(set) var shares: [Share] = []
   private var indices: [UserID: Int] = [:]
   private var sources: SourceList
@@ -60,6 +61,7 @@ package struct BatchBuilder: Sendable {
     payload.removeAll(keepingCapacity: true)
     rows.removeAll(keepingCapacity: true)
     keys.removeAll(keepingCapacity: true)
+    users.removeAll(keepingCapacity: true)
     shares.removeAll(keepingCapacity: true)
     indices.removeAll(keepingCapacity: true)
   }
@@ -67,8 +69,6 @@ package struct BatchBuilder: Sendable {
   /// Whether the chunk has reached `Limits.batchRows` or `Limits.batchBytes`.
   package var isFull: Bool { rows.count >= Limits.batchRows || payload.count >= Limits.batchBytes }
   package var isEmpty: Bool { rows.isEmpty }
-  /// Each user of the chunk once, as in `shares`.
-  package var users: [UserID] { shares.map(\.user) }
 
   /// Adds a row; its bytes are copied.
   ///
@@ -80,9 +80,10 @@ package struct BatchBuilder: Sendable {
     if let known = indices[user] {
       index = known
     } else {
-      index = shares.count
+      index = users.count
       indices[user] = index
-      shares.append(Share(user: user, oldest: key.txid, rows: 0))
+      users.append(user)
+      shares.append(Share(oldest: key.txid, rows: 0))
     }
     shares[index].rows += 1
     payload.append(contentsOf: data)
@@ -129,12 +130,12 @@ package struct BatchBuilder: Sendable {
   /// - Returns: whose rows are where.
   private mutating func arrange(_ wanted: [Bool]?) -> [DeliveryBatch.Group] {
     var groups: [DeliveryBatch.Group] = []
-    groups.reserveCapacity(shares.count)
+    groups.reserveCapacity(users.count)
     places.removeAll(keepingCapacity: true)
     var place = 0
-    for (index, share) in shares.enumerated() {
-      let count = wanted?[index] ?? true ? share.rows : 0
-      if count > 0 { groups.append(DeliveryBatch.Group(user: share.user, frames: place..<(place + count))) }
+    for (index, user) in users.enumerated() {
+      let count = wanted?[index] ?? true ? shares[index].rows : 0
+      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count))) }
       places.append(count > 0 ? place : -1)
       place += count
     }

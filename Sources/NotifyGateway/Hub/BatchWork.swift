@@ -32,10 +32,13 @@ final class BatchWork {
     return made?.slice(frames) ?? slice(frames)
   }
 
-  /// Whether a row wasn't reported yet; it is from now on.
-  func firstReport(_ frame: Int) -> Bool {
-    if reported[frame] { return false }
-    reported[frame] = true
-    return true
+  /// Hands on those rows that weren't reported yet; they are from now on.
+  func report(_ frames: Range<Int>, _ body: (DeliveryBatch.Frame) -> Void) {
+    reported.withUnsafeMutableBufferPointer { reported in
+      for frame in frames where !reported[frame] {
+        reported[frame] = true
+        body(batch.frames[frame])
+      }
+    }
   }
 }

@@ -81,10 +81,10 @@ final class LoopHub {
     passed = news.snapshot
   }
 
-  /// Rows were written; they are handed over together at the end of this turn.
-  func confirm(_ row: WrittenRow) {
-    written.append(row)
-    if handsOver { return }
+  /// Rows were written: `add` names them. They are handed over together at the end of this turn.
+  func confirm(_ add: (inout [WrittenRow]) -> Void) {
+    add(&written)
+    if handsOver || written.isEmpty { return }
     handsOver = true
     eventLoop.assumeIsolated().execute { [self] in handOver() }
   }

@@ -117,7 +117,7 @@ extension Connection {
 
   private func acknowledge(_ rows: [RowName], _ user: UserID) {
     guard let (keys, next) = session?.acknowledged(rows, limits: services.limits) else { return }
-    for key in keys { hub.confirm(WrittenRow(key: key, user: user)) }
+    hub.confirm { $0 += keys.map { WrittenRow(key: $0, user: user) } }
     if keys.count < rows.count { services.metrics.idsIgnored.increment(by: rows.count - keys.count) }
     perform(next)
   }

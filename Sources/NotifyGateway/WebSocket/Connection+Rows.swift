@@ -80,12 +80,12 @@ extension Connection {
     let metrics = services.metrics
     let wall = WallClock.microseconds()
     let sinceDoorbell = work.batch.doorbell.map { Self.seconds(ContinuousClock.now - $0) }
-    for frame in frames {
-      guard work.firstReport(frame) else { continue }
-      let row = work.batch.frames[frame]
-      if let sinceDoorbell { metrics.doorbellToSocket.record(sinceDoorbell) }
-      if let created = row.createdAt { metrics.createdToSocket.record(Double(wall - created) / 1_000_000) }
-      if !acknowledges { hub.confirm(WrittenRow(key: row.key, user: user)) }
+    hub.confirm { written in
+      work.report(frames) { row in
+        if let sinceDoorbell { metrics.doorbellToSocket.record(sinceDoorbell) }
+        if let created = row.createdAt { metrics.createdToSocket.record(Double(wall - created) / 1_000_000) }
+        if !acknowledges { written.append(WrittenRow(key: row.key, user: user)) }
+      }
     }
     metrics.rowsDelivered.increment(by: frames.count)
   }
@@ -180,8 +180,8 @@ extension Connection {
       lastHeard = eventLoop.now
       counter.increment(by: rows)
       if let user, !acknowledges {
-        for selection in selections {
-          for key in selection.keys { hub.confirm(WrittenRow(key: key, user: user)) }
+        hub.confirm { written in
+          for selection in selections { written += selection.keys.map { WrittenRow(key: $0, user: user) } }
         }
       }
       next(self, true)
