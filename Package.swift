@@ -91,6 +91,7 @@ let package = Package(
       name: "NotifyGateway",
       dependencies: [
         "CZlib", "NotifyCore",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

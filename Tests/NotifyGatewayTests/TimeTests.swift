@@ -26,7 +26,8 @@ struct TimeTests {
       channel = NIOAsyncTestingChannel(loop: loop)
       hub = Hub(eventLoops: [loop], services: services)
       offer = Handshake.Offer(
-        remote: "192.0.2.1", credential: credential, since: nil, acknowledges: false, answersSubprotocol: false)
+        key: "", remote: "192.0.2.1", credential: credential, since: nil, acknowledges: false, answersSubprotocol: false
+      )
     }
 
     private let offer: Handshake.Offer

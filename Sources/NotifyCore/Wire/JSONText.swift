@@ -2,6 +2,8 @@
 package enum JSONText {
   /// A JSON string, quoted and escaped (RFC 8259).
   package static func string(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    if isPlain { return "\"" + text + "\"" }
     var json = "\""
     json.reserveCapacity(text.utf8.count + 2)
     for scalar in text.unicodeScalars {

@@ -14,8 +14,20 @@ package enum Timestamp {
     let rest = remainder < 0 ? remainder + perDay : remainder
     let (year, month, dayOfMonth) = civil(day)
     let seconds = rest / 1_000_000
-    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(dayOfMonth, 2))T\(padded(seconds / 3600, 2)):"
-      + "\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2)).\(padded(rest % 1_000_000, 6))+00:00"
+    var text: [UInt8] = []
+    text.reserveCapacity(32)
+    text.appendDecimal(year, digits: 4)
+    let parts: [(mark: Unicode.Scalar, number: Int64)] = [
+      ("-", month), ("-", dayOfMonth), ("T", seconds / 3600), (":", seconds / 60 % 60), (":", seconds % 60),
+    ]
+    for part in parts {
+      text.append(UInt8(ascii: part.mark))
+      text.appendDecimal(part.number, digits: 2)
+    }
+    text.append(UInt8(ascii: "."))
+    text.appendDecimal(rest % 1_000_000, digits: 6)
+    text += "+00:00".utf8
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// The proleptic Gregorian date of a day counted from 1970-01-01.
@@ -31,10 +43,5 @@ package enum Timestamp {
     let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
     let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     return (year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
-  }
-
-  private static func padded(_ number: Int64, _ width: Int) -> String {
-    let digits = String(number.magnitude)
-    return (number < 0 ? "-" : "") + String(repeating: "0", count: max(0, width - digits.count)) + digits
   }
 }

@@ -1,21 +1,18 @@
+import Crypto
+import Foundation
 import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1
-import NIOWebSocket
 import NotifyCore
 
 /// From HTTP to WebSocket.
 extension HTTPHandler {
-  /// Used for `Sec-WebSocket-Accept` alone: NIO's own way to upgrade serves only a connection's first request, while
-  /// proxies send an upgrade on any connection that they keep.
-  private static let upgrader = NIOWebSocketServerUpgrader(
-    shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
-    upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
-
   /// Accepts a WebSocket, as far as there is room for it.
+  ///
+  /// NIO's own way to upgrade serves only a connection's first request, while proxies send an upgrade on any connection
+  /// that they keep.
   func upgrade(_ offer: Handshake.Offer, _ head: HTTPRequestHead) {
-    guard let context else { return }
     let second = Int64(hub.eventLoop.now.uptimeNanoseconds / 1_000_000_000)
     let admission = hub.services.admission.enter(address: offer.remote, second: second)
     if admission == .full {
@@ -25,22 +22,20 @@ extension HTTPHandler {
       return answer(.text(.serviceUnavailable, "too many connections", ["Retry-After": "5"]), to: head)
     }
     let connection = Connection(offer: offer, hub: hub)
-    Self.upgrader.buildUpgradeResponse(channel: context.channel, upgradeRequest: head, initialResponseHeaders: [:])
-      .assumeIsolated().whenComplete { [self] result in
-        switch result {
-        case .success(var headers):
-          if offer.answersSubprotocol {
-            headers.add(name: "Sec-WebSocket-Protocol", value: CredentialReader.subprotocol)
-          }
-          if let answer = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: answer) }
-          switchHandlers(to: connection, headers)
-          connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)
-          connection.flushIfNeeded()
-        case .failure:
-          hub.services.admission.leave(address: offer.remote)
-          answer(.text(.badRequest, "bad WebSocket handshake"), to: head)
-        }
-      }
+    var headers: HTTPHeaders = [
+      "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": Self.accept(offer.key),
+    ]
+    if offer.answersSubprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: CredentialReader.subprotocol) }
+    if let answer = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: answer) }
+    switchHandlers(to: connection, headers)
+    connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)
+    connection.flushIfNeeded()
+  }
+
+  /// Proves that the request was understood (RFC 6455 §4.2.2).
+  private static func accept(_ key: String) -> String {
+    let digest = Insecure.SHA1.hash(data: Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+    return Data(digest).base64EncodedString()
   }
 
   /// Leaves the connection as the only handler behind the socket (and TLS).

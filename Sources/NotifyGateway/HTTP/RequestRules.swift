@@ -21,7 +21,7 @@ enum RequestRules {
         return "the only Transfer-Encoding is chunked"
       }
     }
-    if isSwitching(head), !codings.isEmpty || (lengths.first.map { $0 != "0" } ?? false) {
+    if !codings.isEmpty || (lengths.first.map { $0 != "0" } ?? false), isSwitching(head) {
       return "an upgrade has no body"
     }
     for (_, value) in headers where value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {

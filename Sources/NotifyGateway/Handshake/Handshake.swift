@@ -7,6 +7,8 @@ import NotifyCore
 struct Handshake: Sendable {
   /// What a connect brings along.
   struct Offer: Sendable {
+    /// `Sec-WebSocket-Key`: 16 bytes in base64.
+    var key: String
     /// Where it comes from.
     var remote: String
     /// Nil where the request has none.
@@ -83,7 +85,8 @@ struct Handshake: Sendable {
     }
     return .upgrade(
       Offer(
-        remote: remote.of(peer: peer, headers: headers), credential: CredentialReader.read(headers, target),
+        key: keys[0], remote: remote.of(peer: peer, headers: headers),
+        credential: CredentialReader.read(headers, target),
         since: target.parameter("since"), acknowledges: target.parameter("ack") == "1",
         answersSubprotocol: CredentialReader.protocols(headers).contains { $0 == CredentialReader.subprotocol },
         extensions: extensions))

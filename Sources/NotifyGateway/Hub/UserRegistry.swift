@@ -25,7 +25,7 @@ final class UserRegistry: Sendable {
 
   /// Which of these users have a connection.
   func present(_ asked: [UserID]) -> [Bool] {
-    users.withLock { users in asked.map { users[$0] != nil } }
+    users.withLock { users in asked.map { users.index(forKey: $0) != nil } }
   }
 
   /// Which of these event loops have connections of some group's user.
