@@ -34,7 +34,7 @@ package struct Limits: Sendable, Equatable {
   /// Rows marked sent by one statement; more wait for the next.
   package static let markRows = 2_000
   /// How long written rows wait for others to be marked with them, unless `markEagerly` are there.
-  package static let markDelay: Duration = .milliseconds(25)
+  package static let markDelay: Duration = .milliseconds(5)
   /// Rows that are marked without waiting for others.
   package static let markEagerly = 256
   /// How long a row that somebody holds locked is left alone before its marking is tried again.

@@ -1,4 +1,6 @@
+import Dispatch
 import NIOCore
+import NIOPosix
 import NotifyCore
 import Testing
 
@@ -73,6 +75,24 @@ struct DeliveryTests {
       try await client.say(#"{"type":"ack","ids":[5,6]}"#)
       #expect(await running.confirmations.rows(2).map(\.key.id) == [6, 5])
       #expect(running.registry.text().contains("notify_bridge_ids_ignored_total 2\n"))
+    }
+  }
+
+  @Test("What an event loop takes in one turn makes no client look slow")
+  func together() async throws {
+    var limits = Limits()
+    limits.queueBytes = 20_000
+    try await RunningGateway.run(GatewaySettings(limits: limits)) { running in
+      let client = try await running.connected(user: 1)
+      let gate = DispatchSemaphore(value: 0)
+      let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
+      for eventLoop in loops { eventLoop.execute { gate.wait() } }
+      for id in 1...3 {
+        let data = "\"\(String(repeating: "x", count: 15_000))\""
+        await running.gateway.sink.deliver(Rows.batch([(1, [Int64(id)])], txid: 200 + UInt64(id), data: data))
+      }
+      for _ in loops { gate.signal() }
+      for id in 1...3 { #expect(try await client.frame().text.contains(#""id":\#(id),"#)) }
     }
   }
 

@@ -27,7 +27,8 @@ final class LoopHub {
   private(set) var connections: [Connection] = []
   private var httpHandlers: [ObjectIdentifier: HTTPHandler] = [:]
   private var touched: [Connection] = []
-  private var unflushedBatches = 0
+  /// Routed and not flushed yet: batches, and their bytes.
+  private var unflushed = (batches: 0, bytes: 0)
   private var written: [WrittenRow] = []
   private var handsOver = false
   private var isTicking = false
@@ -53,6 +54,8 @@ final class LoopHub {
   func route(_ batch: DeliveryBatch, _ bytes: ByteBuffer, isFollowed: Bool) {
     takeNews()
     routed += 1
+    // What waits for a flush here must not make its client look slow.
+    if unflushed.bytes + batch.bytes.count > services.limits.queueBytes { flush() }
     let work = BatchWork(batch, bytes)
     for group in batch.groups {
       for connection in groups[group.user] where connection.route(work, group.frames) {
@@ -63,10 +66,15 @@ final class LoopHub {
       self.cursor = cursor
       passed = batch.snapshot
     }
-    unflushedBatches += 1
+    unflushed.batches += 1
+    unflushed.bytes += batch.bytes.count
     // Bounded, or a store that is always ahead would put the flush off for ever.
-    if isFollowed, unflushedBatches < Limits.batchesInFlight { return }
-    unflushedBatches = 0
+    if isFollowed, unflushed.batches < Limits.batchesInFlight { return }
+    flush()
+  }
+
+  private func flush() {
+    unflushed = (0, 0)
     // What is confirmed meanwhile is handed over here, and needs no task of its own.
     handsOver = true
     for connection in touched { connection.flushRows() }
