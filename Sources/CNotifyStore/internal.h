@@ -245,7 +245,7 @@ void ns_sources_free(notify_store *store);
 
 // ---------------------------------------------------------------------------------------------------------- stream.c
 
-// Starts a stream of the twelve columns that row.c reads.
+// Starts a stream of the columns that row.c reads.
 notify_store_status ns_stream_start(notify_store *store, ns_stream_kind kind, const ns_statement *statement,
                                     int64_t deadline);
 // Frees what the stream holds; what the server still sends is thrown away later.

@@ -43,8 +43,10 @@ package final class BridgeMetrics: Sendable {
   package let queueBytes: Gauge
   /// Rows written to sockets and not yet marked.
   package let marksPending: Gauge
-  /// Seconds from the doorbell until the kernel took the row. The backend's own: `Recorder` takes any kind of number,
-  /// and what it costs to find out which is several times what recording it costs.
+  // The two that are recorded for each row are handlers of the backend itself: to convert a number of any kind, as
+  // `Recorder` does, costs several times what recording it does.
+
+  /// Seconds from the doorbell until the kernel took the row.
   package let doorbellToSocket: any RecorderHandler
   /// Seconds from the row's created_at until the kernel took it (PostgreSQL tells no commit time).
   package let createdToSocket: any RecorderHandler

@@ -173,7 +173,7 @@ void fake_add_timestamp(fake_result *result, int64_t microseconds_since_2000);
 void fake_add_text(fake_result *result, const char *text);
 void fake_add_null(fake_result *result, Oid type);
 
-// The items of streams: twelve columns.
+// The items of streams: eight columns.
 fake_result *fake_snapshot(const char *text);
 // The same with the three columns that only a replay has.
 fake_result *fake_replay_snapshot(const char *text);

@@ -84,6 +84,23 @@ static void a_replay_leaves_no_request_out(void) {
   }
 }
 
+static void a_replay_has_its_columns(void) {
+  const notify_store_replay_request request = {.user = "5"};
+  for (int columns = 8; columns <= 12; columns++) {
+    notify_store_row row;
+    notify_store *store = fake_store();
+    fake_result *snapshot = fake_replay_snapshot("20:20:");
+    if (columns > snapshot->columns) {
+      fake_add_bool(snapshot, true);
+    }
+    snapshot->columns = columns;
+    fake_answer(snapshot);
+    CHECK_EQUAL(notify_store_replay(store, &request, 1, 10, 1000, 1000), NOTIFY_STORE_OK);
+    CHECK_EQUAL(notify_store_next(store, 1000, &row), columns == 11 ? NOTIFY_STORE_OK : NOTIFY_STORE_BAD_ANSWER);
+    fake_finish(store);
+  }
+}
+
 static void arguments_of_a_replay_are_checked(void) {
   notify_store_replay_request request = {.user = "5"};
   notify_store *store = fake_store();
@@ -107,6 +124,7 @@ static void arguments_of_a_replay_are_checked(void) {
 const test replay_tests[] = {
     {"a replay tells each request before its rows", a_replay_tells_each_request},
     {"a replay whose answer leaves a request out or mixes them is refused", a_replay_leaves_no_request_out},
+    {"a replay has eleven columns, no more and no fewer", a_replay_has_its_columns},
     {"wrong arguments of a replay are told", arguments_of_a_replay_are_checked},
     {NULL, NULL},
 };

@@ -27,8 +27,7 @@ void tables_drop(notify_store *store);
 #define TABLES_ROW "00000000-0000-0000-0000-00000000000"
 #define TABLES_TEXT_SIZE 8192
 
-// What a stream gave, each item in a line: "source/id user data" and "sent" of a row, "request truncated more" and so
-// on.
+// What a stream gave, each item in a line: "source/id user data" of a row, "request truncated more" and so on.
 typedef struct table_items {
   char text[TABLES_TEXT_SIZE];
   char snapshot[SNAPSHOT_SIZE];

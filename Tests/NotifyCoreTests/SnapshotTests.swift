@@ -109,7 +109,8 @@ struct UserIDTests {
     "is a number only in its canonical form",
     arguments: [
       ("7", 7), ("-7", -7), ("0", 0), ("07", nil), ("+7", nil), (" 7", nil), ("7.0", nil), ("abc", nil), ("-0", nil),
-      ("9223372036854775807", Int64.max), ("9223372036854775808", nil),
+      ("9223372036854775807", Int64.max), ("9223372036854775808", nil), ("-9223372036854775808", Int64.min),
+      ("-9223372036854775809", nil), ("-", nil), ("7a", nil),
     ] as [(String, Int64?)])
   func integer(text: String, number: Int64?) {
     #expect(UserID(text)?.integer == number)

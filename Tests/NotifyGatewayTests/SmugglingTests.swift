@@ -1,4 +1,5 @@
 import NIOHTTP1
+import NotifyCore
 import Testing
 
 @testable import NotifyGateway
@@ -74,6 +75,43 @@ struct SmugglingTests {
       #expect(response.status == one.status)
       #expect(response.headers["connection"] == ["close"])
       await #expect(throws: RawClient.Ended.self) { try await client.response() }
+    }
+  }
+
+  /// Issues no ticket before the test lets it.
+  private final class HeldIssuer: CredentialLookup {
+    let asked: AsyncStream<CheckedContinuation<Void, Never>>
+    private let continuation: AsyncStream<CheckedContinuation<Void, Never>>.Continuation
+
+    init() { (asked, continuation) = AsyncStream.makeStream() }
+
+    func lookUp(_ question: CredentialQuestion) async -> CredentialAnswer {
+      await withCheckedContinuation { continuation.yield($0) }
+      return .unavailable("away")
+    }
+  }
+
+  @Test("An upgrade that waits behind a request of a peer that has gone takes nobody's place")
+  func gone() async throws {
+    let issuer = HeldIssuer()
+    var limits = Limits()
+    limits.connections = 1
+    let settings = GatewaySettings(serviceKey: Secret("service"), limits: limits)
+    try await RunningGateway.run(settings, lookup: issuer) { running in
+      let client = try await running.client()
+      try await client.send(
+        "POST /tickets HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer service\r\nContent-Length: 14\r\n\r\n"
+          + #"{"user_id":42}"# + "GET /ws/notifications/?token=user-7 HTTP/1.1\r\nHost: localhost\r\n"
+          + "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+          + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+      var asked = issuer.asked.makeAsyncIterator()
+      let held = await asked.next()
+      try await client.reset()
+      // Each event loop has seen what came before, once it has answered a later request.
+      for _ in 0..<4 { _ = try await running.client().request("GET /healthz") }
+      held?.resume()
+      for _ in 0..<20 { _ = try await running.client().request("GET /healthz") }
+      _ = try await running.connected(user: 1)
     }
   }
 

@@ -1,6 +1,6 @@
 /// A recipient, as the text that the database has for it.
 ///
-/// Inside the bridge every user id is text, whatever the column's type: a number and a string that read the same are the
+/// Inside the bridge every user id counts as text, whatever the column's type: a number and a string that read the same are the
 /// same user.
 package struct UserID: Hashable, Sendable, CustomStringConvertible {
   /// Most ids are numbers; those are kept as such, which hash and compare at a fraction of the cost.

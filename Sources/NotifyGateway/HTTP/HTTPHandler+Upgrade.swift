@@ -13,6 +13,8 @@ extension HTTPHandler {
   /// NIO's own way to upgrade serves only a connection's first request, while proxies send an upgrade on any connection
   /// that they keep.
   func upgrade(_ offer: Handshake.Offer, _ head: HTTPRequestHead) {
+    // The peer may have gone while its request waited for the answer to the one before.
+    guard context != nil else { return }
     let second = Int64(hub.eventLoop.now.uptimeNanoseconds / 1_000_000_000)
     let admission = hub.services.admission.enter(address: offer.remote, second: second)
     if admission == .full {

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -61,6 +62,11 @@ actor RawClient {
   func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)) }
   func send(bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
   func close() async { try? await channel.close() }
+  /// Closes without a word of goodbye: the peer gets a reset.
+  func reset() async throws {
+    try await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+    try await channel.close()
+  }
 
   /// Takes nothing from the socket any more.
   func stopReading() async throws { try await channel.setOption(.autoRead, value: false).get() }
