@@ -2,7 +2,7 @@ import NotifyCore
 
 /// Rows as the store reads them.
 enum Rows {
-  static let oneTable = SourceList([.init(number: 1, name: "public.notification", recipientKind: .integer)])
+  static let oneTable = TableCatalog([.init(number: 1, name: "public.notification", recipientKind: .integer)])
   static let payload = Array(#"{"title":"Your order was shipped","url":"/orders/81234","n":7}"#.utf8)
   /// 2026-11-23T08:00:00Z in microseconds since 1970.
   static let instant: Int64 = 1_795_420_800_000_000

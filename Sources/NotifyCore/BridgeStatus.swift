@@ -21,7 +21,7 @@ package final class BridgeStatus: Sendable {
 
   private let state = Mutex(State())
   /// The tables whose rows are delivered.
-  package let served = ServedSources()
+  package let served = CurrentTableCatalog()
 
   /// Starts as not connected.
   package init() {}

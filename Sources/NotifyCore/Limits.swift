@@ -24,7 +24,7 @@ package struct Limits: Sendable, Equatable {
   /// Connections whose replay is read by one statement; more wait for the next.
   package static let replayRequests = 256
   /// Bytes held back for a connection that catches up; beyond, they are dropped and it catches up again.
-  package static let heldBytes = 8 << 20
+  package static let catchUpBytes = 8 << 20
   /// Credentials looked up by one statement; more wait for the next.
   package static let lookups = 256
   /// Revocations remembered for credentials that are being verified; beyond, those are verified again.
@@ -103,7 +103,7 @@ package struct Limits: Sendable, Equatable {
   /// Rows after `since` that were sent before; beyond, none of them comes and `replay_truncated` says so.
   package var replayRows = 1_000
   /// Rows held back for a connection that catches up; beyond, they are dropped and it catches up again.
-  package var heldRows = 10_000
+  package var catchUpRows = 10_000
   /// Seconds for the request head, and for the TLS handshake, each; beyond, the connection is closed.
   package var handshakeSeconds = 10
   /// Users whose oldest unsent row is remembered; for others look-ups have no lower bound.

@@ -34,13 +34,13 @@ extension DeliverySink {
 /// Takes what happened to rows on sockets; the store's side of the path. Returns at once, from any thread.
 package protocol ConfirmationSink: Sendable {
   /// Rows were written to a socket (or acknowledged): they are to be marked sent.
-  func written(_ rows: [WrittenRow])
+  func written(_ rows: [PendingMark])
   /// A user has read rows.
   func read(user: UserID, rows: [RowName])
 }
 
 /// A row that reached a device of its user.
-package struct WrittenRow: Hashable, Sendable {
+package struct PendingMark: Hashable, Sendable {
   package let key: RowKey
   package let user: UserID
 
@@ -85,11 +85,11 @@ package struct ReplayRequest: Sendable {
   package let user: UserID
   package let wanted: Wanted
   /// Tells whether anybody still waits for the answer.
-  package let ticket: ReplayTicket
+  package let ticket: ReplayCancellation
   /// How many lost connections to the database `wanted` takes into account. After later ones its snapshots are lowered.
   package let generation: UInt64
 
-  package init(user: UserID, wanted: Wanted, ticket: ReplayTicket, generation: UInt64 = 0) {
+  package init(user: UserID, wanted: Wanted, ticket: ReplayCancellation, generation: UInt64 = 0) {
     self.user = user
     self.wanted = wanted
     self.ticket = ticket

@@ -8,7 +8,7 @@ import ServiceLifecycle
 
 /// The side of the bridge that browsers see: HTTP and WebSocket on one port.
 package final class Gateway: Service, Sendable {
-  private let services: Services
+  private let services: GatewayDependencies
   private let registry: PrometheusRegistry
   private let lookup: (any CredentialLookup)?
   private let routes: (@Sendable (Router<BasicRequestContext>) -> Void)?
@@ -33,7 +33,7 @@ package final class Gateway: Service, Sendable {
     registry: PrometheusRegistry, logger: Logger, routes: (@Sendable (Router<BasicRequestContext>) -> Void)? = nil,
     onListening: @escaping @Sendable (String) -> Void
   ) {
-    services = Services(
+    services = GatewayDependencies(
       settings: settings, authenticator: authenticator, confirmations: confirmations, replays: replays, status: status,
       metrics: metrics, logger: logger)
     self.registry = registry
@@ -69,10 +69,10 @@ package final class Gateway: Service, Sendable {
     let settings = services.settings
     let files = try TLSFiles(settings)
     tls.files = files
-    let sockets = Sockets(limit: settings.limits.connections + GatewayLimits.spareSockets)
+    let sockets = SocketCounter(limit: settings.limits.connections + GatewayLimits.spareSockets)
     let handshake = try Handshake(settings)
-    let listener = Listener(group: group, hub: hub, sockets: sockets, tls: files)
-    let plain = Listener(group: group, hub: hub, sockets: sockets, tls: nil)
+    let listener = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: files)
+    let plain = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: nil)
     var ports = [
       try await listener.bind(
         host: settings.host, port: settings.port, site: site(handshake, isAdmin: false, isSecure: files != nil))
@@ -94,7 +94,7 @@ package final class Gateway: Service, Sendable {
   }
 
   /// Takes nothing new, closes all sockets and waits for their ends.
-  private func drain(_ ports: [any Channel], _ sockets: Sockets) async {
+  private func drain(_ ports: [any Channel], _ sockets: SocketCounter) async {
     services.status.draining()
     for port in ports { try? await port.close() }
     hub.onEveryLoop { $0.drain() }

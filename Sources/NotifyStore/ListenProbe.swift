@@ -10,10 +10,10 @@ package enum ListenProbe {
   ///
   /// - Parameter url: where the listener is connected to.
   /// - Returns: whether the notification arrived.
-  package static func hears(_ listener: Connection, at url: Secret) throws(StoreError) -> Bool {
+  package static func hears(_ listener: PGConnection, at url: Secret) throws(StoreError) -> Bool {
     let channel = "notify_bridge_check_\(UInt32.random(in: 0...UInt32.max))"
     try listener.listen(channel, timeout: statement)
-    let notifier = try Connection.connect(url: url, applicationName: "notify-bridge check", timeout: .seconds(2))
+    let notifier = try PGConnection.connect(url: url, applicationName: "notify-bridge check", timeout: .seconds(2))
     defer { notifier.close() }
     try notifier.query("SELECT pg_notify($1, '')", [channel], timeout: statement)
     let deadline = ContinuousClock.now + statement

@@ -20,8 +20,8 @@ package actor LookupReader: Service, CredentialLookup {
   }
 
   private let context: StoreContext
-  private let worker: Worker
-  private nonisolated let signal: Worker.Signal
+  private let worker: RetryingConnection
+  private nonisolated let signal: RetryingConnection.Signal
   private nonisolated let inbox = Mutex(Inbox())
   private let userTable: String?
   private var waiting: [Asked] = []
@@ -33,7 +33,7 @@ package actor LookupReader: Service, CredentialLookup {
   package init(_ context: StoreContext, userTable: String? = nil) throws {
     self.context = context
     self.userTable = userTable
-    worker = try Worker("auth", context)
+    worker = try RetryingConnection("auth", context)
     signal = worker.signal
   }
 

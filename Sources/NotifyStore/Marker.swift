@@ -20,14 +20,14 @@ package actor Marker: Service, ConfirmationSink {
 
   /// A row with the history that it was reported in: another connection may have found a new one before this one does.
   private struct Report: Sendable {
-    let row: WrittenRow
+    let row: PendingMark
     let epoch: Epoch?
   }
 
   private let context: StoreContext
-  private let worker: Worker
+  private let worker: RetryingConnection
   private nonisolated let metrics: BridgeMetrics
-  private nonisolated let signal: Worker.Signal
+  private nonisolated let signal: RetryingConnection.Signal
   private nonisolated let inbox = Inbox<Report>()
   private nonisolated let receipts = Inbox<Receipt>()
   /// As they were reported; while they are marked, each once and those of one table side by side, the oldest first.
@@ -35,19 +35,19 @@ package actor Marker: Service, ConfirmationSink {
   private var locked: [RowKey: Report] = [:]
   private var lockedUntil: ContinuousClock.Instant?
   private var unreported: [Receipt] = []
-  private var moment: Lineage.Moment?
+  private var moment: GenerationFence.Generation?
 
   package init(_ context: StoreContext) throws {
     self.context = context
     metrics = context.metrics
-    worker = try Worker("mark", context)
+    worker = try RetryingConnection("mark", context)
     signal = worker.signal
   }
 
   // MARK: From any thread
 
-  package nonisolated func written(_ rows: [WrittenRow]) {
-    let epoch = context.lineage.moment?.epoch
+  package nonisolated func written(_ rows: [PendingMark]) {
+    let epoch = context.fence.moment?.epoch
     let (before, now) = inbox.append(rows.map { Report(row: $0, epoch: epoch) })
     // The thread waits for the first row, then for a batch worth marking at once.
     if before == 0 || (before < Limits.markEagerly && now >= Limits.markEagerly) { signal.wake() }
@@ -58,7 +58,7 @@ package actor Marker: Service, ConfirmationSink {
       metrics.idsIgnored.increment(by: rows.count)
       return
     }
-    let epoch = context.lineage.moment?.epoch
+    let epoch = context.fence.moment?.epoch
     let (before, _) = receipts.append(rows.map { Receipt(user: user, row: $0, epoch: epoch) })
     if before == 0 { signal.wake() }
   }
@@ -162,7 +162,7 @@ package actor Marker: Service, ConfirmationSink {
     let keys = reports.map(\.row.key)
     let marking = try worker.connection.markSent(keys, in: source, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let moment {
-      context.lineage.committed(transaction, generation: moment.generation)
+      context.fence.committed(transaction, generation: moment.generation)
     }
     pending.removeFirst(taken.count)
     for index in marking.left { locked[keys[index]] = reports[index] }

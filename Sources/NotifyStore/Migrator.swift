@@ -10,10 +10,10 @@ package struct Migrator {
   /// Names the advisory lock that migrators queue for: "NBmigrat" as ASCII.
   private static let lock = "5638894553617293684"
 
-  private let connection: Connection
+  private let connection: PGConnection
   private let migrations: [Migration]
 
-  package init(_ connection: Connection, migrations: [Migration] = Migration.all) {
+  package init(_ connection: PGConnection, migrations: [Migration] = Migration.all) {
     self.connection = connection
     self.migrations = migrations
   }

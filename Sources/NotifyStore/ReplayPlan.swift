@@ -3,7 +3,7 @@ internal import NotifyCore
 /// How one request for a replay is put to the database, and its page made from the answer.
 struct ReplayPlan {
   let request: ReplayRequest
-  let query: Connection.ReplayQuery
+  let query: PGConnection.ReplayQuery
   /// A later page: the first page's snapshot.
   private let firstSnapshot: Snapshot?
   private let since: Snapshot?
@@ -57,7 +57,7 @@ struct ReplayPlan {
     self.wantsUnsent = wantsUnsent
     self.isForeign = isForeign
     self.promisesAll = promisesAll
-    query = Connection.ReplayQuery(
+    query = PGConnection.ReplayQuery(
       user: request.user, lowest: from, wantsUnsent: wantsUnsent, since: since, sentLimit: sentLimit,
       page: firstSnapshot, after: after)
   }
@@ -70,7 +70,7 @@ struct ReplayPlan {
   ///   - hasMore: the page is not the last one.
   ///   - moment: the present when the statement began.
   func page(
-    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool, moment: Lineage.Moment
+    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool, moment: GenerationFence.Generation
   ) -> ReplayPage {
     let replaySnapshot = firstSnapshot ?? snapshot
     let next = hasMore ? rows.keys.last : nil

@@ -14,19 +14,19 @@ package actor ReplayReader: Service, ReplaySource {
   }
 
   private let context: StoreContext
-  private let worker: Worker
-  private nonisolated let signal: Worker.Signal
+  private let worker: RetryingConnection
+  private nonisolated let signal: RetryingConnection.Signal
   private nonisolated let inbox = Inbox<Asked>()
   private var waiting: [Asked] = []
 
   package init(_ context: StoreContext) throws {
     self.context = context
-    worker = try Worker("replay", context)
+    worker = try RetryingConnection("replay", context)
     signal = worker.signal
   }
 
   package nonisolated func replay(_ request: ReplayRequest, _ answer: @escaping @Sendable (ReplayPage) -> Void) {
-    if let moment = context.lineage.moment {
+    if let moment = context.fence.moment {
       let page = context.unsent.withLock {
         ReplayPage.ofNothingMissed(
           request, unsent: $0, epoch: moment.epoch, generation: moment.generation, durable: moment.durable)
@@ -69,7 +69,7 @@ package actor ReplayReader: Service, ReplaySource {
 
   /// Reads a page for the oldest requests and answers them; what fails stays waiting.
   private func read() throws(StoreError) {
-    guard let moment = context.lineage.moment else { return }
+    guard let moment = context.fence.moment else { return }
     let batch = Array(waiting.prefix(Limits.replayRequests))
     waiting.removeFirst(batch.count)
     var pages: [ReplayPage?] = Array(repeating: nil, count: batch.count)
@@ -78,7 +78,7 @@ package actor ReplayReader: Service, ReplaySource {
 
     let plans = batch.map { asked in
       ReplayPlan(
-        context.lineage.current(asked.request), epoch: moment.epoch, limits: context.limits,
+        context.fence.current(asked.request), epoch: moment.epoch, limits: context.limits,
         lowest: context.unsent.withLock { $0.lowest(asked.request.user) },
         purged: context.purged.load(ordering: .relaxed))
     }

@@ -9,13 +9,13 @@ package final class StoreContext: Sendable {
   package let status: BridgeStatus
   package let metrics: BridgeMetrics
   let logger: Logger
-  let lineage = Lineage()
+  let fence = GenerationFence()
   let unsent: Mutex<UnsentIndex>
   /// Where the listener hands over to.
   let sink = Mutex<(any DeliverySink)?>(nil)
   /// What the newest delta saw whose revocations and rows were handed over; nil while the listener is not connected.
   let handedOver = Mutex<Snapshot?>(nil)
-  private let sources = Mutex<(version: UInt64, list: [StoreSource])>((0, []))
+  private let sources = Mutex<(version: UInt64, list: [TableMapping])>((0, []))
   /// The newest transaction of which the retention has deleted a row; 0 for none.
   let purged = Atomic<UInt64>(0)
 
@@ -34,13 +34,13 @@ package final class StoreContext: Sendable {
   let payloadFailed = Atomic<Bool>(false)
 
   /// Other tables are served from now on.
-  func serve(_ listing: StoreSource.Listing) {
+  func serve(_ listing: TableMapping.Listing) {
     sources.withLock { $0 = ($0.version + 1, listing.served) }
     status.served.current = listing.list
   }
 
   /// The tables that are served, where they are others than at `version`.
-  func sources(since version: UInt64) -> (version: UInt64, list: [StoreSource])? {
+  func sources(since version: UInt64) -> (version: UInt64, list: [TableMapping])? {
     sources.withLock { $0.version == version ? nil : $0 }
   }
 

@@ -17,7 +17,7 @@ enum Program {
     guard word != "help", !known.contains(word) else { return }
     let nearest = NearestName.nearest(to: word, among: known).map { "Did you mean: notify-bridge \($0)\n" } ?? ""
     throw Failure(
-      "there is no command \"\(Line.shortened(word, to: 40))\"",
+      "there is no command \"\(TerminalText.shortened(word, to: 40))\"",
       remedy: nearest + "The commands are: \(known.joined(separator: ", "))", status: .usage)
   }
 

@@ -99,7 +99,7 @@ struct DeltaReaderTests {
 @Suite("The index of unsent rows")
 struct UnsentIndexTests {
   let user = UserID(1)
-  func row(_ txid: UInt64) -> WrittenRow { WrittenRow(key: RowKey(txid: txid, id: 1), user: user) }
+  func row(_ txid: UInt64) -> PendingMark { PendingMark(key: RowKey(txid: txid, id: 1), user: user) }
 
   @Test("bounds nothing before the scan has ended")
   func beforeScan() {
@@ -154,7 +154,7 @@ struct BatchTests {
       nil, [true, true, true], [true, false, true], [false, true, false], [false, false, false],
     ]
     for wanted in cases {
-      var builder = BatchBuilder(sources: SourceList())
+      var builder = BatchBuilder(sources: TableCatalog())
       for (id, user) in [1, 2, 1, 3, 2, 1].enumerated() {
         builder.add(
           user: UserID(Int64(user)), key: RowKey(txid: 10, id: Int64(id)), createdAt: nil,
@@ -225,7 +225,8 @@ struct NothingMissedTests {
     _ wanted: ReplayRequest.Wanted, unsent: UnsentIndex, askedIn generation: UInt64 = 3
   ) -> ReplayPage? {
     ReplayPage.ofNothingMissed(
-      ReplayRequest(user: UserID(1), wanted: wanted, ticket: ReplayTicket(), generation: generation), unsent: unsent,
+      ReplayRequest(user: UserID(1), wanted: wanted, ticket: ReplayCancellation(), generation: generation),
+      unsent: unsent,
       epoch: Epoch(systemIdentifier: 1, timeline: 1), generation: 3, durable: 99)
   }
 

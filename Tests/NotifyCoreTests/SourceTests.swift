@@ -4,8 +4,8 @@ import Testing
 
 @Suite("Sources: the served tables and what names their rows")
 struct SourceTests {
-  let one = SourceList([.init(number: 3, name: "public.notification", recipientKind: .integer)])
-  let two = SourceList([
+  let one = TableCatalog([.init(number: 3, name: "public.notification", recipientKind: .integer)])
+  let two = TableCatalog([
     .init(number: 3, name: "public.notification", recipientKind: .uuid),
     .init(number: 4, name: #"shop."Order""#, recipientKind: .text),
   ])
@@ -17,7 +17,7 @@ struct SourceTests {
     #expect(one.number(named: "public.other") == nil)
     #expect(two.jsonName(of: 4) == #""shop.\"Order\"""#)
     #expect(two.number(named: nil) == nil && two.number(named: #"shop."Order""#) == 4)
-    #expect(SourceList().number(named: nil) == nil)
+    #expect(TableCatalog().number(named: nil) == nil)
   }
 
   @Test("a user's id is a number on the wire where some table has integers for recipients")

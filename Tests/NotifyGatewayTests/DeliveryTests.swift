@@ -115,8 +115,8 @@ struct DeliveryTests {
 
   @Test("A cursor that a loop was not woken for counts once the batches before it are routed, and once")
   func slot() {
-    let slot = NewsSlot()
-    let news = NewsSlot.News(cursor: "c1", snapshot: Snapshot(xmax: 9))
+    let slot = LazyCursor()
+    let news = LazyCursor.News(cursor: "c1", snapshot: Snapshot(xmax: 9))
     slot.put(news)
     #expect(slot.take(routed: 0)?.cursor == "c1")
     #expect(slot.take(routed: 0) == nil)

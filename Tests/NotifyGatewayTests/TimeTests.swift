@@ -14,12 +14,12 @@ struct TimeTests {
     let channel: NIOAsyncTestingChannel
     let replays: TestReplays
     let hub: Hub
-    private let services: Services
+    private let services: GatewayDependencies
 
     init(credential: Credential?, settings: GatewaySettings = GatewaySettings(), answers: Bool = true) {
       replays = TestReplays(answersItself: answers)
       let registry = PrometheusRegistry()
-      services = Services(
+      services = GatewayDependencies(
         settings: settings, authenticator: TestAuthenticator(), confirmations: TestConfirmations(), replays: replays,
         status: BridgeStatus(), metrics: BridgeMetrics(factory: registry),
         logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
@@ -40,7 +40,7 @@ struct TimeTests {
           _ = services.admission.enter(address: offer.remote, second: 0)
           try await channel.connect(to: SocketAddress(ipAddress: "192.0.2.1", port: 1)).get()
           try await loop.executeInContext {
-            let connection = Connection(offer: offer, hub: hub.members[0].loop.value)
+            let connection = ClientConnection(offer: offer, hub: hub.members[0].loop.value)
             try channel.pipeline.syncOperations.addHandler(connection)
             connection.begin(refusal: nil)
           }

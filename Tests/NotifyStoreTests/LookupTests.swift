@@ -22,10 +22,10 @@ struct LookupTests {
   }
 
   /// Runs the reader, and the listener that confirms its connection, around a test.
-  func run(_ body: (LookupReader, Connection) async throws -> Void) async throws {
-    let listener = try Listener(context, sink: sink)
+  func run(_ body: (LookupReader, PGConnection) async throws -> Void) async throws {
+    let listener = try DeltaFetcher(context, sink: sink)
     let reader = try LookupReader(context)
-    let connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try connection.query(
       """
       CREATE TABLE auth_user (id bigint PRIMARY KEY, password text, is_active boolean);
@@ -110,7 +110,7 @@ struct LookupTests {
     }
   }
 
-  private func waiting(_ connection: Connection) throws -> Int {
+  private func waiting(_ connection: PGConnection) throws -> Int {
     Int(try connection.query("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] ?? "") ?? 0
   }
 

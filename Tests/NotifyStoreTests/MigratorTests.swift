@@ -30,7 +30,7 @@ struct MigratorTests {
     let applied = try await withThrowingTaskGroup(of: Int.self) { group in
       for _ in 0..<6 {
         group.addTask {
-          let connection = try Connection.connect(url: .init(url), applicationName: "test", timeout: .seconds(10))
+          let connection = try PGConnection.connect(url: .init(url), applicationName: "test", timeout: .seconds(10))
           return try Migrator(connection).apply().count
         }
       }

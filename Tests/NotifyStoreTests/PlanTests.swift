@@ -9,13 +9,13 @@ struct PlanTests {
   static let planning = 50
 
   let cluster: TestCluster
-  let connection: Connection
+  let connection: PGConnection
   let url: Secret
 
   init() throws {
     cluster = try TestCluster()
     url = try cluster.database("big")
-    connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try connection.query(
       """
       INSERT INTO notification (user_id, data, is_sent, sent_at, txid)
@@ -64,7 +64,7 @@ struct PlanTests {
 
   @Test("a delta does not read the rows of a transaction that is still in progress")
   func inProgress() throws {
-    let writer = try Connection.connect(url: url, applicationName: "writer", timeout: .seconds(10))
+    let writer = try PGConnection.connect(url: url, applicationName: "writer", timeout: .seconds(10))
     try writer.query("BEGIN")
     try writer.query("INSERT INTO notification (user_id, data) SELECT i, '1' FROM generate_series(1, 20000) AS i")
     // A later transaction has ended, so the open one is in progress by name.
@@ -89,7 +89,7 @@ struct PlanTests {
     let keys = texts.compactMap { row in
       row[0].flatMap { UInt64($0) }.flatMap { txid in row[1].flatMap { Int64($0) }.map { RowKey(txid: txid, id: $0) } }
     }
-    let holder = try Connection.connect(url: url, applicationName: "holder", timeout: .seconds(10))
+    let holder = try PGConnection.connect(url: url, applicationName: "holder", timeout: .seconds(10))
     try holder.query("BEGIN; SELECT FROM notification WHERE id = \(keys[0].id) FOR UPDATE")
     let before = try reads()
     let marking = try connection.markSent(keys, in: 1, timeout: .seconds(30))

@@ -34,12 +34,13 @@ struct RevocationOrderTests {
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let sink = HeldSink()
-    let listener = try Listener(context, sink: sink)
+    let listener = try DeltaFetcher(context, sink: sink)
     let replays = try ReplayReader(context)
-    let connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     let page = { (user: Int64) in
       await withCheckedContinuation { continuation in
-        replays.replay(ReplayRequest(user: UserID(user), wanted: .connecting(since: nil), ticket: ReplayTicket())) {
+        replays.replay(ReplayRequest(user: UserID(user), wanted: .connecting(since: nil), ticket: ReplayCancellation()))
+        {
           // What had been handed over when the page was.
           continuation.resume(returning: (page: $0, revoked: sink.revoked.withLock { $0 }))
         }

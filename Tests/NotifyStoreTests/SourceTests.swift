@@ -9,13 +9,13 @@ import Testing
 struct SourceTests {
   let cluster: TestCluster
   let context: StoreContext
-  let connection: Connection
+  let connection: PGConnection
   let sink = RecordingSink()
 
   init() throws {
     cluster = try TestCluster()
     let url = try cluster.database("served")
-    connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
     context = StoreContext(
@@ -42,8 +42,8 @@ struct SourceTests {
   }
 
   func run(_ body: (ReplayReader, Marker) async throws -> Void) async throws {
-    let listener = try Listener(context, sink: sink)
-    let (marker, replays, housekeeper) = (try Marker(context), try ReplayReader(context), try Housekeeper(context))
+    let listener = try DeltaFetcher(context, sink: sink)
+    let (marker, replays, housekeeper) = (try Marker(context), try ReplayReader(context), try Maintenance(context))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
       group.addTask { try await marker.run() }
@@ -56,7 +56,7 @@ struct SourceTests {
 
   func page(_ replays: ReplayReader, _ user: UserID) async -> ReplayPage {
     await withCheckedContinuation { continuation in
-      replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayTicket())) {
+      replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayCancellation())) {
         continuation.resume(returning: $0)
       }
     }
@@ -88,7 +88,7 @@ struct SourceTests {
         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
         CREATE TRIGGER tell AFTER UPDATE ON public."Order ""x""" FOR EACH STATEMENT EXECUTE FUNCTION tell()
         """#)
-      marker.written(keys.map { WrittenRow(key: $0, user: user) })
+      marker.written(keys.map { PendingMark(key: $0, user: user) })
       #expect(try connection.wait(.seconds(30)).doorbells > 0)
       while await !page(replays, user).batch.frames.isEmpty {}
       #expect(try connection.query(#"SELECT sent_at IS NOT NULL FROM public."Order ""x""""#) == [["t"]])

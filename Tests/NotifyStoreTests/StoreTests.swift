@@ -56,12 +56,12 @@ struct StoreTests {
   }
 
   /// Runs the services around a test.
-  func run(_ body: (ReplayReader, Marker, Connection) async throws -> Void) async throws {
-    let listener = try Listener(context, sink: sink)
+  func run(_ body: (ReplayReader, Marker, PGConnection) async throws -> Void) async throws {
+    let listener = try DeltaFetcher(context, sink: sink)
     let marker = try Marker(context)
     let replays = try ReplayReader(context)
-    let housekeeper = try Housekeeper(context)
-    let connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    let housekeeper = try Maintenance(context)
+    let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
       group.addTask { try await marker.run() }
@@ -76,7 +76,7 @@ struct StoreTests {
     _ replays: ReplayReader, _ user: Int64, _ wanted: ReplayRequest.Wanted = .connecting(since: nil)
   ) async -> ReplayPage {
     await withCheckedContinuation { continuation in
-      replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayTicket())) {
+      replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayCancellation())) {
         continuation.resume(returning: $0)
       }
     }
@@ -97,7 +97,7 @@ struct StoreTests {
         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
         CREATE TRIGGER tell AFTER UPDATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION tell()
         """)
-      marker.written([WrittenRow(key: rows[0], user: UserID(1))])
+      marker.written([PendingMark(key: rows[0], user: UserID(1))])
       #expect(try connection.wait(.seconds(30)).doorbells > 0)
       let row = try connection.query("SELECT is_sent, sent_at IS NOT NULL FROM notification")
       #expect(row == [["t", "t"]])
@@ -114,7 +114,7 @@ struct StoreTests {
       while context.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
       // Each is marked before the next report; the last one tells that the second was taken.
       for (row, user) in [(rows[0], 1), (rows[0], 1), (rows[2], 2)] as [(RowKey, Int64)] {
-        marker.written([WrittenRow(key: row, user: UserID(user))])
+        marker.written([PendingMark(key: row, user: UserID(user))])
         if row == rows[0] { while await page(replays, 1).batch.frames.contains(where: { $0.key == row }) {} }
       }
       while await page(replays, 2).batch.frames.count > 1 {}
@@ -138,7 +138,7 @@ struct StoreTests {
         let asking = Atomic(true)
         let (answers, continuation) = AsyncStream.makeStream(of: (Bool, ReplayPage).self)
         let wanted = ReplayRequest.Wanted.connecting(since: nil, joined: joined)
-        replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayTicket())) {
+        replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayCancellation())) {
           continuation.yield((asking.load(ordering: .sequentiallyConsistent), $0))
         }
         asking.store(false, ordering: .sequentiallyConsistent)
@@ -175,7 +175,7 @@ struct StoreTests {
     try await run { replays, _, _ in
       let user = try #require(UserID("no-number"))
       let page = await withCheckedContinuation { continuation in
-        replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayTicket())) {
+        replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayCancellation())) {
           continuation.resume(returning: $0)
         }
       }
@@ -219,10 +219,10 @@ struct StoreTests {
     settings.revocationsKept = .zero
     let late = StoreContext(
       settings: settings, limits: Limits(), status: BridgeStatus(), metrics: context.metrics, logger: context.logger)
-    let listener = try Listener(late, sink: sink)
+    let listener = try DeltaFetcher(late, sink: sink)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
-      let moment = try #require(await late.lineage.confirm())
+      let moment = try #require(await late.fence.confirm())
       try cluster.connect().query(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
       for await news in sink.news {
@@ -240,9 +240,9 @@ struct StoreTests {
     let empty = StoreContext(
       settings: StoreSettings(url: cluster.url, version: "test", retentionDays: 0), limits: Limits(),
       status: BridgeStatus(), metrics: context.metrics, logger: context.logger)
-    let listener = try Listener(empty, sink: sink)
+    let listener = try DeltaFetcher(empty, sink: sink)
     let error = await #expect(throws: StoreError.self) { try await listener.run() }
     #expect(error?.code == .schema)
-    #expect(await empty.lineage.confirm() == nil)
+    #expect(await empty.fence.confirm() == nil)
   }
 }

@@ -41,15 +41,15 @@ final class TestCluster: Sendable {
     script.waitUntilExit()
   }
 
-  func connect() throws -> Connection {
-    try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+  func connect() throws -> PGConnection {
+    try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
   }
 
   /// A new database, migrated.
   func database(_ name: String) throws -> Secret {
     try connect().query("CREATE DATABASE \(name)")
     let url = Secret(self.url.exposed.replacing(/\/postgres$/, with: "/\(name)"))
-    let connection = try Connection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     _ = try Migrator(connection).apply()
     return url
   }

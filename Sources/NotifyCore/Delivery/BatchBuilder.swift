@@ -24,7 +24,7 @@ package struct BatchBuilder: Sendable {
   /// What each of `users` has.
   package private(set) var shares: [Share] = []
   private var indices: [UserID: Int] = [:]
-  private var sources: SourceList
+  private var sources: TableCatalog
   /// The tables as JSON strings, where frames name them.
   private var names: [Int32: String] = [:]
   private var encoder = NotificationEncoder()
@@ -33,7 +33,7 @@ package struct BatchBuilder: Sendable {
   private var order: [Int] = []
 
   /// - Parameter sources: the served tables, named in the frames where they are several.
-  package init(sources: SourceList = SourceList()) {
+  package init(sources: TableCatalog = TableCatalog()) {
     self.sources = sources
     nameSources()
   }
@@ -41,7 +41,7 @@ package struct BatchBuilder: Sendable {
   /// Forgets what was added.
   ///
   /// - Parameter sources: the served tables from now on.
-  package mutating func restart(sources: SourceList) {
+  package mutating func restart(sources: TableCatalog) {
     forget()
     if sources == self.sources { return }
     self.sources = sources

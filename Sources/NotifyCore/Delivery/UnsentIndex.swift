@@ -50,7 +50,7 @@ package struct UnsentIndex: Sendable, Equatable {
   }
 
   /// A row was marked sent by this bridge.
-  package mutating func remove(_ row: WrittenRow) {
+  package mutating func remove(_ row: PendingMark) {
     // A row older than the entry was never counted in it.
     guard let place = entries.index(forKey: row.user), row.key.txid >= entries.values[place].oldest else { return }
     entries.values[place].rows -= 1

@@ -15,7 +15,7 @@ package enum ClientMessage: Equatable, Sendable {
 
   /// Reads one text message. Never fails; what can't be read is `.invalid`.
   package static func read(_ text: UnsafeRawBufferPointer) -> ClientMessage {
-    CommonMessage.read(text) ?? decode(text)
+    ClientMessageFastPath.read(text) ?? decode(text)
   }
 
   /// The same for every text, by a JSON decoder.

@@ -23,7 +23,7 @@ extension HTTPHandler {
         "connect rejected: as many connections as allowed", metadata: [LogKey.remote: "\(offer.remote)"])
       return answer(.text(.serviceUnavailable, "too many connections", ["Retry-After": "5"]), to: head)
     }
-    let connection = Connection(offer: offer, hub: hub)
+    let connection = ClientConnection(offer: offer, hub: hub)
     var headers: HTTPHeaders = [
       "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": Self.accept(offer.key),
     ]
@@ -41,7 +41,7 @@ extension HTTPHandler {
   }
 
   /// Leaves the connection as the only handler behind the socket (and TLS).
-  private func switchHandlers(to connection: Connection, _ headers: HTTPHeaders) {
+  private func switchHandlers(to connection: ClientConnection, _ headers: HTTPHeaders) {
     guard let context else { return }
     state = .upgraded
     let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)

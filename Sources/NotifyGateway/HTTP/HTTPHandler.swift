@@ -40,7 +40,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// The connection has had an answer already.
   private var isKeptAlive = false
   private var awaitsTLS: Bool
-  private var holdsRead = false
+  private var hasPendingRead = false
 
   init(
     site: HTTPSite, hub: LoopHub, encoder: HTTPResponseEncoder, decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -79,7 +79,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// Nothing more is read while a request is being answered.
   func read(context: ChannelHandlerContext) {
     if state == .answering {
-      holdsRead = true
+      hasPendingRead = true
     } else {
       context.read()
     }
@@ -216,8 +216,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// Reads what waited while a request was answered.
   private func resume() {
     while state == .reading, let part = waiting.popFirst() { take(part) }
-    if holdsRead, state == .reading {
-      holdsRead = false
+    if hasPendingRead, state == .reading {
+      hasPendingRead = false
       context?.read()
     }
   }
@@ -231,8 +231,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     let promise = context.eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenFailure { [self] _ in self.context?.close(promise: nil) }
     context.close(mode: .output, promise: promise)
-    if holdsRead {
-      holdsRead = false
+    if hasPendingRead {
+      hasPendingRead = false
       context.read()
     }
     startTimer(GatewayLimits.lingering)

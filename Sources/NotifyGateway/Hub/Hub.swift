@@ -10,9 +10,9 @@ final class Hub: DeliverySink {
     let loop: NIOLoopBoundBox<LoopHub>
     let queued = Atomic<Int>(0)
     let queuedBytes = QueueGauge()
-    let news = NewsSlot()
+    let news = LazyCursor()
 
-    init(_ eventLoop: any EventLoop, _ services: Services) {
+    init(_ eventLoop: any EventLoop, _ services: GatewayDependencies) {
       self.eventLoop = eventLoop
       loop = .makeBoxSendingValue(
         LoopHub(eventLoop: eventLoop, services: services, queuedBytes: queuedBytes, news: news), eventLoop: eventLoop)
@@ -35,7 +35,7 @@ final class Hub: DeliverySink {
   private let users: UserRegistry
   private let state = Mutex(State())
 
-  init(eventLoops: [any EventLoop], services: Services) {
+  init(eventLoops: [any EventLoop], services: GatewayDependencies) {
     self.eventLoops = eventLoops
     members = eventLoops.map { Member($0, services) }
     users = services.users
@@ -64,7 +64,7 @@ final class Hub: DeliverySink {
       if isConcerned {
         concerned += 1
       } else if let cursor = batch.cursor {
-        member.news.put(NewsSlot.News(cursor: cursor, snapshot: batch.snapshot))
+        member.news.put(LazyCursor.News(cursor: cursor, snapshot: batch.snapshot))
       }
     }
     if concerned == 0 { return }

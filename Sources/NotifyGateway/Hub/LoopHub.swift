@@ -5,13 +5,13 @@ import Synchronization
 /// One event loop's connections and what they have to know of the database. Touched only on its loop.
 final class LoopHub {
   let eventLoop: any EventLoop
-  let services: Services
+  let services: GatewayDependencies
   /// Nil where no connection has compressed frames.
   let deflater: Deflater?
   let inflater = Inflater()
 
   /// Who is in which group.
-  var groups = GroupTable<Connection>()
+  var groups = GroupTable<ClientConnection>()
   /// The newest cursor: all rows before it were routed on this loop.
   private(set) var cursor: String?
   /// What the newest delta saw that was routed to its end on this loop.
@@ -24,19 +24,19 @@ final class LoopHub {
   private(set) var revocations = RevocationHistory()
   private(set) var isDraining = false
 
-  private(set) var connections: [Connection] = []
+  private(set) var connections: [ClientConnection] = []
   private var httpHandlers: [ObjectIdentifier: HTTPHandler] = [:]
-  private var touched: [Connection] = []
+  private var touched: [ClientConnection] = []
   /// Routed and not flushed yet: batches, and their bytes.
   private var unflushed = (batches: 0, bytes: 0)
-  private var written: [WrittenRow] = []
+  private var written: [PendingMark] = []
   private var handsOver = false
   private var isTicking = false
   private let queuedBytes: QueueGauge
-  private let news: NewsSlot
+  private let news: LazyCursor
   private var routed: UInt64 = 0
 
-  init(eventLoop: any EventLoop, services: Services, queuedBytes: QueueGauge, news: NewsSlot) {
+  init(eventLoop: any EventLoop, services: GatewayDependencies, queuedBytes: QueueGauge, news: LazyCursor) {
     self.eventLoop = eventLoop
     self.services = services
     deflater = services.settings.deflateFromBytes.map {
@@ -52,11 +52,11 @@ final class LoopHub {
   ///
   /// - Parameter isFollowed: another batch waits already, so that one flush can serve both.
   func route(_ batch: DeliveryBatch, _ bytes: ByteBuffer, isFollowed: Bool) {
-    takeNews()
+    consumeLazyCursor()
     routed += 1
     // What waits for a flush here must not make its client look slow.
     if unflushed.bytes + batch.bytes.count > services.limits.queueBytes { flush() }
-    let work = BatchWork(batch, bytes)
+    let work = LoopBatch(batch, bytes)
     for group in batch.groups {
       for connection in groups[group.user] where connection.route(work, group.frames) {
         touched.append(connection)
@@ -83,14 +83,14 @@ final class LoopHub {
   }
 
   /// Learns of deltas that held nothing for this loop; call before `cursor` or `passed` is used.
-  func takeNews() {
+  func consumeLazyCursor() {
     guard let news = news.take(routed: routed) else { return }
     cursor = news.cursor
     passed = news.snapshot
   }
 
   /// Rows were written: `add` names them. They are handed over together at the end of this turn.
-  func confirm(_ add: (inout [WrittenRow]) -> Void) {
+  func confirm(_ add: (inout [PendingMark]) -> Void) {
     add(&written)
     if handsOver || written.isEmpty { return }
     handsOver = true
@@ -110,7 +110,7 @@ final class LoopHub {
   // MARK: The database
 
   func reconnected(generation: UInt64, durable: UInt64) {
-    takeNews()
+    consumeLazyCursor()
     self.generation = generation
     passed = passed?.lowered(to: durable + 1)
     for connection in connections {
@@ -121,7 +121,7 @@ final class LoopHub {
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {
-    takeNews()
+    consumeLazyCursor()
     self.epoch = epoch
     self.generation = generation
     cursor = nil
@@ -157,14 +157,14 @@ final class LoopHub {
   // MARK: Connections
 
   /// A connection begins.
-  func add(_ connection: Connection) {
+  func add(_ connection: ClientConnection) {
     connection.index = connections.count
     connections.append(connection)
     startTicking()
   }
 
   /// A connection has ended.
-  func remove(_ connection: Connection) {
+  func remove(_ connection: ClientConnection) {
     let index = connection.index
     guard connections.indices.contains(index), connections[index] === connection else { return }
     let last = connections.removeLast()
@@ -192,7 +192,7 @@ final class LoopHub {
   }
 
   private func tick() {
-    takeNews()
+    consumeLazyCursor()
     let beat = Heartbeat(now: eventLoop.now, wall: WallClock.microseconds(), cursor: cursor)
     var queued = 0
     // Backwards: a connection that ends meanwhile is replaced by one that was visited.

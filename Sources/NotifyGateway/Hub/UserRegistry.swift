@@ -5,7 +5,7 @@ import Synchronization
 /// All connections of each user, across event loops, oldest first. Touched only at connects and disconnects.
 final class UserRegistry: Sendable {
   private let limit: Int
-  private let users = Mutex<[UserID: [NIOLoopBound<Connection>]]>([:])
+  private let users = Mutex<[UserID: [NIOLoopBound<ClientConnection>]]>([:])
 
   init(limit: Int) { self.limit = limit }
 
@@ -15,7 +15,7 @@ final class UserRegistry: Sendable {
   /// Adds a connection.
   ///
   /// - Returns: the user's oldest where that is one too many; it is no longer counted.
-  func join(_ connection: NIOLoopBound<Connection>, _ user: UserID) -> NIOLoopBound<Connection>? {
+  func join(_ connection: NIOLoopBound<ClientConnection>, _ user: UserID) -> NIOLoopBound<ClientConnection>? {
     users.withLock { users in
       users[user, default: []].append(connection)
       guard let group = users[user], group.count > limit else { return nil }
@@ -49,7 +49,7 @@ final class UserRegistry: Sendable {
   /// Takes a connection out; nothing happens where it is out already.
   ///
   /// Call on the connection's event loop.
-  func leave(_ connection: Connection, _ user: UserID) {
+  func leave(_ connection: ClientConnection, _ user: UserID) {
     users.withLock { users in
       guard var group = users[user] else { return }
       group.removeAll { $0.eventLoop === connection.eventLoop && $0.value === connection }

@@ -64,7 +64,7 @@ struct AttachPlan {
     } else {
       lines.append("It is served already; what is missing is added, and what is said differently is changed.")
     }
-    return lines.map(Line.escaped)
+    return lines.map(TerminalText.escaped)
   }
 
   /// What to type to have just this without being asked.

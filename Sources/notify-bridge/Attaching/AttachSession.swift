@@ -9,7 +9,7 @@ struct AttachSession {
   /// The server's message ends a wait of a second; the next one follows after this many.
   private static let longestPause = 4.0
 
-  let connection: Connection
+  let connection: PGConnection
   let url: Secret
 
   /// Connects, and sees to it that the schema is there and the role may change it.
@@ -106,6 +106,6 @@ struct AttachSession {
       """, [table.number])
     guard let row = rows.first, let pid = row[0] else { return "" }
     let details = [row[1], row[2], row[3].map { "for \($0) s" }].compactMap { $0 }.joined(separator: ", ")
-    return "; process \(pid) has it (\(Line.shortened(details, to: 80)))"
+    return "; process \(pid) has it (\(TerminalText.shortened(details, to: 80)))"
   }
 }

@@ -12,7 +12,7 @@ struct Attachment {
     let rows = try session.insist(
       "SELECT step, what FROM notify_bridge.attach($1::int8::oid::regclass, \(AttachPlan.Choices.types), NULL, $9::bool)",
       [table.number] + choices.parameters + [choices.isForced ? "t" : "f"], on: table)
-    let lines = rows.compactMap { row in row[1].map { (step: row[0] ?? "", what: Line.escaped($0)) } }
+    let lines = rows.compactMap { row in row[1].map { (step: row[0] ?? "", what: TerminalText.escaped($0)) } }
     for line in lines where line.step == "did" { FileOutput.printLine(line.what) }
     try buildIndexes()
     for line in lines where line.step == "todo" { FileOutput.printLine("still to do: \(line.what)") }
@@ -35,11 +35,11 @@ struct Attachment {
       guard let step = steps.first, let what = step[0], let statement = step[1] else { return }
       guard statement != last else {
         throw Failure(
-          "an index did not become what it should: \(Line.escaped(statement))", remedy: "Repeat the command.")
+          "an index did not become what it should: \(TerminalText.escaped(statement))", remedy: "Repeat the command.")
       }
       last = statement
       try run(statement)
-      FileOutput.printLine(Line.escaped(what))
+      FileOutput.printLine(TerminalText.escaped(what))
     }
   }
 
@@ -53,7 +53,7 @@ struct Attachment {
       _ = try session.insist(statement, on: table)
       return
     }
-    FileOutput.printLine("running, while rows come and go: \(Line.escaped(statement))")
+    FileOutput.printLine("running, while rows come and go: \(TerminalText.escaped(statement))")
     let progress = IndexProgress(session)
     defer { progress.stop() }
     do {

@@ -18,7 +18,7 @@ final class IndexProgress: Sendable {
       defer { connection.close() }
       repeat {
         guard let row = try? connection.query(Self.question, [pid]).first, let phase = row[0] else { continue }
-        FileOutput.printLine("  \(Line.escaped(phase))\(row[1].map { ", \($0) %" } ?? "")")
+        FileOutput.printLine("  \(TerminalText.escaped(phase))\(row[1].map { ", \($0) %" } ?? "")")
       } while !waitStopped()
     }
   }

@@ -28,7 +28,7 @@ struct TableName: Equatable {
       """, [given])
     if let table = parsed?.first.flatMap({ TableName(row: $0, exists: true) }) { return table }
     throw Failure(
-      "there is no table \(Line.shortened(given, to: 80))",
+      "there is no table \(TerminalText.shortened(given, to: 80))",
       remedy: "Write it as schema.name; in a shell, quotes that SQL needs have to be quoted once more: '\"Name\"'.")
   }
 

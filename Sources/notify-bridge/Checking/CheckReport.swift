@@ -19,8 +19,8 @@ struct CheckReport: Sendable, Equatable {
 
     /// One aligned line.
     var line: String {
-      let columns = pad(severity.rawValue, 4) + "  " + pad(subject, 12) + "  " + Line.escaped(detail)
-      return remedy.isEmpty ? columns : columns + ". " + Line.escaped(remedy)
+      let columns = pad(severity.rawValue, 4) + "  " + pad(subject, 12) + "  " + TerminalText.escaped(detail)
+      return remedy.isEmpty ? columns : columns + ". " + TerminalText.escaped(remedy)
     }
 
     private func pad(_ text: String, _ width: Int) -> String {

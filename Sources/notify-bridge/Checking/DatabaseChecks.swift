@@ -12,7 +12,7 @@ struct DatabaseChecks {
 
   /// Looks at everything, as far as that is possible.
   func run(_ report: inout CheckReport) {
-    let connection: Connection
+    let connection: PGConnection
     do {
       connection = try Database.connect(url, patience: .seconds(3))
     } catch {
@@ -45,7 +45,7 @@ struct DatabaseChecks {
     }
   }
 
-  private func checkVersion(_ connection: Connection, _ report: inout CheckReport) {
+  private func checkVersion(_ connection: PGConnection, _ report: inout CheckReport) {
     let version = connection.serverVersion
     let name = "PostgreSQL \(version / 10_000).\(version % 10_000)"
     if version < 140_000 {
@@ -56,7 +56,7 @@ struct DatabaseChecks {
   }
 
   /// Whether the schema may be looked into; a role without rights would only see that.
-  private func checkSchemaRights(_ connection: Connection, _ report: inout CheckReport) throws -> Bool {
+  private func checkSchemaRights(_ connection: PGConnection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
       SELECT has_schema_privilege(n.oid, 'USAGE'), current_user,
@@ -73,7 +73,7 @@ struct DatabaseChecks {
   }
 
   /// Whether the served tables may be looked at.
-  private func checkRights(_ connection: Connection, _ report: inout CheckReport) throws -> Bool {
+  private func checkRights(_ connection: PGConnection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
       SELECT current_user, what FROM (
@@ -112,7 +112,7 @@ struct DatabaseChecks {
     return !missing.contains("SELECT on notify_bridge.served")
   }
 
-  private func checkClock(_ connection: Connection, _ report: inout CheckReport) throws {
+  private func checkClock(_ connection: PGConnection, _ report: inout CheckReport) throws {
     let before = Date()
     let rows = try connection.query("SELECT extract(epoch FROM clock_timestamp())", timeout: Self.statement)
     let middle = (before.timeIntervalSince1970 + Date().timeIntervalSince1970) / 2

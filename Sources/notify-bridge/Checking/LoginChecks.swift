@@ -27,7 +27,7 @@ struct LoginChecks {
 
   let settings: Settings
 
-  func run(_ connection: Connection, _ report: inout CheckReport) throws {
+  func run(_ connection: PGConnection, _ report: inout CheckReport) throws {
     let tables = try read(connection)
     let needed = neededKinds
     var isWorking = true
@@ -69,7 +69,7 @@ struct LoginChecks {
     return kinds
   }
 
-  private func read(_ connection: Connection) throws -> [Table] {
+  private func read(_ connection: PGConnection) throws -> [Table] {
     let rows = try connection.query(
       """
       SELECT t.kind, t.relation::text, t.is_attached, t.problem,
@@ -93,7 +93,7 @@ struct LoginChecks {
     }
   }
 
-  private func role(_ connection: Connection) throws -> String {
+  private func role(_ connection: PGConnection) throws -> String {
     try connection.query("SELECT current_user").first?.first.flatMap { $0 } ?? ""
   }
 

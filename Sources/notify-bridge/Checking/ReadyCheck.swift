@@ -45,6 +45,6 @@ struct ReadyCheck {
 
   private static func parts(_ body: Data) -> [String]? {
     guard let failing = try? JSONDecoder().decode(Answer.self, from: body).failing, !failing.isEmpty else { return nil }
-    return failing.map { Line.escaped("\($0.part): \($0.reason)") }
+    return failing.map { TerminalText.escaped("\($0.part): \($0.reason)") }
   }
 }

@@ -4,11 +4,11 @@ import NotifyStore
 struct SourceChecks {
   private static let statement: Duration = .milliseconds(1_500)
 
-  let connection: Connection
+  let connection: PGConnection
 
   /// Looks at all of them.
   func run(_ report: inout CheckReport) throws {
-    let listing = try StoreSource.read(connection)
+    let listing = try TableMapping.read(connection)
     if listing.isEmpty {
       return report.fail(
         "tables", "no table is served: public.notification was there before `migrate`, and isn't ours",

@@ -64,8 +64,8 @@ struct AttachCommand: ParsableCommand {
     defer { session.connection.close() }
     if let table { try attach(table, retentionDays: retentionDays, session) }
     if logins {
-      for line in try Logins.attach(session.connection, userTable: settings.text(.authDjangoUserTable)) {
-        FileOutput.printLine(Line.escaped(line))
+      for line in try DjangoTriggers.attach(session.connection, userTable: settings.text(.authDjangoUserTable)) {
+        FileOutput.printLine(TerminalText.escaped(line))
       }
     }
   }
@@ -77,7 +77,7 @@ struct AttachCommand: ParsableCommand {
     let plan = try AttachPlan.read(TableName.find(table, session), choices, session)
     for line in plan.lines { FileOutput.printLine(line) }
     if !yes { try Self.confirm("Attach it like this?", command: plan.command) }
-    let interruption = Interruption("Repeat the command: what is half done is finished, or removed by detach.")
+    let interruption = InterruptHandler("Repeat the command: what is half done is finished, or removed by detach.")
     try withExtendedLifetime(interruption) { try Attachment(session: session, table: plan.table).run(choices) }
   }
 
@@ -85,7 +85,7 @@ struct AttachCommand: ParsableCommand {
   ///
   /// - Parameter command: what to type instead.
   static func confirm(_ question: String, command: String) throws {
-    guard Terminal.isThere else {
+    guard Terminal.isInteractive else {
       throw Failure(
         "nothing was changed, because there is no terminal to ask at", remedy: "Type: \(command)", status: .usage)
     }

@@ -33,7 +33,7 @@ struct DetachCommand: ParsableCommand {
     defer { session.connection.close() }
     if let table { try detach(table, session) }
     if logins {
-      for line in try Logins.detach(session.connection) { FileOutput.printLine(Line.escaped(line)) }
+      for line in try DjangoTriggers.detach(session.connection) { FileOutput.printLine(TerminalText.escaped(line)) }
     }
   }
 
@@ -49,7 +49,8 @@ struct DetachCommand: ParsableCommand {
     }
     if found.exists {
       FileOutput.printLine(
-        Line.escaped("\(found.name) loses the trigger notify_bridge_ring, and \(columns ?? "") with what they hold."))
+        TerminalText.escaped(
+          "\(found.name) loses the trigger notify_bridge_ring, and \(columns ?? "") with what they hold."))
     }
     if !yes {
       try AttachCommand.confirm(
@@ -59,7 +60,7 @@ struct DetachCommand: ParsableCommand {
     let rows = try session.insist(
       "SELECT step, what FROM notify_bridge.detach($1::int8::oid::regclass)", [found.number], on: found)
     for row in rows {
-      FileOutput.printLine((row[0] == "note" ? "note: " : "") + Line.escaped(row[1] ?? ""))
+      FileOutput.printLine((row[0] == "note" ? "note: " : "") + TerminalText.escaped(row[1] ?? ""))
     }
   }
 }

@@ -99,7 +99,7 @@ struct DevCommand: AsyncParsableCommand {
     guard !isLoopback else { return }
     throw ConfigurationError(
       """
-      \(settings.origin(.httpHost)) is "\(Line.shortened(host, to: 60))": dev listens on this machine only, since its page
+      \(settings.origin(.httpHost)) is "\(TerminalText.shortened(host, to: 60))": dev listens on this machine only, since its page
       gives a token to whoever asks. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere.
       """)
   }

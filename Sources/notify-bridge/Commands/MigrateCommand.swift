@@ -51,7 +51,7 @@ struct MigrateCommand: ParsableCommand {
   }
 
   /// Says that a table of our name was there before us.
-  private func warnAboutForeignTable(_ connection: Connection) throws {
+  private func warnAboutForeignTable(_ connection: PGConnection) throws {
     let own = try connection.query("SELECT FROM notify_bridge.source WHERE is_own")
     guard own.isEmpty else { return }
     FileOutput.printError(
@@ -61,7 +61,7 @@ struct MigrateCommand: ParsableCommand {
       """)
   }
 
-  private func connect(_ url: Secret) throws -> Connection {
+  private func connect(_ url: Secret) throws -> PGConnection {
     guard let wait else { return try Database.connect(url) }
     let deadline = ContinuousClock.now + .seconds(wait.seconds)
     var told = ""

@@ -42,12 +42,12 @@ struct SendCommand: ParsableCommand {
     FileOutput.printLine(try insert(payload, connection))
   }
 
-  private func insert(_ payload: String, _ connection: Connection) throws -> String {
-    let served = try StoreSource.read(connection).served
+  private func insert(_ payload: String, _ connection: PGConnection) throws -> String {
+    let served = try TableMapping.read(connection).served
     let source = try source(among: served, connection)
     guard let user = UserID(user), user.fits(source.recipientKind) else {
       throw Failure(
-        "--user is \"\(Line.shortened(user, to: 60))\", and \(source.relation).\(source.recipient) is "
+        "--user is \"\(TerminalText.shortened(user, to: 60))\", and \(source.relation).\(source.recipient) is "
           + "\(source.recipientKind.rawValue)")
     }
     guard source.payloadColumn != nil else {
@@ -60,7 +60,7 @@ struct SendCommand: ParsableCommand {
   }
 
   /// The table that is meant: `--table`, or the only one, or our own.
-  private func source(among served: [StoreSource], _ connection: Connection) throws -> StoreSource {
+  private func source(among served: [TableMapping], _ connection: PGConnection) throws -> TableMapping {
     let names = served.map(\.relation).joined(separator: ", ")
     let remedy = served.isEmpty ? "Run: notify-bridge migrate" : "Served is: \(names)"
     guard let table else {
@@ -75,7 +75,7 @@ struct SendCommand: ParsableCommand {
       WHERE c.oid = to_regclass($1)
       """, [table])
     guard let name = rows.first?.first ?? nil else {
-      throw Failure("there is no table \(Line.shortened(table, to: 80))", remedy: remedy)
+      throw Failure("there is no table \(TerminalText.shortened(table, to: 80))", remedy: remedy)
     }
     guard let source = served.first(where: { $0.relation == name }) else {
       throw Failure("\(name) is not served", remedy: remedy)

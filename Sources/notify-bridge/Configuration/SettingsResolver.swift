@@ -99,7 +99,7 @@ struct SettingsResolver: Sendable {
   // MARK: Messages
 
   private static func problem(_ key: ConfigurationKey, _ value: Settings.Value) -> String {
-    let shown = key.isSecret ? "can't be used" : "is \"\(Line.shortened(value.text, to: 60))\""
+    let shown = key.isSecret ? "can't be used" : "is \"\(TerminalText.shortened(value.text, to: 60))\""
     return "\(value.origin.description) \(shown): allowed is \(key.type.allowed)"
   }
 

@@ -46,7 +46,7 @@ struct BridgeAddress: Equatable, Sendable {
     if let url {
       if let address = BridgeAddress(url: url, path: path) { return address }
       throw Failure(
-        "--url \(Line.shortened(url, to: 80)) is no address", remedy: "It looks like http://127.0.0.1:8080",
+        "--url \(TerminalText.shortened(url, to: 80)) is no address", remedy: "It looks like http://127.0.0.1:8080",
         status: .usage)
     }
     if let address = BridgeAddress(settings: settings) { return address }

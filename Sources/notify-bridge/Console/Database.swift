@@ -29,12 +29,12 @@ enum Database {
   /// Connects.
   ///
   /// - Parameter patience: how long to wait, at most.
-  static func connect(_ url: Secret, patience: Duration = .milliseconds(4_500)) throws(StoreError) -> Connection {
-    try Connection.connect(url: url, applicationName: NotifyBridge.applicationName, timeout: patience)
+  static func connect(_ url: Secret, patience: Duration = .milliseconds(4_500)) throws(StoreError) -> PGConnection {
+    try PGConnection.connect(url: url, applicationName: NotifyBridge.applicationName, timeout: patience)
   }
 
   private static func check(_ url: Secret, _ origin: String) throws(ConfigurationError) {
-    guard let problem = Connection.check(url) else { return }
+    guard let problem = PGConnection.check(url) else { return }
     throw ConfigurationError(
       """
       \(origin) can't be used: \(problem.split(separator: "\n").joined(separator: " "))

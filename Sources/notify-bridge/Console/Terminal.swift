@@ -3,7 +3,7 @@ import Foundation
 /// Somebody at a terminal who can be asked.
 enum Terminal {
   /// Whether there is one.
-  static var isThere: Bool { isatty(STDIN_FILENO) != 0 }
+  static var isInteractive: Bool { isatty(STDIN_FILENO) != 0 }
 
   /// Asks a question that is answered with yes or no.
   ///

@@ -12,7 +12,7 @@ final class DemoDatabase: Sendable {
 
   /// Only touched on `queue`.
   private final class Box: @unchecked Sendable {
-    var connection: Connection?
+    var connection: PGConnection?
   }
 
   private let url: Secret
@@ -45,7 +45,7 @@ final class DemoDatabase: Sendable {
   }
 
   private func perform<Value: Sendable>(
-    _ work: @escaping @Sendable (Connection) throws(StoreError) -> Value
+    _ work: @escaping @Sendable (PGConnection) throws(StoreError) -> Value
   ) async throws -> Value {
     guard waiting.add(1, ordering: .relaxed).newValue <= Self.maximumWaiting else {
       waiting.subtract(1, ordering: .relaxed)

@@ -100,7 +100,7 @@ struct PrivatePostgreSQL: Sendable {
       ], in: folder.path, seconds: 120)
     guard made.status == 0 else {
       let last = made.output.split(separator: "\n").last { !$0.isEmpty } ?? "unknown"
-      throw Failure("initdb failed: \(Line.shortened(String(last), to: 200))")
+      throw Failure("initdb failed: \(TerminalText.shortened(String(last), to: 200))")
     }
     try "include 'dev.conf'\n".appendLine(to: "\(draft)/postgresql.conf")
     guard rename(draft, folder.data) == 0 else { throw Failure("\(folder.data) can't be made") }
@@ -140,7 +140,7 @@ struct PrivatePostgreSQL: Sendable {
   private static func logTail(_ folder: DevFolder) -> String {
     let text = (try? String(contentsOfFile: folder.log, encoding: .utf8)) ?? ""
     let last = text.split(separator: "\n").last { $0.contains("FATAL") || $0.contains("ERROR") || $0.contains("PANIC") }
-    return Line.shortened(last.map(String.init) ?? "no reason in its log", to: 200)
+    return TerminalText.shortened(last.map(String.init) ?? "no reason in its log", to: 200)
   }
 
   /// A value in single quotes of a conninfo.

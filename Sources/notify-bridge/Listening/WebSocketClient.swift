@@ -124,7 +124,7 @@ final class WebSocketClient: Sendable {
           let code = data.readInteger(as: UInt16.self) ?? 1_005
           try? await outbound.write(
             WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: frame.unmaskedData))
-          return .closed(code: code, reason: Line.escaped(String(buffer: data)))
+          return .closed(code: code, reason: TerminalText.escaped(String(buffer: data)))
         default: continue
         }
       }
@@ -161,7 +161,7 @@ final class WebSocketClient: Sendable {
       return "the name can't be resolved"
     case let error as IOError: return String(cString: strerror(error.errnoCode)).lowercased()
     case is ChannelError: return "no answer in time"
-    default: return Line.shortened("\(error)", to: 120)
+    default: return TerminalText.shortened("\(error)", to: 120)
     }
   }
 }

@@ -36,7 +36,7 @@ enum LogFormat: String, Sendable {
         timeZone: .current, calendar: Calendar(identifier: .gregorian)))
     let level = line.level.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
     var text = colors ? "\u{1b}[2m\(clock)\u{1b}[0m \(color(line.level))\(level)\u{1b}[0m " : "\(clock) \(level) "
-    text += Line.escaped(line.message)
+    text += TerminalText.escaped(line.message)
     for (key, value) in line.fields {
       let shown = quoted(plain(value))
       text += colors ? "  \u{1b}[2m\(key)=\u{1b}[0m\(shown)" : "  \(key)=\(shown)"
@@ -84,7 +84,7 @@ enum LogFormat: String, Sendable {
 
   private static func quoted(_ text: String) -> String {
     let isPlain = !text.isEmpty && !text.contains { $0.isWhitespace || $0 == "\"" || $0 == "=" }
-    return isPlain ? Line.escaped(text) : "\"\(Line.escaped(text).replacing("\"", with: "\\\""))\""
+    return isPlain ? TerminalText.escaped(text) : "\"\(TerminalText.escaped(text).replacing("\"", with: "\\\""))\""
   }
 
   private static func color(_ level: Logger.Level) -> String {

@@ -46,7 +46,7 @@ struct Bridge {
     let replays = try ReplayReader(context)
     let lookups = try LookupReader(context, userTable: settings.text(.authDjangoUserTable))
     let authenticator = try await ReloadingAuthenticator(settings, lookup: lookups, logger: logger)
-    let housekeeper = try Housekeeper(context)
+    let housekeeper = try Maintenance(context)
     let latch = Latch()
     let gateway = Gateway(
       settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, lookup: lookups,
@@ -55,7 +55,7 @@ struct Bridge {
         onListening($0)
         latch.open()
       })
-    let listener = try Listener(context, sink: gateway.sink)
+    let listener = try DeltaFetcher(context, sink: gateway.sink)
     let onFailure = limitFailing()
     let reloader = Reloader(
       running: settings, read: readSettings, output: output, authenticator: authenticator, gateway: gateway,

@@ -121,7 +121,7 @@ extension Settings {
     limits.messageBytes = number(.limitsMessageBytes)
     limits.messageRate = number(.limitsMessageRate)
     limits.replayRows = number(.limitsReplayRows)
-    limits.heldRows = number(.limitsHeldRows)
+    limits.catchUpRows = number(.limitsHeldRows)
     limits.handshakeSeconds = number(.limitsHandshakeSeconds)
     limits.rememberedUsers = number(.limitsRememberedUsers)
     return limits

@@ -6,12 +6,12 @@ enum Rule: CaseIterable {
   case lowerAfterCrash, dropByKeyAfterCrash, unsentIsCounted
 }
 
-/// The bridge's path of rows on real decisions (`DeltaReader`, `Session`, `Cursor`, `UnsentIndex`) with every wait turned into
+/// The bridge's path of rows on real decisions (`DeltaReader`, `DeliverySession`, `Cursor`, `UnsentIndex`) with every wait turned into
 /// a step that a seed chooses: deltas fetched early and routed late, sockets cut between any two messages, kills and crashes.
 struct Model {
   /// One socket of a client.
   final class Connection {
-    var session = Session(acknowledges: false)
+    var session = DeliverySession(acknowledges: false)
     let user: UserID
     /// What the kernel has taken.
     var received: [RowKey] = []
@@ -63,7 +63,7 @@ struct Model {
     passed = database.snapshot
     clients = (0..<6).map { Client(user: UserID(Int64($0 % 3))) }
     var limits = Limits()
-    limits.heldRows = 6
+    limits.catchUpRows = 6
     limits.replayRows = 1_000_000
     self.limits = limits
   }
@@ -154,7 +154,7 @@ struct Model {
   private func batch(
     _ rows: [ModelDatabase.Row], base: Snapshot, snapshot: Snapshot, cursor: String?
   ) -> DeliveryBatch {
-    var builder = BatchBuilder(sources: SourceList())
+    var builder = BatchBuilder(sources: TableCatalog())
     for row in rows {
       builder.add(user: row.user, key: row.key, createdAt: nil, data: UnsafeRawBufferPointer(start: nil, count: 0))
     }
@@ -200,7 +200,7 @@ struct Model {
   }
 
   private func request(_ wanted: ReplayRequest.Wanted, _ client: Client) -> ReplayRequest {
-    ReplayRequest(user: client.user, wanted: wanted, ticket: ReplayTicket(), generation: generation)
+    ReplayRequest(user: client.user, wanted: wanted, ticket: ReplayCancellation(), generation: generation)
   }
 
   /// The statement of a replay runs; its answer is on its way.
@@ -295,7 +295,7 @@ struct Model {
   private mutating func mark() {
     let marked = database.rows.filter { written.contains($0.key) && !$0.isSent }
     database.mark(written)
-    for row in marked { unsent.remove(WrittenRow(key: row.key, user: row.user)) }
+    for row in marked { unsent.remove(PendingMark(key: row.key, user: row.user)) }
     written = []
     reader.forget(upTo: database.durable)
   }

@@ -28,7 +28,7 @@ struct RunningGateway: Sendable {
     settings.drainSeconds = 1
     let confirmations = TestConfirmations()
     let status = BridgeStatus()
-    status.served.current = SourceList([
+    status.served.current = TableCatalog([
       .init(number: 1, name: "public.notification", recipientKind: .integer)
     ])
     let registry = PrometheusRegistry()

@@ -55,9 +55,9 @@ final class TestReplays: ReplaySource {
 
 /// Passes on what was confirmed, one report at a time.
 final class TestConfirmations: ConfirmationSink {
-  let reports: AsyncStream<[WrittenRow]>
+  let reports: AsyncStream<[PendingMark]>
   let reads: AsyncStream<[RowName]>
-  private let reportContinuation: AsyncStream<[WrittenRow]>.Continuation
+  private let reportContinuation: AsyncStream<[PendingMark]>.Continuation
   private let readContinuation: AsyncStream<[RowName]>.Continuation
 
   init() {
@@ -65,12 +65,12 @@ final class TestConfirmations: ConfirmationSink {
     (reads, readContinuation) = AsyncStream.makeStream()
   }
 
-  func written(_ rows: [WrittenRow]) { reportContinuation.yield(rows) }
+  func written(_ rows: [PendingMark]) { reportContinuation.yield(rows) }
   func read(user: UserID, rows: [RowName]) { readContinuation.yield(rows) }
 
   /// The next `count` rows, in the order of their reports.
-  func rows(_ count: Int) async -> [WrittenRow] {
-    var rows: [WrittenRow] = []
+  func rows(_ count: Int) async -> [PendingMark] {
+    var rows: [PendingMark] = []
     for await report in reports {
       rows += report
       if rows.count >= count { break }

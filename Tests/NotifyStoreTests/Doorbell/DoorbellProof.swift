@@ -77,7 +77,7 @@ struct DoorbellProof {
   }
 
   private func account(_ bridges: [Replica], _ rung: Set<UInt64>, _ report: inout Report) async throws {
-    let connection = try Connection.connect(url: url, applicationName: "account", timeout: .seconds(10))
+    let connection = try PGConnection.connect(url: url, applicationName: "account", timeout: .seconds(10))
     let texts = try connection.query("SELECT txid::text, id, data #>> '{}' FROM public.notification")
     var rows: [RowKey: String] = [:]
     for text in texts {
@@ -110,10 +110,10 @@ struct DoorbellProof {
 actor Killer {
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
   private nonisolated let thread = DedicatedThread(name: "killer")
-  private let connection: Connection
+  private let connection: PGConnection
 
   init(_ url: Secret) throws {
-    connection = try Connection.connect(url: url, applicationName: "killer", timeout: .seconds(10))
+    connection = try PGConnection.connect(url: url, applicationName: "killer", timeout: .seconds(10))
   }
 
   /// Ends one after a while.

@@ -54,7 +54,7 @@ struct DoorbellProofTests {
     replicas: Int, writers: Int, isTwoPhase: Bool, without rule: Rule? = nil
   ) throws -> DoorbellProof {
     let url = try cluster.database("proof")
-    let connection = try Connection.connect(url: url, applicationName: "proof", timeout: .seconds(10))
+    let connection = try PGConnection.connect(url: url, applicationName: "proof", timeout: .seconds(10))
     try connection.query("ALTER DATABASE proof SET notify_bridge.bell_txid = on")
     try connection.query(Self.slowArming)
     if let rule { try connection.query(rule.rawValue) }

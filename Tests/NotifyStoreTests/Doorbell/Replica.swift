@@ -23,7 +23,7 @@ final class Replica: DeliverySink {
 
   private let metrics = TestMetrics()
   private let state = Mutex(State())
-  private let listener = Mutex<Listener?>(nil)
+  private let listener = Mutex<DeltaFetcher?>(nil)
 
   init(_ url: Secret, name: String, doorbell: DoorbellSettings) throws {
     var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -32,7 +32,7 @@ final class Replica: DeliverySink {
       settings: StoreSettings(
         url: url, applicationName: name, version: "test", retentionDays: 0, doorbell: doorbell),
       limits: Limits(), status: BridgeStatus(), metrics: BridgeMetrics(factory: metrics), logger: logger)
-    let listener = try Listener(context, sink: self)
+    let listener = try DeltaFetcher(context, sink: self)
     self.listener.withLock { $0 = listener }
   }
 

@@ -47,14 +47,14 @@ actor Writer {
     }
   }
 
-  private let connection: Connection
+  private let connection: PGConnection
   private let name: String
   private let kinds: [Kind]
   private let stop: StopFlag
   private var generator: SystemRandomNumberGenerator = .init()
 
   init(_ url: Secret, name: String, kinds: [Kind], stop: StopFlag) throws {
-    connection = try Connection.connect(url: url, applicationName: name, timeout: .seconds(10))
+    connection = try PGConnection.connect(url: url, applicationName: name, timeout: .seconds(10))
     self.name = name
     self.kinds = kinds
     self.stop = stop

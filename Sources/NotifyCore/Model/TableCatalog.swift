@@ -1,0 +1,56 @@
+import Synchronization
+
+/// The tables whose rows are delivered, as clients are told of them.
+package struct TableCatalog: Sendable, Equatable {
+  /// One table.
+  package struct Source: Sendable, Equatable {
+    /// Its number in `notify_bridge.source`.
+    package let number: Int32
+    /// Its name as SQL has it: `public.notification`.
+    package let name: String
+    package let recipientKind: ColumnKind
+
+    package init(number: Int32, name: String, recipientKind: ColumnKind) {
+      self.number = number
+      self.name = name
+      self.recipientKind = recipientKind
+    }
+  }
+
+  /// In ascending order of their numbers.
+  package let sources: [Source]
+
+  package init(_ sources: [Source] = []) {
+    self.sources = sources
+  }
+
+  /// Whether messages name their table: ids are unique only within one.
+  package var isNamed: Bool { sources.count > 1 }
+
+  /// Whether some table's recipients are integers: then a user id that reads as one is a number on the wire.
+  package var hasIntegerRecipients: Bool { sources.contains { $0.recipientKind == .integer } }
+
+  /// A table's name as a JSON string, where messages name it.
+  package func jsonName(of number: Int32) -> String? {
+    guard isNamed, let source = sources.first(where: { $0.number == number }) else { return nil }
+    return JSONText.string(source.name)
+  }
+
+  /// The table that a client means: the one of this name, or the only one where it gives none.
+  package func number(named name: String?) -> Int32? {
+    guard let name else { return sources.count == 1 ? sources[0].number : nil }
+    return sources.first { $0.name == name }?.number
+  }
+}
+
+/// The served tables as of now: told by the store, asked by the gateway.
+package final class CurrentTableCatalog: Sendable {
+  private let list = Mutex(TableCatalog())
+
+  package init() {}
+
+  package var current: TableCatalog {
+    get { list.withLock { $0 } }
+    set { list.withLock { $0 = newValue } }
+  }
+}

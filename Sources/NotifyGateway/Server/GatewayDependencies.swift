@@ -1,0 +1,33 @@
+import Logging
+import NotifyCore
+
+/// What all connections share: settings and the ports to the rest of the bridge.
+struct GatewayDependencies: Sendable {
+  let settings: GatewaySettings
+  let authenticator: any Authenticator
+  let confirmations: any ConfirmationSink
+  let replays: any ReplaySource
+  let status: BridgeStatus
+  let metrics: BridgeMetrics
+  let logger: Logger
+  let jobs = TaskRunner()
+  let admission: Admission
+  let users: UserRegistry
+
+  var limits: Limits { settings.limits }
+
+  init(
+    settings: GatewaySettings, authenticator: any Authenticator, confirmations: any ConfirmationSink,
+    replays: any ReplaySource, status: BridgeStatus, metrics: BridgeMetrics, logger: Logger
+  ) {
+    self.settings = settings
+    self.authenticator = authenticator
+    self.confirmations = confirmations
+    self.replays = replays
+    self.status = status
+    self.metrics = metrics
+    self.logger = logger
+    admission = Admission(limits: settings.limits)
+    users = UserRegistry(limit: settings.limits.connectionsPerUser)
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// Opens a port and makes the handlers of each socket that comes in by it.
+struct SocketAcceptor: Sendable {
+  let group: MultiThreadedEventLoopGroup
+  let hub: Hub
+  let sockets: SocketCounter
+  let tls: TLSFiles?
+
+  /// Listens on `host` (or `unix:/path`) and `port`.
+  ///
+  /// - Throws: an error that says what to do about a taken port and the like.
+  func bind(host: String, port: Int, site: HTTPSite) async throws(GatewayError) -> any Channel {
+    do {
+      if host.hasPrefix("unix:") {
+        return try await bindUnix(String(host.dropFirst(5)), site)
+      }
+      let name = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+      // NIO sets TCP_NODELAY on the listening socket; the sockets that come in inherit it.
+      return try await bootstrap(site).bind(host: name, port: port).get()
+    } catch {
+      throw Self.explain(error, host: host, port: port)
+    }
+  }
+
+  private func bootstrap(_ site: HTTPSite) -> ServerBootstrap {
+    ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: Int32(GatewayLimits.backlog))
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { channel in accept(channel, site) }
+  }
+
+  /// A socket file may be left over from a crash; one that somebody listens on is not taken away.
+  private func bindUnix(_ path: String, _ site: HTTPSite) async throws -> any Channel {
+    do {
+      return try await bootstrap(site).bind(unixDomainSocketPath: path).get()
+    } catch let error as IOError where error.errnoCode == EADDRINUSE {
+      if let other = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get() {
+        try? await other.close()
+        throw error
+      }
+      return try await bootstrap(site).bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+    }
+  }
+
+  private func accept(_ channel: any Channel, _ site: HTTPSite) -> EventLoopFuture<Void> {
+    guard let member = hub.member(of: channel.eventLoop), sockets.opened() else { return channel.close() }
+    channel.closeFuture.whenComplete { _ in sockets.closed() }
+    return channel.eventLoop.makeCompletedFuture {
+      // Until the upgrade: a client may end its side and still read the answer.
+      try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+      let pipeline = channel.pipeline.syncOperations
+      if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
+      var limits = NIOHTTPDecoderLimitConfiguration()
+      limits.maxHeaderFieldSize = GatewayLimits.headerFieldBytes
+      limits.maxHeaderListSize = GatewayLimits.headerBytes
+      limits.maxHeaderFieldCount = GatewayLimits.headerFields
+      let encoder = HTTPResponseEncoder()
+      let decoder = ByteToMessageHandler(
+        HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+      try pipeline.addHandler(encoder)
+      try pipeline.addHandler(decoder)
+      try pipeline.addHandler(HTTPHandler(site: site, hub: member.loop.value, encoder: encoder, decoder: decoder))
+    }
+  }
+
+  private static func explain(_ error: any Error, host: String, port: Int) -> GatewayError {
+    let place = host.hasPrefix("unix:") ? host : "\(host):\(port)"
+    switch (error as? IOError)?.errnoCode {
+    case EADDRINUSE:
+      return .environment("\(place) is taken: stop what listens there, or choose another with --http-port")
+    case EACCES, EPERM:
+      return .environment(
+        "not allowed to listen on \(place): choose a port from 1024 on, or a folder that can be written")
+    case EADDRNOTAVAIL:
+      return .environment("\(host) is no address of this machine: choose one with --http-host, for example 0.0.0.0")
+    case let code?:
+      return .environment("can't listen on \(place): \(String(cString: strerror(code)))")
+    case nil:
+      return .environment("can't listen on \(place): check --http-host and --http-port")
+    }
+  }
+}

@@ -1,0 +1,162 @@
+internal import CNotifyStore
+internal import Foundation
+internal import NotifyCore
+
+/// Reading and marking rows.
+extension PGConnection {
+  /// One item of a stream; its bytes live until the next call on the connection.
+  enum Item {
+    /// The statement's snapshot: always the first item.
+    case snapshot(Snapshot)
+    /// The answer to a replay's request begins.
+    case request(index: Int, isTruncated: Bool, hasMore: Bool)
+    /// A row; `user` is nil for SQL NULL or an id that is none, `data` empty for SQL NULL.
+    case row(request: Int, key: RowKey, user: UserID?, createdAt: Int64?, data: UnsafeRawBufferPointer)
+    /// A user has unsent rows.
+    case unsent(user: UserID?, oldest: UInt64, rows: Int)
+    /// Access has ended: before the rows of a delta. Nil where the row says nothing that this program knows.
+    case revocation(Revocation?)
+  }
+
+  /// Starts to read what is visible now and was not in `previous`; read it with `next`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
+  func delta(since previous: Snapshot, timeout: Duration) throws(StoreError) {
+    streamTimeout = timeout.milliseconds
+    let status = previous.xip.withUnsafeBufferPointer {
+      notify_store_delta(pointer, previous.xmax, $0.baseAddress, $0.count, streamTimeout)
+    }
+    try check(status)
+  }
+
+  /// Starts to read each user with unsent rows; read them with `next`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
+  func scanUnsent(timeout: Duration) throws(StoreError) {
+    streamTimeout = timeout.milliseconds
+    try check(notify_store_scan_unsent(pointer, streamTimeout))
+  }
+
+  /// The next item of the stream that was started last; nil after the last one.
+  func next() throws(StoreError) -> Item? {
+    var row = notify_store_row()
+    let status = notify_store_next(pointer, streamTimeout, &row)
+    if status == NOTIFY_STORE_END { return nil }
+    try check(status)
+    let data = UnsafeRawBufferPointer(start: row.data, count: row.data == nil ? 0 : row.data_length)
+    switch row.kind {
+    case NOTIFY_STORE_ROW_SNAPSHOT:
+      guard let snapshot = Snapshot(String(decoding: data, as: UTF8.self)) else {
+        throw StoreError(.badAnswer, message: "the server's snapshot can't be read")
+      }
+      return .snapshot(snapshot)
+    case NOTIFY_STORE_ROW_REQUEST:
+      return .request(index: Int(row.request), isTruncated: row.truncated, hasMore: row.more)
+    case NOTIFY_STORE_ROW_UNSENT:
+      return .unsent(user: user(row), oldest: row.txid, rows: Int(row.id))
+    case NOTIFY_STORE_ROW_REVOCATION:
+      let words = String(decoding: data, as: UTF8.self).split(separator: " ").map(String.init)
+      return .revocation(
+        Revocation(
+          user: text(row.user, row.user_length) ?? "", kind: words.first ?? "",
+          credential: text(row.id_text, row.id_length), reason: words.last ?? "", txid: row.txid))
+    default:
+      let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
+      return .row(
+        request: Int(row.request), key: RowKey(txid: row.txid, row: RowName(source: row.source, id: id)),
+        user: user(row), createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
+    }
+  }
+
+  private func user(_ row: notify_store_row) -> UserID? {
+    row.user.flatMap { UserID(utf8: UnsafeRawBufferPointer(start: $0, count: row.user_length)) }
+  }
+
+  private func text(_ start: UnsafePointer<CChar>?, _ length: Int) -> String? {
+    start.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: length), as: UTF8.self) }
+  }
+
+  /// What to read for one user.
+  struct ReplayQuery {
+    var user: UserID
+    var lowest: UInt64
+    var wantsUnsent: Bool
+    var since: Snapshot?
+    var sentLimit: Int
+    var page: Snapshot?
+    var after: RowKey?
+  }
+
+  /// Starts to read one page for each query, all under one snapshot; read them with `next`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
+  func replay(_ queries: [ReplayQuery], timeout: Duration) throws(StoreError) {
+    var strings = CStrings()
+    defer { strings.free() }
+    var requests: [notify_store_replay_request] = []
+    requests.reserveCapacity(queries.count)
+    for query in queries {
+      let integer = query.user.integer
+      requests.append(
+        notify_store_replay_request(
+          user: strings.copy(query.user.text), integer: integer ?? 0, is_integer: integer != nil,
+          is_uuid: query.user.isUUID, lowest_txid: query.lowest, unsent: query.wantsUnsent,
+          since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
+          snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
+          after_source: query.after?.row.source ?? 0,
+          after_id: query.after.map { strings.id($0.row.id) } ?? notify_store_id(number: 0, text: nil)))
+    }
+    streamTimeout = timeout.milliseconds
+    try check(
+      notify_store_replay(
+        pointer, requests, requests.count, UInt32(Limits.replayPageRows), Limits.replayPageBytes, streamTimeout))
+  }
+
+  /// What a marking did.
+  struct Marking {
+    /// How many rows were marked.
+    let marked: Int
+    /// Indices of rows that are still unsent because somebody holds them locked.
+    let left: [Int]
+    /// The committed transaction, where anything was marked: it is on disk.
+    let transaction: UInt64?
+  }
+
+  /// Marks rows of one table sent, in one statement and one synchronous commit.
+  func markSent(_ keys: [RowKey], in source: Int32, timeout: Duration) throws(StoreError) -> Marking {
+    var strings = CStrings()
+    defer { strings.free() }
+    var ids: [notify_store_id] = []
+    ids.reserveCapacity(keys.count)
+    for key in keys { ids.append(strings.id(key.row.id)) }
+    var marked = 0
+    var transaction: UInt64 = 0
+    var left = Array(repeating: false, count: keys.count)
+    try check(
+      notify_store_mark_sent(
+        pointer, source, ids, keys.map(\.txid), keys.count, timeout.milliseconds, &marked, &left, &transaction))
+    return Marking(
+      marked: marked, left: left.indices.filter { left[$0] }, transaction: transaction == 0 ? nil : transaction)
+  }
+
+  /// Notes that users have read rows of one table.
+  ///
+  /// - Parameter receipts: users that the table's recipient column can hold.
+  /// - Returns: how many rows changed.
+  func markRead(
+    _ receipts: [(user: UserID, id: RowID)], in source: Int32, timeout: Duration
+  ) throws(StoreError) -> Int {
+    var strings = CStrings()
+    defer { strings.free() }
+    var ids: [notify_store_id] = []
+    var users: [UnsafePointer<CChar>?] = []
+    for receipt in receipts {
+      ids.append(strings.id(receipt.id))
+      users.append(strings.copy(receipt.user.text))
+    }
+    var updated = 0
+    try check(
+      notify_store_mark_read(pointer, source, ids, users, receipts.count, timeout.milliseconds, &updated))
+    return updated
+  }
+}

@@ -1,0 +1,29 @@
+/// Makes texts from elsewhere fit for one line of a terminal or a log.
+enum TerminalText {
+  /// The text without control characters, and not longer than so many characters.
+  static func shortened(_ text: String, to length: Int) -> String {
+    let clean = escaped(text)
+    return clean.count <= length ? clean : clean.prefix(length - 1) + "…"
+  }
+
+  /// The text with its control characters written as escapes, so that it can neither end the line nor steer a terminal.
+  static func escaped(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    var line = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n": line += "\\n"
+      case "\r": line += "\\r"
+      case "\t": line += "\\t"
+      case _ where isControl(scalar): line += "\\u{\(String(scalar.value, radix: 16))}"
+      default: line.unicodeScalars.append(scalar)
+      }
+    }
+    return line
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
+      || (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+  }
+}

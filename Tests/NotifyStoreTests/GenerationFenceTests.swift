@@ -1,0 +1,29 @@
+import NotifyCore
+import Testing
+
+@testable import NotifyStore
+
+@Suite("The history in which ids are valid")
+struct LineageTests {
+  @Test("lowers a request that has waited while the connection was lost by what was on disk at the first loss")
+  func waiting() {
+    let fence = GenerationFence()
+    let epoch = Epoch(systemIdentifier: 1, timeline: 1)
+    for (generation, lost) in [(0, 0), (1, 50), (2, 70)] as [(UInt64, UInt64)] {
+      fence.begin(GenerationFence.Generation(epoch: epoch, generation: generation, durable: 0), lost: lost)
+    }
+    func current(_ wanted: ReplayRequest.Wanted, from generation: UInt64) -> ReplayRequest {
+      fence.current(
+        ReplayRequest(user: UserID(1), wanted: wanted, ticket: ReplayCancellation(), generation: generation))
+    }
+    let joined = Snapshot(xmax: 100)
+    #expect(current(.after(joined), from: 2).wanted == .after(joined))
+    #expect(current(.after(joined), from: 1).wanted == .after(Snapshot(xmax: 71)))
+    #expect(current(.after(joined), from: 0).wanted == .after(Snapshot(xmax: 51)))
+    #expect(current(.after(joined), from: 0).generation == 2)
+    // A cursor claims only what was on disk when it was made.
+    #expect(
+      current(.connecting(since: "c", joined: joined), from: 0).wanted
+        == .connecting(since: "c", joined: Snapshot(xmax: 51)))
+  }
+}
