@@ -25,7 +25,7 @@ Raw = dict[str, dict[str, Any]]
 # What text and lines have while drawn; the page's own colour takes its place.
 _INK = "#010203"
 # Told apart on white and on black, and without seeing red and green.
-_OURS, _FLOOR, _THIRD, _FOURTH = "#2f81f7", "#d98c1f", "#8f8f8f", "#bf5fd0"
+OURS, FLOOR, THIRD, FOURTH = "#2f81f7", "#d98c1f", "#8f8f8f", "#bf5fd0"
 _STYLE = ("<style>svg{color:#1f2328;background:transparent}"
           "@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>")
 
@@ -42,7 +42,8 @@ def _middle(runs: list[dict[str, float]], field: str) -> tuple[float, float, flo
     return middle, middle - min(values), max(values) - middle
 
 
-def _bars(axes: Any, labels: list[str], sides: list[tuple[str, str, list[tuple[float, float, float]]]]) -> None:
+def bars(axes: Any, labels: list[str], sides: list[tuple[str, str, list[tuple[float, float, float]]]],
+         digits: int = 2) -> None:
     """Groups of horizontal bars with the spread of the repetitions."""
     height = 0.8 / len(sides)
     for i, (name, colour, values) in enumerate(sides):
@@ -51,7 +52,7 @@ def _bars(axes: Any, labels: list[str], sides: list[tuple[str, str, list[tuple[f
                   xerr=[[value[1] for value in values], [value[2] for value in values]],
                   error_kw={"ecolor": plt.rcParams["text.color"], "elinewidth": 0.8, "capsize": 2})
         for place, value in zip(places, values):
-            axes.annotate(f"{value[0]:,.2f}" if value[0] < 100 else f"{value[0]:,.0f}",
+            axes.annotate(f"{value[0]:,.{digits}f}" if value[0] < 100 else f"{value[0]:,.0f}",
                           (value[0] + value[2], place), xytext=(4, 0), textcoords="offset points", va="center",
                           fontsize=8)
     axes.set_yticks([row + 0.4 - height / 2 for row in range(len(labels))], labels)
@@ -69,7 +70,7 @@ def _latency(raw: Raw) -> Any:
             ours.append(_middle(sides["bridge"], field))
             floor.append(_middle(sides["floor"], field))
     figure, axes = plt.subplots(figsize=(7.5, 0.7 + 0.55 * len(labels)))
-    _bars(axes, labels, [("NotifyBridge", _OURS, ours), ("bare libpq listener, no socket", _FLOOR, floor)])
+    bars(axes, labels, [("NotifyBridge", OURS, ours), ("bare libpq listener, no socket", FLOOR, floor)])
     axes.set(xlabel="ms, median of the repetitions; lines: lowest and highest", title="INSERT sent to socket")
     axes.legend(loc="upper right")  # beside the shortest bars
     return figure
@@ -91,8 +92,8 @@ def _throughput(raw: Raw) -> Any:
     if not names:
         return None
     figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.45 * len(names)))
-    _bars(axes, names, [("", _OURS, ratios)])
-    axes.axvline(1, color=_FLOOR, linewidth=1.5)
+    bars(axes, names, [("", OURS, ratios)])
+    axes.axvline(1, color=FLOOR, linewidth=1.5)
     axes.set(xlabel="of what PostgreSQL alone does (orange: as much)", title="Rows delivered and marked, and writers' rate")
     return figure
 
@@ -101,10 +102,10 @@ def _growth(raw: Raw) -> Any:
     """Latency, throughput, memory and CPU of each sweep, both axes logarithmic."""
     sweeps = {name.removeprefix("growth, "): sides["points"] for name, sides in raw.items() if name.startswith("growth")}
     columns: list[tuple[str, list[tuple[str, str, str]]]] = [
-        ("INSERT sent to socket, ms", [("p50", "p50", _OURS), ("p99", "p99", _FLOOR)]),
-        ("rows/s in batches", [("rate", "rows/s", _OURS)]),
-        ("memory, MiB", [("memory", "memory", _OURS)]),
-        ("CPU, µs", [("cpu_us", "per delivery", _OURS), ("cpu_batch_us", "per row in batches", _FLOOR)])]
+        ("INSERT sent to socket, ms", [("p50", "p50", OURS), ("p99", "p99", FLOOR)]),
+        ("rows/s in batches", [("rate", "rows/s", OURS)]),
+        ("memory, MiB", [("memory", "memory", OURS)]),
+        ("CPU, µs", [("cpu_us", "per delivery", OURS), ("cpu_batch_us", "per row in batches", FLOOR)])]
     figure, grid = plt.subplots(len(sweeps), len(columns), figsize=(11, 2.2 * len(sweeps)), squeeze=False)
     for row, (dimension, points) in zip(grid, sweeps.items()):
         for axes, (title, fields) in zip(row, columns):
@@ -161,7 +162,7 @@ def _alternatives(raw: Raw) -> Any:
     figure, grid = plt.subplots(3, 2, figsize=(9, 6.5))
     for axes, (case, field, title, scale) in zip(grid.flat, panels):
         sides = cases[case]
-        colours = dict(zip(sides, (_OURS, _FLOOR, _FOURTH, _THIRD)))
+        colours = dict(zip(sides, (OURS, FLOOR, FOURTH, THIRD)))
         for place, (side, runs) in enumerate(sides.items()):
             middle, below, above = (value * scale for value in _middle(runs, field))
             lost = max(run.get("lost", 0) for run in runs)
@@ -210,17 +211,29 @@ def _save(draw: Callable[[Raw], Any], raw: Raw, path: Path, png: bool) -> None:
             _draw(draw, raw, ink, path.with_name(f"{path.stem}-{page}.png"), facecolor=paper, dpi=110)
 
 
+def _save_tables(file: Path, out: Path, png: bool) -> None:
+    """Draws what the tables of a page hold."""
+    from . import tables  # which imports this module
+
+    read = tables.read(file.read_text())
+    for name, draw in tables.PLOTS.items():
+        _save(lambda _, draw=draw: draw(read), {}, out / f"{name}.svg", png)
+
+
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="Benchmarks/plot", description="Draws what Benchmarks/run --json has kept.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
+    parser = argparse.ArgumentParser(prog="Benchmarks/plot", description="Draws what Benchmarks/run has kept (--json) or printed.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .json file, or RESULTS.md for its tables")
     parser.add_argument("--out", type=Path, default=ROOT / "Documentation/performance",
                         help="the folder for the plots (default Documentation/performance)")
     parser.add_argument("--png", action="store_true", help="also PNG on a light and a dark page, to be looked at")
     options = parser.parse_args(arguments)
     raw: Raw = {}
-    for file in options.files:
-        raw |= json.loads(file.read_text())
     options.out.mkdir(parents=True, exist_ok=True)
+    for file in options.files:
+        if file.suffix == ".md":
+            _save_tables(file, options.out, options.png)
+        else:
+            raw |= json.loads(file.read_text())
     for name, (prefix, draw) in _PLOTS.items():
         if any(key.startswith(prefix) for key in raw):
             _save(draw, raw, options.out / f"{name}.svg", options.png)
