@@ -32,6 +32,8 @@ no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
 no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
 one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
 no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
+references() { Tests/Support/references.py "$@"; }
+figures() { Documentation/images/draw.py --check "$1"; }
 short() {
   local long
   long=$(find "$@" -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' -o -name '*.py' \) -not -path '*/.venv/*' -not -path '*/.venvs/*' \
@@ -47,6 +49,10 @@ printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
 yes '//' | head -n 401 >"$bad/long.swift"
 
+printf '/// `architecture.md`, "Order and\n/// nothing", has no such section.\n' >"$bad/reference.swift"
+printf 'A [link](#nothing) to no heading.\n' >"$bad/link.md"
+mkdir "$bad/figures"
+
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
 check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro Package.swift
@@ -58,6 +64,12 @@ check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift
 check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
+mapfile -t documents < <(git ls-files '*.md')
+mapfile -t sources < <(git ls-files Sources sql Tests Benchmarks Clients Config Examples Makefile Package.swift compose.yaml Dockerfile |
+  grep -vE '\.(md|svg|png|json)$')
+check 'links of documents' "$bad/link.md" references "${documents[@]}"
+check 'references to documents' "$bad/reference.swift" references "${sources[@]}"
+check 'figures' "$bad/figures" figures Documentation/images
 check 'short files' "$bad/long.swift" short Sources Tests Benchmarks Clients
 
 [ "$status" -eq 0 ] && echo "lint: $passed checks passed"

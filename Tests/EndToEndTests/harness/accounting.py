@@ -1,7 +1,7 @@
 """Exact accounting over what was recorded: which rows were committed, and which reached which device, when.
 
-A pure function of records, so that it can itself be tried on traces that break each rule ("Order and loss" in the
-architecture). It knows nothing of the bridge's inside: cursors are opaque, and only instants of one clock are compared.
+A pure function of records, so that it can itself be tried on traces that break each rule (`architecture.md`,
+"Order and loss"). It knows nothing of the bridge's inside: cursors are opaque, and only instants of one clock are compared.
 All instants are seconds of that clock. Where two instants are close, the rule that needs their order is not applied:
 a report is always a fault, and writers and devices are many, so that each fault is reported often.
 """
