@@ -57,7 +57,7 @@ def part(session: Session) -> str:
     goal = "–" if session.options.quick else "≤ 3 s"
     return report.table([f"a restart under {users:,} clients, {users:,} rows committed meanwhile", "bridge", "goal"], [
         ["drain: s from SIGTERM until the process has ended", report.spread(runs, "drain"), "–"],
-        ["drain: s from SIGTERM until the last client was told", report.spread(runs, "ended"), "–"],
+        ["drain: s from SIGTERM until the last client was closed", report.spread(runs, "ended"), "–"],
         ["start: s until the new process is ready", report.spread(runs, "ready"), "–"],
         ["all connect at once, each with `since`: s until all are live", report.spread(runs, "live"), "–"],
         ["s until all are live and have every row", report.spread(runs, "caught_up"), goal],
