@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test lint install-run install-test clean
+.PHONY: run build test lint configuration install-run install-test clean
 
 run: install-run build
 	.build/debug/notify-bridge dev
@@ -15,6 +15,11 @@ test: install-test
 
 lint: install-test
 	Tests/Support/lint.sh
+
+# Writes the pages that are generated from the table of settings.
+configuration: build
+	.build/debug/notify-bridge reference yaml >.build/page && mv .build/page Config/notify-bridge.yaml
+	.build/debug/notify-bridge reference markdown >.build/page && mv .build/page Documentation/configuration.md
 
 install-run:
 	Tests/Support/install.sh run

@@ -5,51 +5,58 @@ import Testing
 
 @Suite("Config/notify-bridge.yaml")
 struct DocumentedConfigurationTests {
-  private static let folder = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-      "Config")
+  private static let repository = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-  private func text(_ name: String) throws -> String {
-    try String(contentsOf: Self.folder.appendingPathComponent(name), encoding: .utf8)
+  private func text(_ path: String) throws -> String {
+    try String(contentsOf: Self.repository.appendingPathComponent(path), encoding: .utf8)
   }
 
   /// The lines above a key, and the key's own, commented out or not.
-  private func entry(_ key: ConfigurationKey) throws -> (comment: String, line: String) {
-    let lines = try text("notify-bridge.yaml").split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    let section = key.path.count > 1 ? key.path[0] : nil
-    let start = try section.map { name in try #require(lines.firstIndex(of: name + ":")) } ?? 0
-    let name = (section == nil ? "" : "  ") + (key.path.last ?? "")
+  private func entry(_ setting: Setting) throws -> (comment: String, line: String) {
+    let lines = try text("Config/notify-bridge.yaml").split(separator: "\n", omittingEmptySubsequences: false)
+      .map(String.init)
+    let start = try setting.section.map { name in try #require(lines.firstIndex(of: name + ":")) } ?? 0
+    let indent = setting.section == nil ? "" : "  "
     let index = try #require(
       lines[start...].firstIndex {
-        $0.hasPrefix(name + ":")
-          || $0.hasPrefix(name.replacing(key.path.last ?? "", with: "# " + (key.path.last ?? "")) + ":")
+        $0.hasPrefix("\(indent)\(setting.key):") || $0.hasPrefix("\(indent)# \(setting.key):")
       },
-      "\(key.yamlPath) is not documented")
+      "\(setting.id) is not documented")
     return (lines[index - 1], lines[index])
   }
 
-  @Test("documents every setting with its type, range and default", arguments: ConfigurationKey.all)
-  func complete(key: ConfigurationKey) throws {
-    let (comment, line) = try entry(key)
-    if case .integer(let range) = key.type {
-      #expect(comment.contains("\(range.lowerBound) to \(range.upperBound)"), "\(key.yamlPath)")
+  @Test("documents every setting with its type, range and default", arguments: Setting.all.map(\.id))
+  func complete(id: String) throws {
+    let setting = try #require(Setting.all.first { $0.id == id })
+    let (comment, line) = try entry(setting)
+    if let range = setting.form.range {
+      #expect(comment.contains("\(range.lowerBound) to \(range.upperBound)"), "\(id)")
     }
-    if let text = key.defaultValue {
-      #expect(comment.contains("default: \(text)"), "\(key.yamlPath)")
-      #expect(line.hasSuffix(": \(text)"), "\(key.yamlPath)")
+    if let text = setting.defaultText {
+      #expect(comment.contains("default: \(text)"), "\(id)")
+      #expect(line.hasSuffix(": \(text)"), "\(id)")
     }
-    if let unit = key.unit { #expect(comment.contains(unit), "\(key.yamlPath)") }
-    #expect(comment.contains("(reload)") == key.isReloadable, "\(key.yamlPath)")
+    if let unit = setting.form.unit { #expect(comment.contains(unit), "\(id)") }
+    #expect(comment.contains("(reload)") == setting.isReloadable, "\(id)")
   }
 
   @Test("can be read, and its values are the defaults")
   func valid() throws {
-    let settings = try resolve(yaml: text("notify-bridge.yaml"))
-    for key in ConfigurationKey.all where !key.isSecret { #expect(settings[key]?.text == key.defaultValue) }
+    let settings = try resolve(yaml: text("Config/notify-bridge.yaml"))
+    #expect(Settings().changes(to: settings).filter { !$0.isSecret }.map(\.id) == [])
+    #expect(Settings().changes(to: settings).map(\.id) == ["database.url"])
   }
 
   @Test("has a minimal sister that can be read too")
   func minimal() throws {
-    _ = try resolve(yaml: text("notify-bridge.minimal.yaml"))
+    _ = try resolve(yaml: text("Config/notify-bridge.minimal.yaml"))
+  }
+
+  @Test(
+    "and Documentation/configuration.md are what the table of settings generates: run `make configuration`",
+    arguments: ReferencePages.Page.allCases)
+  func generated(page: ReferencePages.Page) throws {
+    #expect(try text(page.path) == page.text, "\(page.path) is out of date: run `\(ReferencePages.command)`")
   }
 }

@@ -26,12 +26,12 @@ struct DevTests {
     "listens on loopback only",
     arguments: ["0.0.0.0", "::", "192.0.2.1", "example.com", "unix:/x", "127.0.0.1.example"])
   func foreign(host: String) throws {
-    let settings = try resolve(flags: [.httpHost: host])
+    let settings = try resolve(flags: ["http.host": host])
     #expect(throws: ConfigurationError.self) { try DevCommand.requireLoopback(settings) }
   }
 
   @Test("takes loopback by any of its names", arguments: ["127.0.0.1", "127.0.0.2", "::1", "[::1]", "localhost"])
-  func loopback(host: String) throws { try DevCommand.requireLoopback(resolve(flags: [.httpHost: host])) }
+  func loopback(host: String) throws { try DevCommand.requireLoopback(resolve(flags: ["http.host": host])) }
 
   @Test("answers to its own page only")
   func requests() {
@@ -77,8 +77,8 @@ struct ReconnectPlanTests {
     #expect(BridgeAddress(url: "http://[::1]:9/", path: "/ws/")?.webSocket == "ws://[::1]:9/ws/")
     #expect(BridgeAddress(url: "nonsense", path: "/") == nil)
     #expect(
-      try BridgeAddress(settings: resolve(flags: [.httpHost: "0.0.0.0"]))?.http("/readyz")
+      try BridgeAddress(settings: resolve(flags: ["http.host": "0.0.0.0"]))?.http("/readyz")
         == "http://127.0.0.1:8080/readyz")
-    #expect(try BridgeAddress(settings: resolve(flags: [.httpHost: "unix:/x"])) == nil)
+    #expect(try BridgeAddress(settings: resolve(flags: ["http.host": "unix:/x"])) == nil)
   }
 }

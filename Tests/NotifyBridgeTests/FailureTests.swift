@@ -26,8 +26,8 @@ struct FailureTests {
     do {
       _ = try NotifyBridge.parseAsRoot(["serve", "--nonsense"])
     } catch {
-      #expect(Failure(error).status == .usage)
-      #expect(Failure(error).text.contains("--help"))
+      #expect(Program.failure(error).status == .usage)
+      #expect(Program.failure(error).text.contains("--help"))
     }
   }
 

@@ -19,15 +19,15 @@ struct SecretTests {
   func file() throws {
     let file = File("hunter2 \n")
     let environment = ["NOTIFY_BRIDGE_AUTH_JWT_SECRET_FILE": file.path]
-    let settings = try resolve(environment: environment, secrets: [.authJWTSecret])
-    #expect(settings.secret(.authJWTSecret)?.exposed == "hunter2 ")
+    let settings = try resolve(environment: environment, secrets: [\.jwt.secret])
+    #expect(settings.jwt.secret?.exposed == "hunter2 ")
   }
 
   @Test("of a file are read only by commands that need them")
   func unused() throws {
     let environment = ["NOTIFY_BRIDGE_AUTH_JWT_SECRET_FILE": "/nowhere"]
-    #expect(try resolve(environment: environment)[.authJWTSecret] == nil)
-    let found = problems(environment: environment, secrets: [.authJWTSecret])
+    #expect(try resolve(environment: environment).jwt.secret == nil)
+    let found = problems(environment: environment, secrets: [\.jwt.secret])
     #expect(found.first?.contains("there is no such file") == true)
   }
 
@@ -35,19 +35,19 @@ struct SecretTests {
   func twice() throws {
     let file = File("from the file")
     let both = ["DATABASE_URL": "a", "DATABASE_URL_FILE": file.path]
-    #expect(problems(environment: both, secrets: [.databaseURL]).first?.contains("keep one") == true)
+    #expect(problems(environment: both, secrets: [\.databaseURL]).first?.contains("keep one") == true)
     let flag = try resolve(
-      flags: [.databaseURLFile: file.path], environment: ["DATABASE_URL": "a"], secrets: [.databaseURL])
-    #expect(flag.text(.databaseURL) == "from the file")
+      flags: ["database.url_file": file.path], environment: ["DATABASE_URL": "a"], secrets: [\.databaseURL])
+    #expect(flag.databaseURL?.exposed == "from the file")
     let direct = try resolve(
-      flags: [.databaseURL: "b"], environment: ["DATABASE_URL_FILE": file.path], secrets: [.databaseURL])
-    #expect(direct.text(.databaseURL) == "b")
+      flags: ["database.url": "b"], environment: ["DATABASE_URL_FILE": file.path], secrets: [\.databaseURL])
+    #expect(direct.databaseURL?.exposed == "b")
   }
 
   @Test("in an empty file are refused")
   func empty() {
     let file = File("\n")
-    #expect(problems(environment: ["DATABASE_URL_FILE": file.path], secrets: [.databaseURL]).count == 1)
+    #expect(problems(environment: ["DATABASE_URL_FILE": file.path], secrets: [\.databaseURL]).count == 1)
   }
 
   @Test("that can't be used are not shown")

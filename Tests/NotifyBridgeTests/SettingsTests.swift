@@ -1,21 +1,23 @@
 import Foundation
 import Testing
 
+@testable import NotifyAuth
 @testable import notify_bridge
 
 /// Resolves settings out of texts.
 func resolve(
-  flags: [ConfigurationKey: String] = [:], environment: [String: String] = [:], yaml: String? = nil,
-  secrets: Set<ConfigurationKey> = []
+  flags: [String: String] = [:], environment: [String: String] = [:], yaml: String? = nil,
+  secrets: [PartialKeyPath<Settings>] = []
 ) throws -> Settings {
   let file = try yaml.map { try ConfigurationFile(path: "test.yaml", text: $0) }
-  return try SettingsResolver(flags: flags, environment: environment, file: file, secrets: secrets).resolve()
+  let ids = Set(secrets.map { Setting.of($0).id })
+  return try SettingsResolver(flags: flags, environment: environment, file: file, secrets: ids).resolve()
 }
 
 /// The lines of what is wrong with settings; empty where nothing is.
 func problems(
-  flags: [ConfigurationKey: String] = [:], environment: [String: String] = [:], yaml: String? = nil,
-  secrets: Set<ConfigurationKey> = []
+  flags: [String: String] = [:], environment: [String: String] = [:], yaml: String? = nil,
+  secrets: [PartialKeyPath<Settings>] = []
 ) -> [String] {
   do {
     _ = try resolve(flags: flags, environment: environment, yaml: yaml, secrets: secrets)
@@ -31,63 +33,103 @@ struct SettingsTests {
   func precedence() throws {
     let yaml = "http:\n  port: 3"
     let environment = ["NOTIFY_BRIDGE_HTTP_PORT": "2"]
-    #expect(try resolve().number(.httpPort) == 8_080)
-    #expect(try resolve(yaml: yaml).number(.httpPort) == 3)
-    #expect(try resolve(environment: environment, yaml: yaml).number(.httpPort) == 2)
-    #expect(try resolve(flags: [.httpPort: "1"], environment: environment, yaml: yaml).number(.httpPort) == 1)
+    #expect(try resolve().gateway.port == 8_080)
+    #expect(try resolve(yaml: yaml).gateway.port == 3)
+    #expect(try resolve(environment: environment, yaml: yaml).gateway.port == 2)
+    #expect(try resolve(flags: ["http.port": "1"], environment: environment, yaml: yaml).gateway.port == 1)
   }
 
   @Test("have names that derive from their place in the file")
-  func names() {
-    #expect(ConfigurationKey.databaseURL.variable == "DATABASE_URL")
-    #expect(ConfigurationKey.databaseURLFile.variable == "DATABASE_URL_FILE")
-    #expect(ConfigurationKey.databaseListenURL.variable == "NOTIFY_BRIDGE_DATABASE_LISTEN_URL")
-    #expect(ConfigurationKey.authJWTJWKSRefreshSeconds.variable == "NOTIFY_BRIDGE_AUTH_JWT_JWKS_REFRESH_SECONDS")
-    #expect(ConfigurationKey.drainSeconds.variable == "NOTIFY_BRIDGE_DRAIN_SECONDS")
-    #expect(ConfigurationKey.httpPort.flag == "http-port")
-    #expect(Set(ConfigurationKey.all.map(\.name)).count == ConfigurationKey.all.count)
+  func names() throws {
+    #expect(Setting.of(\.databaseURL).variable == "DATABASE_URL")
+    #expect(Setting.all.first { $0.id == "database.url_file" }?.variable == "DATABASE_URL_FILE")
+    #expect(Setting.of(\.store.listenURL).variable == "NOTIFY_BRIDGE_DATABASE_LISTEN_URL")
+    #expect(Setting.of(\.jwt.jwksRefreshSeconds).variable == "NOTIFY_BRIDGE_AUTH_JWT_JWKS_REFRESH_SECONDS")
+    #expect(Setting.of(\.gateway.drainSeconds).variable == "NOTIFY_BRIDGE_DRAIN_SECONDS")
+    #expect(Setting.of(\.gateway.port).flag == "http-port")
+    #expect(Set(Setting.all.map(\.name)).count == Setting.all.count)
+  }
+
+  @Test("that messages about logins name are in the table")
+  func loginNames() {
+    let variables = Set(Setting.all.map(\.variable))
+    for setting in AuthSetting.allCases { #expect(variables.contains(setting.rawValue)) }
+  }
+
+  @Test("are each set by one entry of the table only")
+  func targets() {
+    let targets = Setting.all.compactMap { setting in
+      if case .value(let target, _, _) = setting.target { target as AnyKeyPath } else { nil }
+    }
+    #expect(Set(targets).count == targets.count)
+    #expect(targets.count + 6 == Setting.all.count, "besides the files of six secrets")
   }
 
   @Test("that are empty count as not given")
   func emptyValues() throws {
-    #expect(try resolve(environment: ["NOTIFY_BRIDGE_HTTP_PORT": ""], yaml: "http:\n").number(.httpPort) == 8_080)
-    #expect(try resolve(yaml: "# nothing\n").number(.httpPort) == 8_080)
+    #expect(try resolve(environment: ["NOTIFY_BRIDGE_HTTP_PORT": ""], yaml: "http:\n").gateway.port == 8_080)
+    #expect(try resolve(yaml: "# nothing\n").gateway.port == 8_080)
+    #expect(try resolve(yaml: "http: {port: ~, host: null, path: ''}").gateway.path == "/ws/notifications/")
   }
 
-  @Test("all have a default that they accept", arguments: ConfigurationKey.all)
-  func defaults(key: ConfigurationKey) {
-    if let text = key.defaultValue { #expect(key.type.canonical(text) == text) }
+  @Test("all have a default that they accept, and that is the default of the part that uses them")
+  func defaults() throws {
+    let standard = Settings()
+    for setting in Setting.all {
+      guard case .value(_, let set, let differs) = setting.target, let text = setting.defaultText else { continue }
+      var settings = standard
+      #expect(set(.text(text), &settings), "\(setting.id)")
+      #expect(!differs(settings, standard), "\(setting.id)")
+    }
+  }
+
+  @Test("all have an example that they accept, where there is no default", arguments: Setting.all.map(\.id))
+  func examples(id: String) throws {
+    let setting = try #require(Setting.all.first { $0.id == id })
+    guard setting.defaultText == nil else { return }
+    let yaml =
+      setting.section.map { "\($0):\n  \(setting.key): \(setting.example)" } ?? "\(setting.key): \(setting.example)"
+    #expect(!setting.example.isEmpty)
+    #expect(problems(yaml: yaml).isEmpty)
   }
 
   @Test("are each a flag of the commands, and each flag is a setting")
   func options() {
     let labels = Mirror(reflecting: ConfigurationOptions()).children.compactMap(\.label)
-    let keys = labels.filter { $0 != "_configurationFile" }.map { ConfigurationKey.forProperty($0) }
-    #expect(Set(keys) == Set(ConfigurationKey.all.map(Optional.some)))
+    #expect(Set(labels.filter { $0 != "config" }) == Set(Setting.all.map(\.flag)))
+    #expect(labels.count == Setting.all.count + 1)
+  }
+
+  @Test("are read from flags by the parser")
+  func flags() throws {
+    let options = try ConfigurationOptions.parse(["--config", "a.yaml", "--http-port", "1", "--auth-jwt-secret=x"])
+    #expect(options.configurationFile == "a.yaml")
+    #expect(options.flags == ["http.port": "1", "auth.jwt_secret": "x"])
   }
 
   @Test(
     "of a wrong form are refused with the name, the value and what is allowed",
     arguments: [
-      (ConfigurationKey.httpPort, "80x", "0 to 65535"), (.httpPort, "65536", "0 to 65535"), (.httpPort, "-1", "0 to"),
-      (.httpPort, "+1", "0 to"), (.httpPort, "1.5", "0 to"), (.heartbeatSeconds, "0", "1 to 3600"),
-      (.authFirstMessage, "maybe", "true or false"), (.logLevel, "loud", "trace, debug, info"),
-      (.logFormat, "xml", "text, json"), (.authJWTJWKSURL, "ftp://x", "https://"),
-      (.authJWTJWKSURL, "https://", "http"),
+      ("http.port", "80x", "0 to 65535"), ("http.port", "65536", "0 to 65535"), ("http.port", "-1", "0 to"),
+      ("http.port", "+1", "0 to"), ("http.port", "1.5", "0 to"), ("heartbeat_seconds", "0", "1 to 3600"),
+      ("auth.first_message", "maybe", "true or false"), ("log.level", "loud", "trace, debug, info"),
+      ("log.format", "xml", "text, json"), ("auth.jwt_jwks_url", "ftp://x", "https://"),
+      ("auth.jwt_jwks_url", "https://", "http"),
     ])
-  func badValues(key: ConfigurationKey, value: String, allowed: String) throws {
-    let found = problems(environment: [key.variable: value])
+  func badValues(id: String, value: String, allowed: String) throws {
+    let setting = try #require(Setting.all.first { $0.id == id })
+    let found = problems(environment: [setting.variable: value])
     let line = try #require(found.first)
     #expect(found.count == 1)
-    #expect(line.contains(key.variable) && line.contains("\"\(value)\"") && line.contains(allowed))
+    #expect(line.contains(setting.variable) && line.contains("\"\(value)\"") && line.contains(allowed))
     #expect(line.contains("environment"))
-    #expect(problems(flags: [key: value]).first?.hasPrefix("--\(key.flag) (on the command line)") == true)
+    #expect(problems(flags: [id: value]).first?.hasPrefix("--\(setting.flag) (on the command line)") == true)
   }
 
   @Test("that are wrong are all named at once, in few lines")
   func allAtOnce() {
     var environment: [String: String] = [:]
-    for key in ConfigurationKey.all where key.name.hasPrefix("LIMITS") { environment[key.variable] = "many" }
+    for setting in Setting.all where setting.name.hasPrefix("LIMITS") { environment[setting.variable] = "many" }
     let found = problems(environment: environment)
     #expect(found.count == environment.count)
     let lines = ConfigurationError(found).description.split(separator: "\n")
@@ -99,7 +141,9 @@ struct SettingsTests {
   func unknown() {
     #expect(problems(environment: ["NOTIFY_BRIDGE_HTTP_PROT": "1"]).first?.hasSuffix("NOTIFY_BRIDGE_HTTP_PORT") == true)
     #expect(problems(yaml: "http:\n  prot: 1").first?.hasSuffix("http.port") == true)
+    #expect(problems(yaml: "http:\n  prot: 1").first?.contains("(in test.yaml, line 2)") == true)
     #expect(problems(yaml: "nonsense: 1").first?.contains("the nearest known one is ") == true)
+    #expect(problems(yaml: "http: 8080").first?.contains("is a section") == true)
     #expect(problems(environment: ["PATH": "/bin", "PGHOST": "x"]).isEmpty)
   }
 
@@ -110,25 +154,35 @@ struct SettingsTests {
     #expect(problems(environment: links.merging(["KUBERNETES_SERVICE_HOST": "10.0.0.2"]) { first, _ in first }).isEmpty)
   }
 
-  @Test(
-    "may join their words in the file as people do, once",
-    arguments: ["jwt_issuer: x", "jwt: {issuer: x}", "jwtIssuer: x"])
-  func spellings(line: String) throws {
-    #expect(try resolve(yaml: "auth: {\(line)}").text(.authJWTIssuer) == "x")
+  @Test("have one spelling in the file, which another spelling's error names")
+  func spellings() throws {
+    #expect(try resolve(yaml: "auth: {jwt_issuer: x}").jwt.issuer == "x")
+    for other in ["jwt: {issuer: x}", "jwtIssuer: x", "jwt-issuer: x", "JWT_ISSUER: x"] {
+      #expect(problems(yaml: "auth: {\(other)}").first?.hasSuffix("auth.jwt_issuer") == true, "\(other)")
+    }
     #expect(problems(yaml: "auth: {jwt_issuer: x, jwtIssuer: y}").count == 1)
+    #expect(problems(yaml: "auth: {jwt_issuer: x, jwt_issuer: y}").count == 1)
   }
 
   @Test("take lists as YAML lists and as text with commas")
   func lists() throws {
-    #expect(try resolve(yaml: "auth: {origins: [a, b]}").list(.authOrigins) == ["a", "b"])
-    #expect(try resolve(environment: ["NOTIFY_BRIDGE_AUTH_ORIGINS": "a, b,"]).list(.authOrigins) == ["a", "b"])
-    #expect(try resolve().list(.authOrigins) == nil)
+    #expect(try resolve(yaml: "auth: {origins: [a, b]}").gateway.origins == ["a", "b"])
+    #expect(try resolve(environment: ["NOTIFY_BRIDGE_AUTH_ORIGINS": "a, b,"]).gateway.origins == ["a", "b"])
+    #expect(try resolve().gateway.origins == nil)
+    #expect(problems(yaml: "http: {port: [1, 2]}").first?.contains("is a list: allowed is a whole number") == true)
+    #expect(problems(yaml: "auth: {origins: [[a]]}").count == 1)
   }
 
   @Test("of a broken file are refused without quoting the file")
   func brokenFile() {
-    let found = problems(yaml: "auth:\n  jwt_secret: [hunter2\nhttp: }")
-    #expect(found.count == 1)
-    #expect(found.first?.contains("hunter2") == false)
+    for yaml in [
+      "auth:\n  jwt_secret: [hunter2\nhttp: }", "auth: {jwt_secret: hunter2, jwt_secret: hunter2}", "hunter2",
+      "auth:\n  jwt_secret: *hunter2", "--- hunter2\n--- hunter2",
+    ] {
+      let found = problems(yaml: yaml)
+      #expect(found.count == 1, "\(yaml)")
+      #expect(found.first?.contains("hunter2") == false, "\(yaml)")
+    }
+    #expect(problems(yaml: "http:\n  port: [1\n").first?.contains("line 3") == true)
   }
 }

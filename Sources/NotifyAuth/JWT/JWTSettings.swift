@@ -3,6 +3,11 @@ package import NotifyCore
 
 /// What the operator set for JSON Web Tokens.
 package struct JWTSettings: Sendable {
+  /// Values of `jwksRefreshSeconds`.
+  package static let refreshRange = 1...86_400
+  /// Values of `leewaySeconds`.
+  package static let leewayRange = 0...3_600
+
   /// The secret of HS256, HS384 and HS512: its UTF-8 bytes are the key. Django's `SECRET_KEY` for SimpleJWT's default.
   package var secret: Secret?
   /// Texts of PEM files, each with one public key or certificate or more.
@@ -46,12 +51,12 @@ package struct JWTSettings: Sendable {
           remedy: "Put the public key into a file, and name it in \(AuthSetting.jwtPublicKeyFile.rawValue).")
       }
     }
-    guard (1...86_400).contains(jwksRefreshSeconds) else {
+    guard Self.refreshRange.contains(jwksRefreshSeconds) else {
       throw AuthConfigurationError(
         .jwksRefreshSeconds, "\(jwksRefreshSeconds) is out of range; allowed are 1 to 86400",
         remedy: "Leave it out for 300.")
     }
-    guard (0...3_600).contains(leewaySeconds) else {
+    guard Self.leewayRange.contains(leewaySeconds) else {
       throw AuthConfigurationError(
         .jwtLeewaySeconds, "\(leewaySeconds) is out of range; allowed are 0 to 3600", remedy: "Leave it out for 0.")
     }

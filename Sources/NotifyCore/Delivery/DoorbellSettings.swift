@@ -1,7 +1,7 @@
 /// When the doorbell goes from quiet to busy and back.
 package struct DoorbellSettings: Sendable, Equatable {
   /// Transactions with rows per second from which on it is busy; a tenth of it is enough with ten times as many rows.
-  package var busyRate: Double
+  package var busyRate: Double { didSet { calmRate = busyRate / 2 } }
   /// Below which it is calm again; half of it, so that it doesn't go back and forth.
   package var calmRate: Double
   /// How long it has to be calm before commits ring again.

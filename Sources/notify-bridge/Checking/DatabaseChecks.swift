@@ -30,7 +30,7 @@ struct DatabaseChecks {
       }
       try LoginChecks(settings: settings).run(connection, &report)
     }
-    attempt("listen", &report) { try ListenCheck(url: settings.secret(.databaseListenURL) ?? url).run(&$0) }
+    attempt("listen", &report) { try ListenCheck(url: settings.store.listenURL ?? url).run(&$0) }
     attempt("clock", &report) { try checkClock(connection, &$0) }
   }
 

@@ -17,7 +17,7 @@ struct ListenCheck {
         "listen", "the server is a standby, where LISTEN isn't possible", "Point DATABASE_URL at the primary")
     }
     let arrived = try ListenProbe.hears(listener, at: url)
-    let remedy = "Set \(ConfigurationKey.databaseListenURL.variable) to a connection past the pooler"
+    let remedy = "Set \(Setting.of(\.store.listenURL).variable) to a connection past the pooler"
     switch (arrived, listener.isPooled) {
     case (true, false): report.ok("listen", "a notification arrives")
     case (true, true): report.warn("listen", "works through a pooler in session mode", remedy)

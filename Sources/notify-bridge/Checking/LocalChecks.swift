@@ -17,7 +17,7 @@ enum LocalChecks {
   private static func checkKeys(_ settings: Settings, _ report: inout CheckReport) async {
     guard settings.hasLogin else {
       let names = [
-        "\(ConfigurationKey.authJWTSecret.variable)", "…_JWT_PUBLIC_KEY_FILE", "…_JWT_JWKS_FILE", "…_JWT_JWKS_URL",
+        Setting.of(\.jwt.secret).variable, "…_JWT_PUBLIC_KEY_FILE", "…_JWT_JWKS_FILE", "…_JWT_JWKS_URL",
         "…_DJANGO_SECRET_KEY", "…_DRF_TOKENS",
       ]
       return report.fail(
@@ -25,9 +25,9 @@ enum LocalChecks {
         "Set \(names.joined(separator: ", ")) or …_SERVICE_KEY")
     }
     if settings.hasJWT { await checkJWT(settings, &report) }
-    if let key = settings.secret(.authServiceKey), key.exposed.utf8.count < 32 {
+    if let key = settings.gateway.serviceKey, key.exposed.utf8.count < 32 {
       report.warn(
-        "logins", "\(settings.origin(.authServiceKey)) is shorter than 32 bytes: it may be guessed",
+        "logins", "\(settings.origin(\.gateway.serviceKey)) is shorter than 32 bytes: it may be guessed",
         "Make one: openssl rand -hex 32")
     }
   }
@@ -35,7 +35,7 @@ enum LocalChecks {
   private static func checkJWT(_ settings: Settings, _ report: inout CheckReport) async {
     let subject = "logins"
     do {
-      let jwt = try settings.jwt(withKeyFiles: true)
+      let jwt = try settings.jwtWithKeyFile()
       let quiet = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
       let authenticator = try await JWTAuthenticator(jwt, logger: quiet)
       let problems = await authenticator.problems()
@@ -51,8 +51,8 @@ enum LocalChecks {
   }
 
   private static func checkCertificate(_ settings: Settings, _ report: inout CheckReport) {
-    guard settings[.tlsCertificateFile] != nil || settings[.tlsKeyFile] != nil else { return }
-    guard let certificate = settings.text(.tlsCertificateFile), let key = settings.text(.tlsKeyFile) else {
+    guard settings.gateway.certificateFile != nil || settings.gateway.keyFile != nil else { return }
+    guard let certificate = settings.gateway.certificateFile, let key = settings.gateway.keyFile else {
       return report.fail("tls", "only one of certificate and key is set", "Set both, or none")
     }
     do {
@@ -71,10 +71,10 @@ enum LocalChecks {
   private static func checkDescriptors(_ settings: Settings, _ report: inout CheckReport) {
     let hard = DescriptorLimit.current.hard
     let possible = DescriptorLimit.connections(of: hard)
-    if let wanted = settings.integer(.limitsConnections), wanted > possible {
+    if let wanted = settings.connections, wanted > possible {
       report.warn(
         "descriptors",
-        "\(settings.origin(.limitsConnections)) is \(wanted), and the limit of \(hard) allows \(possible)",
+        "\(settings.origin(\.connections)) is \(wanted), and the limit of \(hard) allows \(possible)",
         "Raise the limit (ulimit -Hn, LimitNOFILE=, ulimits:)")
     } else if possible < 4_000 {
       report.warn(

@@ -1,3 +1,4 @@
+import NotifyAuth
 import NotifyStore
 
 /// What logins need in the database: the backend's tables, the rights on them, and the triggers that end access.
@@ -64,8 +65,8 @@ struct LoginChecks {
   /// The tables that the switched-on methods can't do without.
   private var neededKinds: Set<String> {
     var kinds: Set<String> = []
-    if settings[.authDjangoSecretKey] != nil { kinds.formUnion(["session", "user"]) }
-    if settings.flag(.authDRFTokens) { kinds.formUnion(["token", "user"]) }
+    if settings.django.secretKey != nil { kinds.formUnion(["session", "user"]) }
+    if settings.acceptsDRFTokens { kinds.formUnion(["token", "user"]) }
     return kinds
   }
 
@@ -85,7 +86,7 @@ struct LoginChecks {
            SELECT FROM pg_trigger AS g
            WHERE g.tgrelid = c.oid AND g.tgname = 'notify_bridge_revoke_' || w.event AND g.tgenabled = 'A'))
       FROM notify_bridge.login_tables($1) AS t LEFT JOIN pg_class AS c ON c.oid = t.relation
-      """, [settings.text(.authDjangoUserTable)])
+      """, [settings.djangoUserTable])
     return rows.map { row in
       Table(
         kind: row[0] ?? "", name: row[1] ?? "", isAttached: row[2] == "t", problem: row[3], hidden: row[4],
@@ -101,8 +102,8 @@ struct LoginChecks {
     switch table.kind {
     case "session": "The columns are those of Django's own table: session_key, session_data, expire_date"
     case "token":
-      "Run Django's migrations of rest_framework.authtoken, or leave \(ConfigurationKey.authDRFTokens.variable) out"
-    default: "Name it: \(ConfigurationKey.authDjangoUserTable.variable)"
+      "Run Django's migrations of rest_framework.authtoken, or leave \(Setting.of(\.acceptsDRFTokens).variable) out"
+    default: "Name it: \(Setting.of(\.djangoUserTable).variable)"
     }
   }
 }

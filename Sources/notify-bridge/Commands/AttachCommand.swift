@@ -19,24 +19,24 @@ struct AttachCommand: ParsableCommand {
   @Argument(help: "The table, as schema.name or name. May be left out with --logins.")
   var table: String?
 
-  @ArgumentParser.Option(help: ArgumentHelp("Whom a row is for: integer, uuid or text.", valueName: "column"))
+  @Option(help: ArgumentHelp("Whom a row is for: integer, uuid or text.", valueName: "column"))
   var recipient: String?
 
-  @ArgumentParser.Option(help: ArgumentHelp("What names a row: integer, uuid or text.", valueName: "column"))
+  @Option(help: ArgumentHelp("What names a row: integer, uuid or text.", valueName: "column"))
   var id: String?
 
-  @ArgumentParser.Option(
+  @Option(
     help: ArgumentHelp("What clients get: a column, or an SQL expression over a row.", valueName: "column|expression"))
   var payload: String?
 
-  @ArgumentParser.Option(
+  @Option(
     help: ArgumentHelp("Set when a row was sent: a boolean, or a nullable timestamptz.", valueName: "column"))
   var sent: String?
 
-  @ArgumentParser.Option(help: ArgumentHelp("When a row was made: timestamptz.", valueName: "column"))
+  @Option(help: ArgumentHelp("When a row was made: timestamptz.", valueName: "column"))
   var created: String?
 
-  @ArgumentParser.Option(
+  @Option(
     help: ArgumentHelp("Set when a user has read a row: boolean or timestamptz.", valueName: "column"))
   var read: String?
 
@@ -57,14 +57,14 @@ struct AttachCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try options.settings(needing: [.databaseURL, .authDjangoUserTable])
+    let settings = try options.settings(needing: [\.databaseURL])
     // The flag of a setting, and here of this table: the setting itself is about our own.
-    let retentionDays = options.retentionDays.flatMap { Int($0) }
+    let retentionDays = options.flags[Setting.of(\.store.retentionDays).id].flatMap { Int($0) }
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
     if let table { try attach(table, retentionDays: retentionDays, session) }
     if logins {
-      for line in try DjangoTriggers.attach(session.connection, userTable: settings.text(.authDjangoUserTable)) {
+      for line in try DjangoTriggers.attach(session.connection, userTable: settings.djangoUserTable) {
         FileOutput.printLine(TerminalText.escaped(line))
       }
     }

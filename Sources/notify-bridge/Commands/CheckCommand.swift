@@ -17,7 +17,7 @@ struct CheckCommand: AsyncParsableCommand {
   @Flag(help: "Ask a running bridge whether it is ready.")
   var ready = false
 
-  @ArgumentParser.Option(help: "Where that bridge is; without it, where the settings say.")
+  @Option(help: "Where that bridge is; without it, where the settings say.")
   var url: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -35,7 +35,7 @@ struct CheckCommand: AsyncParsableCommand {
     database.run(&report)
     await LocalChecks.run(settings, &report)
     for finding in report.findings { FileOutput.printLine(finding.line) }
-    if report.hasFailed { throw ExitCode(Failure.Status.failed.rawValue) }
+    if report.hasFailed { throw Failure.reported }
   }
 
   private func askBridge() async throws {
@@ -43,6 +43,6 @@ struct CheckCommand: AsyncParsableCommand {
     let failing = try await ReadyCheck(address: .given(url, settings)).failing()
     guard !failing.isEmpty else { return FileOutput.printLine("ready") }
     for part in failing { FileOutput.printLine("not ready: \(part)") }
-    throw ExitCode(Failure.Status.failed.rawValue)
+    throw Failure.reported
   }
 }

@@ -28,7 +28,7 @@ struct DetachCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try options.settings(needing: [.databaseURL])
+    let settings = try options.settings(needing: [\.databaseURL])
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
     if let table { try detach(table, session) }

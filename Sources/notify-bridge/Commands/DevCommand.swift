@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import NotifyAuth
 import NotifyCore
+import NotifyGateway
 import NotifyStore
 
 /// `notify-bridge dev`.
@@ -15,7 +17,7 @@ struct DevCommand: AsyncParsableCommand {
       Example:  notify-bridge dev
       """)
 
-  @ArgumentParser.Option(help: ArgumentHelp("Where it keeps its database and keys.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Where it keeps its database and keys.", valueName: "folder"))
   var dataDir: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -25,7 +27,7 @@ struct DevCommand: AsyncParsableCommand {
     let source = options.source
     var settings = try source.settings(needing: ServeCommand.secrets)
     try Self.requireLoopback(settings)
-    let given = try settings[.databaseURL].map { _ in try Database.url(settings) }
+    let given = try settings.databaseURL.map { _ in try Database.url(settings) }
     let signals = Signals()
     let owner = try given == nil ? DevOwner.current() : DevOwner(other: nil, prefix: [])
     let folder = try DevFolder(path: dataDir ?? DevFolder.standardPath, owner: owner)
@@ -88,27 +90,31 @@ struct DevCommand: AsyncParsableCommand {
 
   /// The settings with what `dev` adds: a secret for its tokens, where none is given.
   private static func completed(_ settings: Settings, jwtSecret: String) -> Settings {
-    settings[.authJWTSecret] == nil ? settings.replacing(.authJWTSecret, with: jwtSecret) : settings
+    var settings = settings
+    settings.jwt.secret = settings.jwt.secret ?? Secret(jwtSecret)
+    return settings
   }
 
   /// Its page gives tokens to whoever asks, so nobody else's machine may ask.
   static func requireLoopback(_ settings: Settings) throws(ConfigurationError) {
-    let host = settings.text(.httpHost) ?? "127.0.0.1"
+    let host = settings.gateway.host
     let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
     let isLoopback = bare == "localhost" || bare == "::1" || bare.wholeMatch(of: /127\.\d+\.\d+\.\d+/) != nil
     guard !isLoopback else { return }
     throw ConfigurationError(
       """
-      \(settings.origin(.httpHost)) is "\(TerminalText.shortened(host, to: 60))": dev listens on this machine only, since its page
+      \(settings.origin(\.gateway.host)) is "\(TerminalText.shortened(host, to: 60))": dev listens on this machine only, since its page
       gives a token to whoever asks. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere.
       """)
   }
 
   private static func withFreePort(_ settings: Settings) -> Settings {
-    let port = settings.number(.httpPort)
-    guard !FreePort.isFree(settings.text(.httpHost) ?? "127.0.0.1", port) else { return settings }
+    let port = settings.gateway.port
+    guard !FreePort.isFree(settings.gateway.host, port) else { return settings }
     FileOutput.printError("port \(port) is taken: using a free one")
-    return settings.replacing(.httpPort, with: "0")
+    var settings = settings
+    settings.gateway.port = 0
+    return settings
   }
 
   private static func migrate(_ url: Secret) throws {

@@ -15,13 +15,13 @@ struct ListenCommand: AsyncParsableCommand {
       Example:  notify-bridge listen --user 42
       """)
 
-  @ArgumentParser.Option(help: ArgumentHelp("Whose messages; needs the JWT secret.", valueName: "id"))
+  @Option(help: ArgumentHelp("Whose messages; needs the JWT secret.", valueName: "id"))
   var user: String?
 
-  @ArgumentParser.Option(help: "A token to log in with.")
+  @Option(help: "A token to log in with.")
   var token: String?
 
-  @ArgumentParser.Option(help: "Where the bridge is; without it, where the settings say.")
+  @Option(help: "Where the bridge is; without it, where the settings say.")
   var url: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -35,7 +35,7 @@ struct ListenCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let settings = try options.settings(needing: user == nil ? [] : [.authJWTSecret])
+    let settings = try options.settings(needing: user == nil ? [] : [\.jwt.secret])
     let address = try BridgeAddress.given(url, settings)
     let client = WebSocketClient(address)
     let signals = Signals()
@@ -43,7 +43,7 @@ struct ListenCommand: AsyncParsableCommand {
       client.close()
       // Time for the close frame to leave.
       Thread.sleep(forTimeInterval: 0.1)
-      Failure.Status.done.leave()
+      Failure.Status.done.exit()
     }
     var credential = try credential(settings)
     var plan = ReconnectPlan(canRenew: user != nil)
@@ -71,7 +71,7 @@ struct ListenCommand: AsyncParsableCommand {
 
   private func credential(_ settings: Settings) throws -> Secret {
     if let token { return Secret(token) }
-    return try TokenCommand.token(user ?? "", seconds: 3_600, settings)
+    return try Token.make(user ?? "", seconds: 3_600, settings)
   }
 
   private static func cursor(in message: String) -> String? {

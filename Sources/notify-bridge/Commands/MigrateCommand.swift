@@ -21,7 +21,7 @@ struct MigrateCommand: ParsableCommand {
   @Flag(help: "Only say what was applied, and when.")
   var status = false
 
-  @ArgumentParser.Option(help: "Wait so long for a database that starts (60s).")
+  @Option(help: "Wait so long for a database that starts (60s).")
   var wait: DurationText?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -32,7 +32,7 @@ struct MigrateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try options.settings(needing: [.databaseURL])
+    let settings = try options.settings(needing: [\.databaseURL])
     let connection = try connect(Database.url(settings))
     defer { connection.close() }
     let migrator = Migrator(connection)

@@ -23,15 +23,15 @@ struct PurgeCommand: ParsableCommand {
   var options: ConfigurationOptions
 
   func run() throws {
-    let settings = try options.settings(needing: [.databaseURL])
+    let settings = try options.settings(needing: [\.databaseURL])
     let url = try Database.url(settings)
-    let days = settings.number(.retentionDays)
+    let days = settings.store.retentionDays
     let connection = try Database.connect(url)
     defer { connection.close() }
     try Migrator(connection).verify()
     let attached = try connection.query("SELECT FROM notify_bridge.source WHERE retention_days IS NOT NULL")
     guard days > 0 || !attached.isEmpty else {
-      FileOutput.printLine("nothing to do: with \(settings.origin(.retentionDays)) 0 everything is kept")
+      FileOutput.printLine("nothing to do: with \(settings.origin(\.store.retentionDays)) 0 everything is kept")
       return
     }
     var total: Int64 = 0

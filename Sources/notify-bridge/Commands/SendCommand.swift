@@ -12,13 +12,13 @@ struct SendCommand: ParsableCommand {
       Example:  notify-bridge send --user 42 --data '{"title": "Your order is ready"}'
       """)
 
-  @ArgumentParser.Option(help: ArgumentHelp("The recipient.", valueName: "id"))
+  @Option(help: ArgumentHelp("The recipient.", valueName: "id"))
   var user: String
 
-  @ArgumentParser.Option(help: ArgumentHelp("The payload; - reads it from standard input.", valueName: "json"))
+  @Option(help: ArgumentHelp("The payload; - reads it from standard input.", valueName: "json"))
   var data: String
 
-  @ArgumentParser.Option(help: "The served table to insert into, where there are several.")
+  @Option(help: "The served table to insert into, where there are several.")
   var table: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -34,7 +34,7 @@ struct SendCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try options.settings(needing: [.databaseURL])
+    let settings = try options.settings(needing: [\.databaseURL])
     let url = try Database.url(settings)
     let payload = try data == "-" ? Self.readStandardInput() : data
     let connection = try Database.connect(url)

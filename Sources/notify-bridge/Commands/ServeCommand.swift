@@ -1,5 +1,6 @@
 import ArgumentParser
 import NotifyCore
+import NotifyStore
 
 /// `notify-bridge serve`.
 struct ServeCommand: AsyncParsableCommand {
@@ -16,7 +17,7 @@ struct ServeCommand: AsyncParsableCommand {
       """)
 
   /// The secrets that serving needs.
-  static let secrets = Settings.loginSecrets.union([.databaseURL, .databaseListenURL])
+  static var secrets: [PartialKeyPath<Settings>] { Settings.loginSecrets + [\.databaseURL, \.store.listenURL] }
 
   @OptionGroup(title: "Settings")
   var options: ConfigurationOptions

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import NotifyAuth
 import NotifyCore
 
@@ -14,10 +13,10 @@ struct TokenCommand: ParsableCommand {
       Example:  NOTIFY_BRIDGE_AUTH_JWT_SECRET=… notify-bridge token --user 42 --ttl 1h
       """)
 
-  @ArgumentParser.Option(help: ArgumentHelp("Whose token it is.", valueName: "id"))
+  @Option(help: ArgumentHelp("Whose token it is.", valueName: "id"))
   var user: String
 
-  @ArgumentParser.Option(help: "How long it is valid: 90s, 5m, 1h, 7d.")
+  @Option(help: "How long it is valid: 90s, 5m, 1h, 7d.")
   var ttl = DurationText(seconds: 3_600)
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -30,14 +29,7 @@ struct TokenCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try options.settings(needing: [.authJWTSecret])
-    FileOutput.printLine(try Self.token(user, seconds: ttl.seconds, settings).exposed)
-  }
-
-  /// Makes a token that a bridge with the same settings accepts.
-  static func token(_ user: String, seconds: Int, _ settings: Settings) throws -> Secret {
-    guard let user = UserID(user) else { throw Failure("that is no user id", status: .usage) }
-    let issuer = try TokenIssuer(settings.jwt(withKeyFiles: false))
-    return issuer.token(for: user, seconds: seconds, now: Date().timeIntervalSince1970)
+    let settings = try options.settings(needing: [\.jwt.secret])
+    FileOutput.printLine(try Token.make(user, seconds: ttl.seconds, settings).exposed)
   }
 }

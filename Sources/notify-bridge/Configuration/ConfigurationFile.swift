@@ -1,17 +1,14 @@
-import Configuration
-import Foundation
-import Synchronization
+import Yams
 
-/// The settings of a YAML file, as texts, before anybody knows whether they are any good.
+/// The settings of a YAML file as they are written, before it is known which of them there are.
 struct ConfigurationFile: Sendable {
-  /// One setting of the file.
+  /// One key of the file.
   struct Entry: Sendable, Equatable {
-    /// As it stands in the file: `http.port`.
+    /// With the keys that it stands below: `http.port`.
     let key: String
-    /// The name it would have in the table: `HTTP_PORT`.
-    let name: String
-    /// Its value; the elements of a list are joined by commas.
-    let text: String
+    let line: Int
+    /// Its value; nil where there is none, or other keys stand below.
+    let value: GivenValue?
   }
 
   /// The largest file that is read; a larger one is no configuration.
@@ -29,70 +26,65 @@ struct ConfigurationFile: Sendable {
   /// Reads YAML.
   init(path: String, text: String) throws(ConfigurationError) {
     self.path = path
-    guard !Self.isEmpty(text) else {
+    let root: Node?
+    do {
+      root = try Parser(yaml: text, encoding: .utf8).singleRoot()
+    } catch {
+      throw ConfigurationError("\(path) can't be read as YAML: \(Self.explanation(error))")
+    }
+    guard let root, !Self.isNull(root) else {
       entries = []
       return
     }
-    // The snapshot has no list of its keys, but it asks about each of them whether it is secret.
-    let keys = KeyList()
-    let options = YAMLSnapshot.ParsingOptions(secretsSpecifier: .dynamic { key, _ in keys.add(key) })
-    do {
-      let snapshot = try YAMLSnapshot(data: Array(text.utf8).span.bytes, providerName: path, parsingOptions: options)
-      entries = try keys.sorted.map { key in
-        Entry(key: key, name: Self.name(of: key), text: try Self.text(of: key, in: snapshot))
+    guard let mapping = root.mapping else {
+      throw ConfigurationError("\(path) holds no settings: a key, a colon and a value are expected in each line")
+    }
+    var entries: [Entry] = []
+    try Self.collect(mapping, below: "", path: path, into: &entries)
+    self.entries = entries
+  }
+
+  private static func collect(
+    _ mapping: Node.Mapping, below prefix: String, path: String, into entries: inout [Entry]
+  ) throws(ConfigurationError) {
+    for (key, node) in mapping {
+      let line = key.mark?.line ?? 0
+      guard let name = key.scalar?.string else {
+        throw ConfigurationError("\(path), line \(line): a key must be a word")
       }
-    } catch let error as ConfigurationError {
-      throw error
-    } catch {
-      // The first line says what and where; those after it quote the file, secrets included.
-      let first = "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
-      throw ConfigurationError("\(path) is no YAML that can be read: \(first)")
-    }
-  }
-
-  /// The name of a key in the table, however its words are joined: `auth.jwt_secret`, `auth.jwt.secret`, `auth.jwtSecret`.
-  static func name(of key: String) -> String {
-    var name = ""
-    var afterLower = false
-    for character in key {
-      if character.isUppercase, afterLower { name += "_" }
-      name += character.isLetter || character.isNumber ? character.uppercased() : "_"
-      afterLower = character.isLowercase
-    }
-    return name
-  }
-
-  private static func text(of key: String, in snapshot: YAMLSnapshot) throws -> String {
-    let path = AbsoluteConfigKey(key.split(separator: ".", omittingEmptySubsequences: false).map(String.init))
-    if let list = try? snapshot.value(forKey: path, type: .stringArray).value,
-      case .stringArray(let items) = list.content
-    {
-      if let bad = items.first(where: { $0.contains(",") }) {
-        throw ConfigurationError("\(key): an element of a list can't hold a comma (\"\(bad.prefix(20))…\")")
+      let full = prefix + name
+      if let below = node.mapping, !below.isEmpty {
+        try collect(below, below: full + ".", path: path, into: &entries)
+      } else {
+        entries.append(Entry(key: full, line: line, value: try value(node, full, path)))
       }
-      return items.joined(separator: ",")
-    }
-    guard case .string(let text)? = try snapshot.value(forKey: path, type: .string).value?.content else { return "" }
-    return ["~", "null"].contains(text.lowercased()) ? "" : text
-  }
-
-  private static func isEmpty(_ text: String) -> Bool {
-    text.split(whereSeparator: \.isNewline).allSatisfy { line in
-      let line = line.drop(while: \.isWhitespace)
-      return line.isEmpty || line.hasPrefix("#") || line == "---"
     }
   }
 
-  /// Collects the keys that the parser comes upon.
-  private final class KeyList: Sendable {
-    private let keys = Mutex<[String]>([])
+  private static func value(_ node: Node, _ key: String, _ path: String) throws(ConfigurationError) -> GivenValue? {
+    if isNull(node) { return nil }
+    if let scalar = node.scalar { return .text(scalar.string) }
+    guard let sequence = node.sequence else { return nil }
+    let items = sequence.compactMap { $0.scalar?.string }
+    guard items.count == sequence.count else {
+      throw ConfigurationError("\(path), line \(node.mark?.line ?? 0): \(key) may hold texts only")
+    }
+    return .list(items)
+  }
 
-    var sorted: [String] { keys.withLock { $0.sorted() } }
+  private static func isNull(_ node: Node) -> Bool { node.null != nil }
 
-    /// Notes a key; every value counts as secret, since nobody knows yet what it is.
-    func add(_ key: String) -> Bool {
-      keys.withLock { $0.append(key) }
-      return true
+  /// What is wrong and where, without a word of the file: it may hold secrets.
+  private static func explanation(_ error: any Error) -> String {
+    switch error as? YamlError {
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      let context = context.map { ", \($0.text) in line \($0.mark.line)" } ?? ""
+      return "line \(mark.line), column \(mark.column): \(problem)\(context)"
+    case .reader(let problem, _, _, _): return problem
+    case .duplicatedKeysInMapping(_, let context):
+      return "a key stands twice in the mapping of line \(context.mark.line)"
+    default: return "unknown error"
     }
   }
 }

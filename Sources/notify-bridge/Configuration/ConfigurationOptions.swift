@@ -1,130 +1,73 @@
 import ArgumentParser
 
-/// Every setting as a flag. The table knows their names and texts; a test sees that each of its entries is here.
+/// Every setting of the table as a flag, and `--config`.
 struct ConfigurationOptions: ParsableArguments {
-  @ArgumentParser.Option(
-    name: .customLong("config"), help: ArgumentHelp("A YAML file with settings.", valueName: "file"))
-  var configurationFile: String?
+  /// Names an option in the parser: the flag itself.
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
 
-  @ArgumentParser.Option(.databaseURL) var databaseURL: String?
-  @ArgumentParser.Option(.databaseURLFile) var databaseURLFile: String?
-  @ArgumentParser.Option(.databaseListenURL) var databaseListenURL: String?
-  @ArgumentParser.Option(.databaseListenURLFile) var databaseListenURLFile: String?
-  @ArgumentParser.Option(.databasePooled) var databasePooled: String?
-  @ArgumentParser.Option(.databaseTwoPhaseWriters) var databaseTwoPhaseWriters: String?
-  @ArgumentParser.Option(.httpHost) var httpHost: String?
-  @ArgumentParser.Option(.httpPort) var httpPort: String?
-  @ArgumentParser.Option(.httpPath) var httpPath: String?
-  @ArgumentParser.Option(.httpAdminPort) var httpAdminPort: String?
-  @ArgumentParser.Option(.httpTrustedProxies) var httpTrustedProxies: String?
-  @ArgumentParser.Option(.httpDeflate) var httpDeflate: String?
-  @ArgumentParser.Option(.httpDeflateFromBytes) var httpDeflateFromBytes: String?
-  @ArgumentParser.Option(.authJWTSecret) var authJWTSecret: String?
-  @ArgumentParser.Option(.authJWTSecretFile) var authJWTSecretFile: String?
-  @ArgumentParser.Option(.authJWTPublicKeyFile) var authJWTPublicKeyFile: String?
-  @ArgumentParser.Option(.authJWTJWKSFile) var authJWTJWKSFile: String?
-  @ArgumentParser.Option(.authJWTJWKSURL) var authJWTJWKSURL: String?
-  @ArgumentParser.Option(.authJWTJWKSRefreshSeconds) var authJWTJWKSRefreshSeconds: String?
-  @ArgumentParser.Option(.authJWTUserClaim) var authJWTUserClaim: String?
-  @ArgumentParser.Option(.authJWTAudience) var authJWTAudience: String?
-  @ArgumentParser.Option(.authJWTIssuer) var authJWTIssuer: String?
-  @ArgumentParser.Option(.authJWTLeewaySeconds) var authJWTLeewaySeconds: String?
-  @ArgumentParser.Option(.authDjangoSecretKey) var authDjangoSecretKey: String?
-  @ArgumentParser.Option(.authDjangoSecretKeyFile) var authDjangoSecretKeyFile: String?
-  @ArgumentParser.Option(.authDjangoSecretKeyFallbacks) var authDjangoSecretKeyFallbacks: String?
-  @ArgumentParser.Option(.authDjangoSecretKeyFallbacksFile) var authDjangoSecretKeyFallbacksFile: String?
-  @ArgumentParser.Option(.authDjangoSessionCookie) var authDjangoSessionCookie: String?
-  @ArgumentParser.Option(.authDjangoSessionAgeSeconds) var authDjangoSessionAgeSeconds: String?
-  @ArgumentParser.Option(.authDjangoUserTable) var authDjangoUserTable: String?
-  @ArgumentParser.Option(.authDRFTokens) var authDRFTokens: String?
-  @ArgumentParser.Option(.authServiceKey) var authServiceKey: String?
-  @ArgumentParser.Option(.authServiceKeyFile) var authServiceKeyFile: String?
-  @ArgumentParser.Option(.authFirstMessage) var authFirstMessage: String?
-  @ArgumentParser.Option(.authOrigins) var authOrigins: String?
-  @ArgumentParser.Option(.heartbeatSeconds) var heartbeatSeconds: String?
-  @ArgumentParser.Option(.drainSeconds) var drainSeconds: String?
-  @ArgumentParser.Option(.retentionDays) var retentionDays: String?
-  @ArgumentParser.Option(.doorbellBusyRate) var doorbellBusyRate: String?
-  @ArgumentParser.Option(.doorbellQuietAfterMilliseconds) var doorbellQuietAfterMs: String?
-  @ArgumentParser.Option(.doorbellPollMilliseconds) var doorbellPollMs: String?
-  @ArgumentParser.Option(.doorbellLongestPollMilliseconds) var doorbellLongestPollMs: String?
-  @ArgumentParser.Option(.limitsConnections) var limitsConnections: String?
-  @ArgumentParser.Option(.limitsConnectionsPerUser) var limitsConnectionsPerUser: String?
-  @ArgumentParser.Option(.limitsConnectionsPerAddress) var limitsConnectionsPerAddress: String?
-  @ArgumentParser.Option(.limitsConnectRate) var limitsConnectRate: String?
-  @ArgumentParser.Option(.limitsQueueBytes) var limitsQueueBytes: String?
-  @ArgumentParser.Option(.limitsMessageBytes) var limitsMessageBytes: String?
-  @ArgumentParser.Option(.limitsMessageRate) var limitsMessageRate: String?
-  @ArgumentParser.Option(.limitsReplayRows) var limitsReplayRows: String?
-  @ArgumentParser.Option(.limitsHeldRows) var limitsHeldRows: String?
-  @ArgumentParser.Option(.limitsHandshakeSeconds) var limitsHandshakeSeconds: String?
-  @ArgumentParser.Option(.limitsRememberedUsers) var limitsRememberedUsers: String?
-  @ArgumentParser.Option(.tlsCertificateFile) var tlsCertificateFile: String?
-  @ArgumentParser.Option(.tlsKeyFile) var tlsKeyFile: String?
-  @ArgumentParser.Option(.logLevel) var logLevel: String?
-  @ArgumentParser.Option(.logFormat) var logFormat: String?
+    init(stringValue: String) { self.stringValue = stringValue }
 
-  /// The flags that were given.
-  var flags: [ConfigurationKey: String] {
-    var flags: [ConfigurationKey: String] = [:]
-    for child in Mirror(reflecting: self).children {
-      guard let option = child.value as? ArgumentParser.Option<String?>, let label = child.label,
-        let key = ConfigurationKey.forProperty(label), let text = option.wrappedValue
-      else { continue }
-      flags[key] = text
-    }
-    return flags
+    init?(intValue: Int) { nil }
   }
 
-  /// Where settings come from in this run.
+  private static let fileFlag = "config"
+
+  /// The flags that were given, by the ids of their settings.
+  let flags: [String: String]
+  /// The file of `--config`.
+  let configurationFile: String?
+
+  init() {
+    flags = [:]
+    configurationFile = nil
+  }
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    func text(_ flag: String) throws -> String? {
+      try container.decode(Option<String?>.self, forKey: Key(stringValue: flag)).wrappedValue
+    }
+    configurationFile = try text(Self.fileFlag)
+    flags = try Dictionary(
+      Setting.all.compactMap { setting in try text(setting.flag).map { (setting.id, $0) } },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The places that settings come from in this run.
   var source: SettingsSource { SettingsSource(flags: flags, filePath: configurationFile) }
 
   /// Reads and checks the settings.
   ///
   /// - Parameter secrets: the secrets that the command needs: only their files are read.
-  func settings(needing secrets: Set<ConfigurationKey>) throws(ConfigurationError) -> Settings {
+  func settings(needing secrets: [PartialKeyPath<Settings>]) throws(ConfigurationError) -> Settings {
     try source.settings(needing: secrets)
   }
 }
 
-extension ConfigurationKey {
-  /// The setting of a property of `ConfigurationOptions`, as reflection labels it (`_httpPort`).
-  static func forProperty(_ label: String) -> ConfigurationKey? { byProperty[label.drop { $0 == "_" }.lowercased()] }
-
-  private static let byProperty = Dictionary(
-    all.map { ($0.name.replacing("_", with: "").lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
-}
-
-extension ArgumentParser.Option where Value == String? {
-  /// The flag of a setting.
-  init(_ key: ConfigurationKey) {
-    self.init(
-      name: .customLong(key.flag), help: ArgumentHelp("\(key.help)", valueName: key.valueName))
+/// The parser finds options by reflection. This mirror shows it one for each entry of the table.
+extension ConfigurationOptions: CustomReflectable {
+  var customMirror: Mirror {
+    let file = Option<String?>(
+      name: .customLong(Self.fileFlag), help: ArgumentHelp("A YAML file with settings.", valueName: "file"))
+    let options = Setting.all.map { setting in
+      let option = Option<String?>(
+        name: .customLong(setting.flag), help: ArgumentHelp("\(setting.help)", valueName: setting.form.placeholder))
+      return (label: setting.flag, value: option as Any)
+    }
+    return Mirror(self, children: [(label: Self.fileFlag, value: file as Any)] + options)
   }
 }
 
-extension ConfigurationKey {
+extension Setting {
   /// Its text in `--help`.
   var help: String {
     var help = summary + "."
-    if case .integer(let range) = type { help += " \(range.lowerBound) to \(range.upperBound)." }
-    if case .choice(let words) = type { help += " One of \(words.joined(separator: ", "))." }
-    if let defaultValue { help += " (default: \(defaultValue))" }
+    if let range = form.range { help += " \(range.lowerBound) to \(range.upperBound)." }
+    if !form.words.isEmpty { help += " One of \(form.words.joined(separator: ", "))." }
+    if isRequired { help += " Required." }
+    if let defaultText { help += " (default: \(defaultText))" }
     return help
-  }
-
-  /// What stands for its value in `--help`.
-  var valueName: String {
-    switch type {
-    case .text: "text"
-    case .secret: "secret"
-    case .databaseURL: "url"
-    case .path: "file"
-    case .httpURL: "url"
-    case .boolean: "true|false"
-    case .list: "list"
-    case .integer: unit?.split(separator: " ").first.map(String.init) ?? "number"
-    case .choice: "word"
-    }
   }
 }

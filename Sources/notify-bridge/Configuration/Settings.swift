@@ -1,72 +1,45 @@
+import Logging
+import NotifyAuth
 import NotifyCore
+import NotifyGateway
+import NotifyStore
 
-/// The settings of a run: each checked, with where it came from.
+/// The settings of a run, each where the part that uses it takes it from.
+///
+/// The table (`Setting+Table.swift`) says which of them an operator can set, and their defaults.
 struct Settings: Sendable {
-  /// A value in its one form.
-  struct Value: Sendable, Equatable {
-    let text: String
-    let origin: ConfigurationOrigin
+  /// The log's settings.
+  struct Log: Sendable, Equatable {
+    /// The least important level that is written.
+    var level = Logger.Level.info
+    /// The form of lines; nil for text on a terminal, else JSON.
+    var format: LogFormat?
   }
 
-  private let values: [ConfigurationKey: Value]
+  /// The database to serve; nil where none is given.
+  var databaseURL: Secret?
+  /// The store's settings; its `url` is `databaseURL` once that is known to be there.
+  var store = StoreSettings(url: Secret(""), version: Version.number, retentionDays: 30)
+  /// The gateway's settings, before `gateway(descriptors:)` completes them.
+  var gateway = GatewaySettings(version: Version.number)
+  /// Sockets of this process; nil for as many as the descriptor limit allows.
+  var connections: Int?
+  /// Whether messages are compressed.
+  var deflates = true
+  /// The smallest message that is compressed, in bytes.
+  var deflateFromBytes = 1_400
+  /// JSON Web Tokens; its `publicKeyPEM` is the content of `jwtPublicKeyFile`.
+  var jwt = JWTSettings()
+  /// Path of a PEM file.
+  var jwtPublicKeyFile: String?
+  /// Sessions of Django.
+  var django = DjangoSettings()
+  /// Django's table of users; nil where the database is to find it.
+  var djangoUserTable: String?
+  /// Whether token keys of Django REST framework log in.
+  var acceptsDRFTokens = false
+  var log = Log()
 
-  init(values: [ConfigurationKey: Value]) { self.values = values }
-
-  /// The value and its origin; nil where it has none, not even by default.
-  subscript(_ key: ConfigurationKey) -> Value? { values[key] }
-
-  /// A text, or nil where there is none.
-  func text(_ key: ConfigurationKey) -> String? { values[key]?.text }
-
-  /// A secret, or nil where there is none.
-  func secret(_ key: ConfigurationKey) -> Secret? { values[key].map { Secret($0.text) } }
-
-  /// A number, or nil where there is none.
-  func integer(_ key: ConfigurationKey) -> Int? { values[key].flatMap { Int($0.text) } }
-
-  /// A number that has a default.
-  func number(_ key: ConfigurationKey) -> Int {
-    guard let number = integer(key) else { preconditionFailure("\(key.name) has no default") }
-    return number
-  }
-
-  /// A switch; off where it is not given.
-  func flag(_ key: ConfigurationKey) -> Bool { values[key]?.text == "true" }
-
-  /// A list without empty elements; nil where it is not given.
-  func list(_ key: ConfigurationKey) -> [String]? {
-    values[key].map { value in
-      value.text.split(separator: ",").map { $0.trimmingSpaces() }.filter { !$0.isEmpty }
-    }
-  }
-
-  /// How the operator gave a setting, for messages: the name that was used, or its variable.
-  func origin(_ key: ConfigurationKey) -> String {
-    switch values[key]?.origin {
-    case nil, .standard: key.variable
-    case .some(let origin): origin.description
-    }
-  }
-
-  /// The same settings with other values in some places.
-  func replacing(_ key: ConfigurationKey, with text: String) -> Settings {
-    var changed = values
-    changed[key] = Value(text: text, origin: values[key]?.origin ?? .standard)
-    return Settings(values: changed)
-  }
-
-  /// Settings whose values differ in another set.
-  func changes(to other: Settings) -> [ConfigurationKey] {
-    ConfigurationKey.all.filter { self[$0]?.text != other[$0]?.text }
-  }
-}
-
-extension StringProtocol {
-  /// The text without white space around it.
-  func trimmingSpaces() -> String {
-    var rest = Substring(self)
-    while rest.first?.isWhitespace == true { rest.removeFirst() }
-    while rest.last?.isWhitespace == true { rest.removeLast() }
-    return String(rest)
-  }
+  /// Where each setting that was given came from, by its id.
+  var origins: [String: SettingOrigin] = [:]
 }

@@ -1,4 +1,5 @@
 import Foundation
+import NotifyGateway
 
 /// Where a running bridge is: from `--url`, or from the settings that it would have been started with.
 struct BridgeAddress: Equatable, Sendable {
@@ -27,22 +28,22 @@ struct BridgeAddress: Equatable, Sendable {
 
   /// The bridge that runs with these settings on this machine; nil where it listens on a socket in the file system.
   init?(settings: Settings) {
-    let host = settings.text(.httpHost) ?? "127.0.0.1"
+    let host = settings.gateway.host
     guard !host.hasPrefix("unix:") else { return nil }
     switch host {
     case "0.0.0.0", "": self.host = "127.0.0.1"
     case "::", "[::]": self.host = "[::1]"
     default: self.host = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
     }
-    self.port = settings.number(.httpPort)
-    self.isSecure = settings[.tlsCertificateFile] != nil
-    self.path = settings.text(.httpPath) ?? "/ws/notifications/"
+    self.port = settings.gateway.port
+    self.isSecure = settings.gateway.certificateFile != nil
+    self.path = settings.gateway.path
     self.isOwn = true
   }
 
   /// The one that a command was told of.
   static func given(_ url: String?, _ settings: Settings) throws -> BridgeAddress {
-    let path = settings.text(.httpPath) ?? "/ws/notifications/"
+    let path = settings.gateway.path
     if let url {
       if let address = BridgeAddress(url: url, path: path) { return address }
       throw Failure(
@@ -52,7 +53,7 @@ struct BridgeAddress: Equatable, Sendable {
     if let address = BridgeAddress(settings: settings) { return address }
     throw Failure(
       "the bridge listens on a socket in the file system, where this command can't ask it",
-      remedy: "Give it an address with --url, or set \(ConfigurationKey.httpHost.variable)", status: .usage)
+      remedy: "Give it an address with --url, or set \(Setting.of(\.gateway.host).variable)", status: .usage)
   }
 
   /// A URL of the HTTP side.

@@ -11,7 +11,7 @@ enum Database {
   ///
   /// - Throws: a configuration error that says how to set it.
   static func url(_ settings: Settings) throws(ConfigurationError) -> Secret {
-    guard let url = settings.secret(.databaseURL) else {
+    guard let url = settings.databaseURL else {
       throw ConfigurationError(
         """
         DATABASE_URL is missing: it names the database to serve
@@ -21,8 +21,8 @@ enum Database {
         To try things without a database of your own: notify-bridge dev
         """)
     }
-    try check(url, settings.origin(.databaseURL))
-    if let listen = settings.secret(.databaseListenURL) { try check(listen, settings.origin(.databaseListenURL)) }
+    try check(url, settings.origin(\.databaseURL))
+    if let listen = settings.store.listenURL { try check(listen, settings.origin(\.store.listenURL)) }
     return url
   }
 
@@ -30,7 +30,7 @@ enum Database {
   ///
   /// - Parameter patience: how long to wait, at most.
   static func connect(_ url: Secret, patience: Duration = .milliseconds(4_500)) throws(StoreError) -> PGConnection {
-    try PGConnection.connect(url: url, applicationName: NotifyBridge.applicationName, timeout: patience)
+    try PGConnection.connect(url: url, applicationName: Version.applicationName, timeout: patience)
   }
 
   private static func check(_ url: Secret, _ origin: String) throws(ConfigurationError) {

@@ -1,12 +1,8 @@
-import ArgumentParser
 import Foundation
-import NotifyAuth
-import NotifyGateway
-import NotifyStore
 
 /// Why a command failed: what is wrong, what to do, and the exit status.
 struct Failure: Error, Equatable {
-  /// What operators and scripts tell failures apart by.
+  /// The exit status, by which operators and scripts tell failures apart.
   enum Status: Int32, Sendable {
     case done = 0
     case failed = 1
@@ -14,8 +10,11 @@ struct Failure: Error, Equatable {
     case configuration = 78
 
     /// Ends the process.
-    func leave() -> Never { exit(rawValue) }
+    func exit() -> Never { Foundation.exit(rawValue) }
   }
+
+  /// A failure whose lines are printed already.
+  static let reported = Failure("")
 
   /// The most lines that are printed.
   static let maximumLines = 8
@@ -32,35 +31,13 @@ struct Failure: Error, Equatable {
     self.remedy = remedy
   }
 
-  /// Explains any error.
-  init(_ error: any Error) {
-    switch error {
-    case let error as Failure: self = error
-    case let error as ConfigurationError: self.init(error.description, status: .configuration)
-    case let error as AuthConfigurationError: self.init(error.description, status: .configuration)
-    case let error as GatewayError:
-      self.init(error.description, status: error.isConfiguration ? .configuration : .failed)
-    case let error as StoreError:
-      self.init(error.description, remedy: error.hint.isEmpty ? Self.remedy(for: error) : error.hint)
-    case let error as ExitCode: self.init("", status: Status(rawValue: error.rawValue) ?? .failed)
-    case is CancellationError: self.init("interrupted")
-    default:
-      switch NotifyBridge.exitCode(for: error) {
-      case .success: self.init(NotifyBridge.fullMessage(for: error), status: .done)
-      case .validationFailure:
-        self.init(NotifyBridge.message(for: error), remedy: Self.help(for: error), status: .usage)
-      default: self.init(String(describing: error))
-      }
-    }
-  }
-
   /// At most 8 lines, `error:` in front.
   var text: String {
     let lines = ("error: " + message).split(separator: "\n") + remedy.split(separator: "\n")
     return lines.prefix(Self.maximumLines).joined(separator: "\n")
   }
 
-  /// Prints it where it belongs.
+  /// Prints it: an error on standard error, a text that somebody asked for on standard output.
   ///
   /// - Returns: the exit status.
   func report() -> Int32 {
@@ -70,24 +47,5 @@ struct Failure: Error, Equatable {
       FileOutput.printError(text)
     }
     return status.rawValue
-  }
-
-  /// The line that says where help is, out of the parser's longer text.
-  private static func help(for error: any Error) -> String {
-    let lines = NotifyBridge.fullMessage(for: error).split(separator: "\n")
-    return lines.last { $0.contains("--help") }.map { $0.trimmingSpaces() } ?? "See 'notify-bridge --help'."
-  }
-
-  private static func remedy(for error: StoreError) -> String {
-    switch error.sqlstate {
-    case "28P01", "28000": return "Check user and password in DATABASE_URL, and the server's pg_hba.conf."
-    case "3D000": return "Create the database, or correct its name in DATABASE_URL."
-    case "42501": return "As the owner of the tables: SELECT notify_bridge.grant_to('the role in DATABASE_URL')"
-    case "42P01", "3F000", "42883": return "Run: notify-bridge migrate"
-    case "53300": return "Raise max_connections of the server, or close connections."
-    default: break
-    }
-    return error.code == .notConnected || error.code == .timeout
-      ? "Check host and port in DATABASE_URL, and that the server runs." : ""
   }
 }

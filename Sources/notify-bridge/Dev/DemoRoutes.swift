@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import NIOCore
 import NotifyCore
+import NotifyGateway
 
 /// The demo page and what it asks for.
 struct DemoRoutes: Sendable {
@@ -42,15 +43,15 @@ struct DemoRoutes: Sendable {
 
   private var configuration: String {
     let users = Self.users.map { #"{"id":\#(JSONText.string($0.id)),"name":\#(JSONText.string($0.name))}"# }
-    return #"{"version":\#(JSONText.string(NotifyBridge.version)),"path":\#(JSONText.string(path)),"#
+    return #"{"version":\#(JSONText.string(Version.number)),"path":\#(JSONText.string(path)),"#
       + #""psql":\#(JSONText.string(psqlLine)),"users":[\#(users.joined(separator: ","))]}"#
   }
 
-  private var path: String { settings.text(.httpPath) ?? "/ws/notifications/" }
+  private var path: String { settings.gateway.path }
 
   private func token(_ request: Request) async throws -> String {
     let user = try Self.user(in: try await Self.object(request))
-    let token = try TokenCommand.token(user, seconds: 3_600, settings)
+    let token = try Token.make(user, seconds: 3_600, settings)
     return #"{"token":\#(JSONText.string(token.exposed))}"#
   }
 

@@ -67,7 +67,7 @@ final class WebSocketClient: Sendable {
     var headers = HTTPHeaders()
     headers.add(name: "Host", value: "\(address.host):\(address.port)")
     headers.add(name: "Authorization", value: "Bearer \(token.exposed)")
-    headers.add(name: "User-Agent", value: "notify-bridge/\(NotifyBridge.version)")
+    headers.add(name: "User-Agent", value: "notify-bridge/\(Version.number)")
     let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
     let tls = try address.isSecure ? tlsHandlerContext() : nil
     return try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)

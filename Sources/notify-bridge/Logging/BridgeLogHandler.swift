@@ -32,16 +32,11 @@ final class LogOutput: Sendable {
   /// As the settings say: text on a terminal, else JSON.
   static func standardError(_ settings: Settings) -> LogOutput {
     let isTerminal = isatty(STDERR_FILENO) != 0
-    let format = settings.text(.logFormat).flatMap { LogFormat(rawValue: $0) } ?? (isTerminal ? .text : .json)
+    let format = settings.log.format ?? (isTerminal ? .text : .json)
     let noColor = ProcessInfo.processInfo.environment["NO_COLOR"] ?? ""
     return LogOutput(
-      format: format, colors: isTerminal && noColor.isEmpty, level: level(settings),
+      format: format, colors: isTerminal && noColor.isEmpty, level: settings.log.level,
       writer: LogWriter(descriptor: STDERR_FILENO))
-  }
-
-  /// The level that the settings name.
-  static func level(_ settings: Settings) -> Logger.Level {
-    settings.text(.logLevel).flatMap { Logger.Level(rawValue: $0) } ?? .info
   }
 }
 

@@ -13,7 +13,7 @@ struct LogLine: Sendable {
 }
 
 /// How lines of the log look.
-enum LogFormat: String, Sendable {
+enum LogFormat: String, CaseIterable, Sendable {
   /// Aligned columns for people.
   case text
   /// One JSON object a line, for programs.

@@ -30,21 +30,18 @@ struct Bridge {
   ///
   /// - Throws: what it can't start or go on with.
   func run() async throws {
-    let logger = Logger(label: NotifyBridge.applicationName) { BridgeLogHandler(label: $0, output: output) }
-    let limits = settings.limits(descriptors: DescriptorLimit.raise())
-    let gatewaySettings = try settings.gateway(descriptors: DescriptorLimit.current.soft)
+    let logger = Logger(label: Version.applicationName) { BridgeLogHandler(label: $0, output: output) }
+    let gatewaySettings = try settings.gateway(descriptors: DescriptorLimit.raise())
+    var storeSettings = settings.store
+    storeSettings.url = url
     let registry = PrometheusRegistry()
     let metrics = BridgeMetrics(factory: registry)
     let status = BridgeStatus()
     let context = StoreContext(
-      settings: StoreSettings(
-        url: url, listenURL: settings.secret(.databaseListenURL), pooler: settings.pooler,
-        applicationName: NotifyBridge.applicationName, version: NotifyBridge.version,
-        retentionDays: settings.number(.retentionDays), doorbell: settings.doorbell),
-      limits: limits, status: status, metrics: metrics, logger: logger)
+      settings: storeSettings, limits: gatewaySettings.limits, status: status, metrics: metrics, logger: logger)
     let marker = try Marker(context)
     let replays = try ReplayReader(context)
-    let lookups = try LookupReader(context, userTable: settings.text(.authDjangoUserTable))
+    let lookups = try LookupReader(context, userTable: settings.djangoUserTable)
     let authenticator = try await ReloadingAuthenticator(settings, lookup: lookups, logger: logger)
     let housekeeper = try Maintenance(context)
     let latch = Latch()
@@ -77,7 +74,7 @@ struct Bridge {
         logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }))
     logger.info(
       "starting",
-      metadata: ["version": "\(NotifyBridge.version)", "connections_limit": "\(limits.connections)"])
+      metadata: ["version": "\(Version.number)", "connections_limit": "\(gatewaySettings.limits.connections)"])
     limitStopping()
     defer { output.flush() }
     try await group.run()
@@ -93,18 +90,18 @@ struct Bridge {
         beforeExit()
         output.flush()
         _ = failure.report()
-        failure.status.leave()
+        failure.status.exit()
       }
     }
   }
 
   /// A second signal quits at once, and no drain lasts longer than the operator said.
   private func limitStopping() {
-    let patience = Double(settings.number(.drainSeconds)) + 1.5
+    let patience = Double(settings.gateway.drainSeconds) + 1.5
     let leave: @Sendable (Failure.Status) -> Void = { [output, beforeExit] status in
       beforeExit()
       output.flush()
-      status.leave()
+      status.exit()
     }
     signals.whenStopped { count in
       if count > 1 { leave(.failed) }

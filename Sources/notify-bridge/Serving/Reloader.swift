@@ -28,10 +28,10 @@ actor Reloader {
     do {
       let settings = try read()
       let fixed = running.changes(to: settings).filter { !$0.isReloadable }
-      for key in fixed {
-        logger.warning("a changed setting counts from the next start on", metadata: ["setting": "\(key.variable)"])
+      for setting in fixed {
+        logger.warning("a changed setting counts from the next start on", metadata: ["setting": "\(setting.variable)"])
       }
-      output.level = LogOutput.level(settings)
+      output.level = settings.log.level
       try await authenticator.reload(settings)
       try gateway.reload()
       running = settings

@@ -16,13 +16,13 @@ final class ReloadingAuthenticator: Authenticator, Service {
       var router = CredentialRouter()
       var jwt: JWTAuthenticator?
       if settings.hasJWT {
-        jwt = try await JWTAuthenticator(settings.jwt(withKeyFiles: true), logger: logger)
+        jwt = try await JWTAuthenticator(settings.jwtWithKeyFile(), logger: logger)
         router.jwt = jwt.map { ActiveUserAuthenticator($0, lookup: lookup) }
       }
-      if settings[.authDjangoSecretKey] != nil {
+      if settings.django.secretKey != nil {
         router.session = try DjangoSessionAuthenticator(settings.django, lookup: lookup)
       }
-      if settings.flag(.authDRFTokens) { router.token = DRFTokenAuthenticator(lookup: lookup) }
+      if settings.acceptsDRFTokens { router.token = DRFTokenAuthenticator(lookup: lookup) }
       // Whoever may issue one, by SQL or with the service key, was given that right.
       router.ticket = ActiveUserAuthenticator(TicketAuthenticator(lookup: lookup), lookup: lookup)
       services = jwt?.services ?? []

@@ -1,7 +1,7 @@
 /// Where a setting's value came from, the later the stronger.
-enum ConfigurationOrigin: Sendable, Equatable {
+enum SettingOrigin: Sendable, Equatable {
   case standard
-  case file(path: String, key: String)
+  case file(path: String, key: String, line: Int)
   case environment(variable: String)
   case flag(String)
 
@@ -19,7 +19,7 @@ enum ConfigurationOrigin: Sendable, Equatable {
   var description: String {
     switch self {
     case .standard: "the default"
-    case .file(let path, let key): "\(key) (in \(path))"
+    case .file(let path, let key, let line): "\(key) (in \(path), line \(line))"
     case .environment(let variable): "\(variable) (in the environment)"
     case .flag(let flag): "--\(flag) (on the command line)"
     }
