@@ -106,13 +106,23 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
+    // The private PostgreSQL and the demo page of `notify-bridge dev`.
+    .target(
+      name: "NotifyDev",
+      dependencies: [
+        "NotifyCore", "NotifyStore",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      resources: [.embedInCode("Demo")],
+      swiftSettings: strict
+    ),
     .executableTarget(
       name: "notify-bridge",
       dependencies: [
-        "NotifyCore", "NotifyStore", "NotifyAuth", "NotifyGateway",
+        "NotifyCore", "NotifyStore", "NotifyAuth", "NotifyGateway", "NotifyDev",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "Yams", package: "Yams"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -123,7 +133,6 @@ let package = Package(
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
       ],
-      resources: [.embedInCode("Demo")],
       swiftSettings: strict
     ),
     // Counts allocations: see Benchmarks/README.md. Neither is part of what ships.
@@ -142,11 +151,20 @@ let package = Package(
       exclude: ["thresholds.json"],
       swiftSettings: strict
     ),
-    .testTarget(name: "NotifyCoreTests", dependencies: ["NotifyCore"], swiftSettings: strict),
+    // What several test targets share.
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "NotifyCore",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(name: "NotifyCoreTests", dependencies: ["NotifyCore", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "NotifyStoreTests",
       dependencies: [
-        "NotifyStore", "NotifyCore", "CNotifyStore",
+        "NotifyStore", "NotifyCore", "CNotifyStore", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -155,7 +173,7 @@ let package = Package(
     .testTarget(
       name: "NotifyAuthTests",
       dependencies: [
-        "NotifyAuth", "NotifyCore",
+        "NotifyAuth", "NotifyCore", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "JWTKit", package: "jwt-kit"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -170,7 +188,7 @@ let package = Package(
     .testTarget(
       name: "NotifyGatewayTests",
       dependencies: [
-        "NotifyGateway", "NotifyCore",
+        "NotifyGateway", "NotifyCore", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -181,10 +199,11 @@ let package = Package(
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ],
       swiftSettings: strict),
+    .testTarget(name: "NotifyDevTests", dependencies: ["NotifyDev"], swiftSettings: strict),
     .testTarget(
       name: "NotifyBridgeTests",
       dependencies: [
-        "notify-bridge", "NotifyCore", "NotifyStore",
+        "notify-bridge", "NotifyAuth", "NotifyCore", "NotifyGateway", "NotifyStore", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,5 +1,6 @@
 import JWTKit
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyAuth

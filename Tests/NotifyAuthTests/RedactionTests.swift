@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOHTTP1
 import NotifyCore
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @testable import NotifyAuth

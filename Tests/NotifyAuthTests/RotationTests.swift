@@ -3,6 +3,7 @@ import JWTKit
 import NIOHTTP1
 import NotifyCore
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @testable import NotifyAuth

@@ -1,4 +1,5 @@
 import NotifyCore
+import TestSupport
 import Testing
 
 /// Batches and pages for tests, made as the store makes them.

@@ -1,6 +1,7 @@
 import Metrics
 import NIOCore
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyGateway

@@ -2,6 +2,7 @@ import Dispatch
 import NIOCore
 import NIOPosix
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyGateway

@@ -1,6 +1,7 @@
 import Logging
 import NotifyCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NotifyGateway
@@ -61,7 +62,7 @@ struct DrainTests {
     let gateway = Gateway(
       settings: settings, authenticator: TestAuthenticator(), confirmations: TestConfirmations(),
       replays: TestReplays(), status: BridgeStatus(), metrics: BridgeMetrics(factory: registry), registry: registry,
-      logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), onListening: { _ in })
+      logger: .silent, onListening: { _ in })
     do {
       try await gateway.run()
       return nil

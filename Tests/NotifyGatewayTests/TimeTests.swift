@@ -1,7 +1,7 @@
-import Logging
 import NIOCore
 import NIOEmbedded
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyGateway
@@ -22,7 +22,7 @@ struct TimeTests {
       services = GatewayDependencies(
         settings: settings, authenticator: TestAuthenticator(), confirmations: TestConfirmations(), replays: replays,
         status: BridgeStatus(), metrics: BridgeMetrics(factory: registry),
-        logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        logger: .silent)
       channel = NIOAsyncTestingChannel(loop: loop)
       hub = Hub(eventLoops: [loop], services: services)
       offer = Handshake.Offer(

@@ -1,6 +1,6 @@
 import CoreMetrics
-import Logging
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyStore
@@ -18,7 +18,7 @@ struct LookupTests {
     context = StoreContext(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: .silent)
   }
 
   /// Runs the reader, and the listener that confirms its connection, around a test.

@@ -1,7 +1,7 @@
 import CoreMetrics
-import Logging
 import NotifyCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NotifyStore
@@ -32,7 +32,7 @@ struct RevocationOrderTests {
     let context = StoreContext(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: .silent)
     let sink = HeldSink()
     let listener = try DeltaFetcher(context, sink: sink)
     let replays = try ReplayReader(context)

@@ -1,6 +1,6 @@
 import CoreMetrics
-import Logging
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyStore
@@ -16,11 +16,9 @@ struct SourceTests {
     cluster = try TestCluster()
     let url = try cluster.database("served")
     connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
-    var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    logger.logLevel = .critical
     context = StoreContext(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
-      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: logger)
+      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
   }
 
   /// A second table, with other kinds of keys, whose name needs quotes.

@@ -1,7 +1,7 @@
 import CoreMetrics
-import Logging
 import NotifyCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NotifyStore
@@ -48,11 +48,9 @@ struct StoreTests {
   init() throws {
     cluster = try TestCluster()
     url = try cluster.database("served")
-    var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    logger.logLevel = .critical
     context = StoreContext(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
-      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: logger)
+      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
   }
 
   /// Runs the services around a test.

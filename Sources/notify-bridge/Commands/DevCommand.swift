@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import NotifyAuth
 import NotifyCore
+import NotifyDev
 import NotifyGateway
 import NotifyStore
 
@@ -12,12 +13,12 @@ struct DevCommand: AsyncParsableCommand {
     abstract:
       "Runs the bridge with nothing to set up: a private PostgreSQL, demo users and a page that shows it working.",
     discussion: """
-      It listens on this machine only. With DATABASE_URL it uses that database, and migrates it.
+      It listens on this machine only. With DATABASE_URL it migrates and uses that database.
 
       Example:  notify-bridge dev
       """)
 
-  @Option(help: ArgumentHelp("Where it keeps its database and keys.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The folder for its database and keys.", valueName: "folder"))
   var dataDir: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -29,8 +30,7 @@ struct DevCommand: AsyncParsableCommand {
     try Self.requireLoopback(settings)
     let given = try settings.databaseURL.map { _ in try Database.url(settings) }
     let signals = Signals()
-    let owner = try given == nil ? DevOwner.current() : DevOwner(other: nil, prefix: [])
-    let folder = try DevFolder(path: dataDir ?? DevFolder.standardPath, owner: owner)
+    let folder = try DevFolder(path: dataDir, holdsServer: given == nil)
     let jwtSecret = try folder.secret("jwt-secret")
     settings = Self.completed(settings, jwtSecret: jwtSecret)
     let server = try await startServer(given, folder)
@@ -75,7 +75,7 @@ struct DevCommand: AsyncParsableCommand {
     try await bridge.run()
   }
 
-  /// What a new user needs to see.
+  /// The lines that a new user needs.
   static func welcome(_ address: String, _ psqlLine: String) -> String {
     """
     listening on \(address)
@@ -88,14 +88,14 @@ struct DevCommand: AsyncParsableCommand {
     """
   }
 
-  /// The settings with what `dev` adds: a secret for its tokens, where none is given.
+  /// The settings with a secret for tokens, where none is given.
   private static func completed(_ settings: Settings, jwtSecret: String) -> Settings {
     var settings = settings
     settings.jwt.secret = settings.jwt.secret ?? Secret(jwtSecret)
     return settings
   }
 
-  /// Its page gives tokens to whoever asks, so nobody else's machine may ask.
+  /// Refuses to listen beyond this machine: the page gives a token to anybody who can reach it.
   static func requireLoopback(_ settings: Settings) throws(ConfigurationError) {
     let host = settings.gateway.host
     let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
@@ -104,7 +104,7 @@ struct DevCommand: AsyncParsableCommand {
     throw ConfigurationError(
       """
       \(settings.origin(\.gateway.host)) is "\(TerminalText.shortened(host, to: 60))": dev listens on this machine only, since its page
-      gives a token to whoever asks. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere.
+      gives a token to anybody. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere.
       """)
   }
 

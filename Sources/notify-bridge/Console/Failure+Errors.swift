@@ -1,4 +1,5 @@
 import NotifyAuth
+import NotifyDev
 import NotifyGateway
 import NotifyStore
 
@@ -14,6 +15,7 @@ extension Failure {
       self.init(error.description, status: error.isConfiguration ? .configuration : .failed)
     case let error as StoreError:
       self.init(error.description, remedy: error.hint.isEmpty ? Self.remedy(for: error) : error.hint)
+    case let error as DevError: self.init(TerminalText.escaped(error.message), remedy: error.remedy)
     case is CancellationError: self.init("interrupted")
     default: self.init(String(describing: error))
     }

@@ -2,24 +2,25 @@ import Foundation
 import Hummingbird
 import NIOCore
 import NotifyCore
+import NotifyDev
 import NotifyGateway
 
-/// The demo page and what it asks for.
+/// The demo page and its requests.
 struct DemoRoutes: Sendable {
-  /// Somebody to be in the demo.
+  /// A user of the demo.
   struct User: Sendable, Equatable {
     let id: String
     let name: String
   }
 
-  /// They need no table: a user is an id in a token and in a row.
+  /// The users. They need no table: a user is an id in a token and in a row.
   static let users = [
     User(id: "1", name: "Customer"), User(id: "2", name: "Technician"), User(id: "3", name: "Dispatcher"),
   ]
 
   /// The longest body of a POST.
   private static let maximumBodyBytes = 64 << 10
-  /// The most ids that one look asks for.
+  /// The most ids in one request.
   private static let maximumIDs = 200
 
   let settings: Settings
@@ -28,10 +29,10 @@ struct DemoRoutes: Sendable {
 
   /// Adds the paths.
   func add(to router: Router<BasicRequestContext>) {
-    router.get("/") { request, _ in page(request, "text/html; charset=utf-8", PackageResources.demo_html) }
-    router.get("/demo/demo.css") { request, _ in page(request, "text/css; charset=utf-8", PackageResources.demo_css) }
+    router.get("/") { request, _ in page(request, "text/html; charset=utf-8", DemoPage.html) }
+    router.get("/demo/demo.css") { request, _ in page(request, "text/css; charset=utf-8", DemoPage.css) }
     router.get("/demo/demo.js") { request, _ in
-      page(request, "text/javascript; charset=utf-8", PackageResources.demo_js)
+      page(request, "text/javascript; charset=utf-8", DemoPage.javascript)
     }
     router.get("/demo/config") { request, _ in await answer(request) { configuration } }
     router.get("/demo/sent") { request, _ in await answer(request) { try await sent(request) } }
@@ -87,7 +88,7 @@ struct DemoRoutes: Sendable {
 
   private static func user(in object: [String: Any]) throws -> String {
     guard let user = object["user"] as? String, users.contains(where: { $0.id == user }) else {
-      throw Failure("\"user\" is none of the demo's", status: .usage)
+      throw Failure("\"user\" is not one of the demo's", status: .usage)
     }
     return user
   }
@@ -130,7 +131,7 @@ struct DemoRoutes: Sendable {
     [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
   }
 
-  /// Nothing but the page's own files; WebSockets are named, since not every browser counts them as 'self'.
+  /// Allows the page's files only. WebSockets are named, since not every browser includes them in 'self'.
   private static func policy(host: String) -> String {
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
       + "connect-src 'self' ws://\(host) wss://\(host); base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

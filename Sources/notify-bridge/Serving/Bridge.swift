@@ -1,7 +1,6 @@
 import Foundation
 import Hummingbird
 import Logging
-import Metrics
 import NotifyAuth
 import NotifyCore
 import NotifyGateway
@@ -12,23 +11,23 @@ import ServiceLifecycle
 struct Bridge {
   /// Checked settings.
   let settings: Settings
-  /// The database.
+  /// The database's URL.
   let url: Secret
-  /// Where the log goes.
+  /// The log's output.
   let output: LogOutput
   let signals: Signals
   /// Reads all settings again, for SIGHUP.
   let readSettings: @Sendable () throws -> Settings
-  /// Paths of its own that a command adds.
+  /// Additional paths of a command.
   let routes: (@Sendable (Router<BasicRequestContext>) -> Void)?
-  /// Told where the gateway listens.
+  /// Called with the gateway's address when it listens.
   let onListening: @Sendable (String) -> Void
   /// Called before the process ends without a return of `run()`.
   var beforeExit: @Sendable () -> Void = {}
 
   /// Runs until a signal ends it.
   ///
-  /// - Throws: what it can't start or go on with.
+  /// - Throws: the error that prevents starting or continuing.
   func run() async throws {
     let logger = Logger(label: Version.applicationName) { BridgeLogHandler(label: $0, output: output) }
     let gatewaySettings = try settings.gateway(descriptors: DescriptorLimit.raise())
@@ -53,11 +52,11 @@ struct Bridge {
         latch.open()
       })
     let listener = try DeltaFetcher(context, sink: gateway.sink)
-    let onFailure = limitFailing()
+    let onFailure = exitAfterFailure()
     let reloader = Reloader(
       running: settings, read: readSettings, output: output, authenticator: authenticator, gateway: gateway,
       logger: logger)
-    // They stop in the opposite order, one after the other: sockets first, then the marks of what they wrote.
+    // They stop one after the other in reverse order: first the sockets, then the marks of their rows.
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
@@ -75,14 +74,14 @@ struct Bridge {
     logger.info(
       "starting",
       metadata: ["version": "\(Version.number)", "connections_limit": "\(gatewaySettings.limits.connections)"])
-    limitStopping()
+    exitAfterDrain()
     defer { output.flush() }
     try await group.run()
     logger.info("stopped")
   }
 
-  /// What can't go on ends soon, whatever the other parts wait for.
-  private func limitFailing() -> @Sendable (any Error) -> Void {
+  /// Ends the process 2 s after a fatal error, even if other parts still wait.
+  private func exitAfterFailure() -> @Sendable (any Error) -> Void {
     { [output, beforeExit] error in
       let failure = Failure(error)
       Thread.detachNewThread {
@@ -95,19 +94,19 @@ struct Bridge {
     }
   }
 
-  /// A second signal quits at once, and no drain lasts longer than the operator said.
-  private func limitStopping() {
+  /// Ends the process at a second signal, and when a drain exceeds `drain_seconds`.
+  private func exitAfterDrain() {
     let patience = Double(settings.gateway.drainSeconds) + 1.5
-    let leave: @Sendable (Failure.Status) -> Void = { [output, beforeExit] status in
+    let exit: @Sendable (Failure.Status) -> Void = { [output, beforeExit] status in
       beforeExit()
       output.flush()
       status.exit()
     }
     signals.whenStopped { count in
-      if count > 1 { leave(.failed) }
+      if count > 1 { exit(.failed) }
       Thread.detachNewThread {
         Thread.sleep(forTimeInterval: patience)
-        leave(.done)
+        exit(.done)
       }
     }
   }

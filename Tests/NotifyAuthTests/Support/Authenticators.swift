@@ -2,6 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NotifyAuth
 import NotifyCore
+import TestSupport
 
 /// A time that stands still until a test moves it.
 final class ManualClock: Sendable {
@@ -55,10 +56,6 @@ extension JWTAuthenticator {
   }
 
   func verify(_ token: String) async -> Verdict { await verify(.any(Secret(token))) }
-}
-
-extension Logger {
-  static var silent: Logger { Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }) }
 }
 
 extension Verdict {

@@ -1,4 +1,5 @@
 import NotifyCore
+import TestSupport
 
 /// A rule of `architecture.md` or `database.md` that the model can leave out, to show that the accounting notices.
 enum Rule: CaseIterable {

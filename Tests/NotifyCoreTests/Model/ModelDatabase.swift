@@ -1,4 +1,5 @@
 import NotifyCore
+import TestSupport
 
 /// A table under writers, with the visibility rules of PostgreSQL and its habit of using ids again after a crash.
 struct ModelDatabase {

@@ -3,6 +3,7 @@ import Metrics
 import NotifyCore
 import NotifyGateway
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 /// A gateway on a free port, for the time of one test.
@@ -19,7 +20,7 @@ struct RunningGateway: Sendable {
   static func run<Result: Sendable>(
     _ settings: GatewaySettings = GatewaySettings(), replays: TestReplays = TestReplays(),
     authenticator: any Authenticator = TestAuthenticator(), lookup: (any CredentialLookup)? = nil,
-    logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+    logger: Logger = .silent,
     _ body: @Sendable @escaping (RunningGateway) async throws -> Result
   ) async throws -> Result {
     var settings = settings

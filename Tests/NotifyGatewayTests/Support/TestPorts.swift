@@ -1,5 +1,6 @@
 import NotifyCore
 import Synchronization
+import TestSupport
 
 /// Accepts `user-N` as user N for ever; other credentials get what their text says.
 struct TestAuthenticator: Authenticator {

@@ -1,8 +1,8 @@
-import Logging
 import Metrics
 import MetricsTestKit
 import NotifyCore
 import Synchronization
+import TestSupport
 
 @testable import NotifyStore
 
@@ -26,12 +26,10 @@ final class Replica: DeliverySink {
   private let listener = Mutex<DeltaFetcher?>(nil)
 
   init(_ url: Secret, name: String, doorbell: DoorbellSettings) throws {
-    var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    logger.logLevel = .critical
     let context = StoreContext(
       settings: StoreSettings(
         url: url, applicationName: name, version: "test", retentionDays: 0, doorbell: doorbell),
-      limits: Limits(), status: BridgeStatus(), metrics: BridgeMetrics(factory: metrics), logger: logger)
+      limits: Limits(), status: BridgeStatus(), metrics: BridgeMetrics(factory: metrics), logger: .silent)
     let listener = try DeltaFetcher(context, sink: self)
     self.listener.withLock { $0 = listener }
   }

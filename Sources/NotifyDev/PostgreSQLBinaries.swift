@@ -1,10 +1,10 @@
 import Foundation
 
-/// Where the programs of a PostgreSQL server are.
+/// The programs of a PostgreSQL server.
 struct PostgreSQLBinaries: Equatable, Sendable {
   /// The oldest version that the bridge works with.
   static let oldestVersion = 14
-  /// What a folder must hold to be of use.
+  /// The programs that a folder must hold.
   private static let programs = ["initdb", "pg_ctl", "postgres"]
 
   /// The folder.
@@ -38,14 +38,14 @@ struct PostgreSQLBinaries: Equatable, Sendable {
   /// Looks on this machine.
   ///
   /// - Throws: a failure with the line that installs what is missing.
-  static func find() throws(Failure) -> PostgreSQLBinaries {
+  static func find() throws(DevError) -> PostgreSQLBinaries {
     let files = FileManager.default
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
     let searchPath = path.split(separator: ":").map(String.init)
     let configuring = searchPath.map { $0 + "/pg_config" }.first { files.isExecutableFile(atPath: $0) }
     let configured = configuring.flatMap { program -> String? in
       guard let run = try? ChildProcess.run(program, ["--bindir"], seconds: 5), run.status == 0 else { return nil }
-      return run.output.trimmingSpaces()
+      return run.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
     let debian = "/usr/lib/postgresql", homebrew = "/opt/homebrew/opt"
     let kegs = ((try? files.contentsOfDirectory(atPath: homebrew)) ?? []).filter { $0.hasPrefix("postgresql") }
@@ -56,11 +56,11 @@ struct PostgreSQLBinaries: Equatable, Sendable {
       ],
       isExecutable: files.isExecutableFile(atPath:))
     if let found { return found }
-    throw Failure(
-      "no PostgreSQL server is installed here, which `dev` would start for itself",
+    throw DevError(
+      "no PostgreSQL server is installed here, and `dev` needs one to start",
       remedy: """
         Install one:  apt install postgresql  ·  dnf install postgresql-server  ·  brew install postgresql@17
-        or let it use a database of yours:  DATABASE_URL=postgresql://… notify-bridge dev
+        or let it use an existing database:  DATABASE_URL=postgresql://… notify-bridge dev
         """)
   }
 

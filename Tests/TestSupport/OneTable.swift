@@ -1,4 +1,4 @@
-import NotifyCore
+package import NotifyCore
 
 // Most tests have one table, number 1, whose ids are integers.
 
@@ -13,10 +13,11 @@ extension RowName: ExpressibleByIntegerLiteral {
 }
 
 extension RowKey {
-  init(txid: UInt64, id: Int64) { self.init(txid: txid, row: RowName(source: 1, id: .integer(id))) }
+  /// A row of the one table.
+  package init(txid: UInt64, id: Int64) { self.init(txid: txid, row: RowName(source: 1, id: .integer(id))) }
 
   /// The row's id; 0 where it is a text.
-  var id: Int64 {
+  package var id: Int64 {
     if case .integer(let number) = row.id { number } else { 0 }
   }
 }

@@ -2,16 +2,16 @@ import Foundation
 
 /// The user that a private PostgreSQL runs as: PostgreSQL refuses to be root.
 struct DevOwner: Sendable, Equatable {
-  /// The user's and group's ids where they are others than this process's.
+  /// The ids of user and group where they differ from this process's.
   let other: (user: uid_t, group: gid_t)?
-  /// What stands before a command so that this user runs it; empty for this process's own user.
+  /// The words before a command that make this user run it; empty for this process's user.
   let prefix: [String]
 
   /// This process's user, or `postgres` where that is root.
-  static func current() throws(Failure) -> DevOwner {
+  static func current() throws(DevError) -> DevOwner {
     guard geteuid() == 0 else { return DevOwner(other: nil, prefix: []) }
     guard let entry = getpwnam("postgres") else {
-      throw Failure(
+      throw DevError(
         "PostgreSQL can't run as root, and there is no user postgres to run it as",
         remedy: "Run notify-bridge dev as an ordinary user, or install the server's package: apt install postgresql")
     }
@@ -21,7 +21,7 @@ struct DevOwner: Sendable, Equatable {
     ]
     if let program = find("setpriv") { return DevOwner(other: ids, prefix: [program] + setpriv) }
     if let program = find("runuser") { return DevOwner(other: ids, prefix: [program, "-u", "postgres", "--"]) }
-    throw Failure(
+    throw DevError(
       "PostgreSQL can't run as root, and neither setpriv nor runuser is here to run it as postgres",
       remedy: "Install util-linux, or run notify-bridge dev as an ordinary user.")
   }

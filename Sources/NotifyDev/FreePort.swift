@@ -2,15 +2,15 @@ import NIOCore
 import NIOPosix
 
 /// Finds ports that nobody listens on.
-enum FreePort {
+package enum FreePort {
   /// A free port of 127.0.0.1.
-  static func find() throws(Failure) -> Int {
-    guard let port = bind("127.0.0.1", 0) else { throw Failure("no port of 127.0.0.1 is free") }
+  static func find() throws(DevError) -> Int {
+    guard let port = bind("127.0.0.1", 0) else { throw DevError("no port of 127.0.0.1 is free") }
     return port
   }
 
-  /// Whether nobody listens on a port; a name that can't be listened on at all counts as free, and fails later.
-  static func isFree(_ host: String, _ port: Int) -> Bool {
+  /// Whether nobody listens on a port. A host that can't be listened on at all counts as free; listening fails later.
+  package static func isFree(_ host: String, _ port: Int) -> Bool {
     port == 0 || bind(host, port) != nil || bind(host, 0) == nil
   }
 

@@ -2,9 +2,9 @@ import Foundation
 
 /// Runs programs to their end.
 ///
-/// Foundation's `Process` waits until every descendant is gone, and so for ever for `pg_ctl start`.
+/// Foundation's `Process` waits until every descendant has ended, so it would wait forever for `pg_ctl start`.
 enum ChildProcess {
-  /// What a program left behind.
+  /// The result of a program that has ended.
   struct Result: Sendable {
     /// Its exit status; 128 and the signal where one ended it.
     let status: Int32
@@ -17,14 +17,14 @@ enum ChildProcess {
 
   /// Runs a program; blocks the thread until it has ended.
   ///
-  /// It gets a process group of its own, so that a Ctrl-C in the terminal doesn't reach it.
+  /// The program runs in a new process group, so that Ctrl-C in the terminal doesn't reach it.
   ///
   /// - Parameters:
   ///   - program: its path.
   ///   - folder: where it runs; a folder that its user may enter.
   ///   - seconds: after which it is ended by force.
   static func run(_ program: String, _ arguments: [String], in folder: String = "/", seconds: Double) throws -> Result {
-    guard let output = tmpfile() else { throw Failure("no temporary file can be made: \(reason(errno))") }
+    guard let output = tmpfile() else { throw DevError("no temporary file can be made: \(reason(errno))") }
     defer { fclose(output) }
     _ = fcntl(fileno(output), F_SETFD, FD_CLOEXEC)
     let child = try spawn(program, arguments, folder, output: fileno(output))
@@ -70,7 +70,7 @@ enum ChildProcess {
     defer { texts.forEach { free($0) } }
     var child: pid_t = 0
     let problem = posix_spawn(&child, shell[0], &actions, &attributes, texts, environ)
-    guard problem == 0 else { throw Failure("\(program) can't be started: \(reason(problem))") }
+    guard problem == 0 else { throw DevError("\(program) can't be started: \(reason(problem))") }
     return child
   }
 

@@ -1,11 +1,10 @@
 import Foundation
-import NotifyCore
+package import NotifyCore
 import NotifyStore
 import Synchronization
 
-/// The demo page's own connection: inserts as a backend would, and looks at what is sent.
-final class DemoDatabase: Sendable {
-
+/// The demo page's connection: inserts rows as a backend does, and reads which of them were sent.
+package final class DemoDatabase: Sendable {
   /// Requests that may wait; more are refused.
   private static let maximumWaiting = 64
   private static let statement: Duration = .seconds(3)
@@ -20,21 +19,20 @@ final class DemoDatabase: Sendable {
   private let box = Box()
   private let waiting = Atomic<Int>(0)
 
-  init(url: Secret) { self.url = url }
+  package init(url: Secret) { self.url = url }
 
   /// Inserts a row.
   ///
-  /// Returns its id, which is an integer.
-  ///
   /// - Parameter data: JSON text.
-  func insert(user: String, data: String) async throws -> String {
+  /// - Returns: the row's id, an integer.
+  package func insert(user: String, data: String) async throws -> String {
     try await perform { connection throws(StoreError) in
       try connection.insert(user: user, data: data, timeout: Self.statement)
     }
   }
 
   /// Which of these rows were sent.
-  func sent(_ ids: [Int64]) async throws -> [Int64] {
+  package func sent(_ ids: [Int64]) async throws -> [Int64] {
     let list = "{" + ids.map(String.init).joined(separator: ",") + "}"
     let rows = try await perform { connection throws(StoreError) in
       try connection.query(
@@ -49,19 +47,19 @@ final class DemoDatabase: Sendable {
   ) async throws -> Value {
     guard waiting.add(1, ordering: .relaxed).newValue <= Self.maximumWaiting else {
       waiting.subtract(1, ordering: .relaxed)
-      throw Failure("too many requests wait for the database")
+      throw DevError("too many requests wait for the database")
     }
     defer { waiting.subtract(1, ordering: .relaxed) }
     return try await withCheckedThrowingContinuation { continuation in
       queue.async { [self] in
         continuation.resume(
           with: Result {
-            let connection = try box.connection ?? Database.connect(url, patience: Self.statement)
+            let connection = try box.connection ?? DevConnection.open(url, timeout: Self.statement)
             box.connection = connection
             do {
               return try work(connection)
             } catch {
-              // The next request connects anew; a broken connection is of no use to it.
+              // A broken connection is dropped: the next request connects anew.
               if !connection.isConnected { box.connection = nil }
               throw error
             }
