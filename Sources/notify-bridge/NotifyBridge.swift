@@ -4,11 +4,11 @@ import ArgumentParser
 struct NotifyBridge: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "notify-bridge",
-    abstract: "Carries rows from PostgreSQL to browsers: INSERT a row, and its user's sockets have it.",
+    abstract: "Carries rows from PostgreSQL to browsers: INSERT a row, and its user's sockets receive it.",
     discussion: """
       Try it, with nothing to set up:   notify-bridge dev
       Run it:                           DATABASE_URL=postgresql://… notify-bridge serve
-      What something is about:          notify-bridge serve --help
+      All settings:                     notify-bridge serve --help
       """,
     version: "notify-bridge \(Version.number)",
     subcommands: [

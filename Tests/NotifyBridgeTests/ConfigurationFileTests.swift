@@ -26,7 +26,9 @@ struct DocumentedConfigurationTests {
     return (lines[index - 1], lines[index])
   }
 
-  @Test("documents every setting with its type, range and default", arguments: Setting.all.map(\.id))
+  @Test(
+    "The annotated YAML file documents every setting with its type, range and default", arguments: Setting.all.map(\.id)
+  )
   func complete(id: String) throws {
     let setting = try #require(Setting.all.first { $0.id == id })
     let (comment, line) = try entry(setting)
@@ -41,20 +43,20 @@ struct DocumentedConfigurationTests {
     #expect(comment.contains("(reload)") == setting.isReloadable, "\(id)")
   }
 
-  @Test("can be read, and its values are the defaults")
+  @Test("The annotated YAML file can be read, and its values are the defaults")
   func valid() throws {
     let settings = try resolve(yaml: text("Config/notify-bridge.yaml"))
     #expect(Settings().changes(to: settings).filter { !$0.isSecret }.map(\.id) == [])
     #expect(Settings().changes(to: settings).map(\.id) == ["database.url"])
   }
 
-  @Test("has a minimal sister that can be read too")
+  @Test("The minimal YAML file can be read")
   func minimal() throws {
     _ = try resolve(yaml: text("Config/notify-bridge.minimal.yaml"))
   }
 
   @Test(
-    "and Documentation/configuration.md are what the table of settings generates: run `make configuration`",
+    "The generated pages match the table of settings; if not, run `make configuration`",
     arguments: ReferencePages.Page.allCases)
   func generated(page: ReferencePages.Page) throws {
     #expect(try text(page.path) == page.text, "\(page.path) is out of date: run `\(ReferencePages.command)`")

@@ -6,18 +6,18 @@ import Testing
 
 @Suite("A failure")
 struct FailureTests {
-  @Test("is at most eight lines")
+  @Test("A failure is at most eight lines")
   func lines() {
     let many = (1...20).map(String.init).joined(separator: "\n")
     #expect(Failure(many, remedy: many).text.split(separator: "\n").count == 8)
   }
 
-  @Test("begins with what is wrong and ends with what to do")
+  @Test("A failure begins with the problem and ends with the fix")
   func text() {
-    #expect(Failure("it broke", remedy: "Mend it.").text == "error: it broke\nMend it.")
+    #expect(Failure("it broke", remedy: "Fix it.").text == "error: it broke\nFix it.")
   }
 
-  @Test("of the configuration is 78, of the usage 64, of the rest 1")
+  @Test("A failure's exit status is 78 for the configuration, 64 for the usage and 1 for the rest")
   func statuses() {
     #expect(Failure(ConfigurationError("x")).status == .configuration)
     #expect(Failure(StoreError(.server, message: "x")).status == .failed)
@@ -31,13 +31,13 @@ struct FailureTests {
     }
   }
 
-  @Test("of a login to the database says what to check")
+  @Test("A failed login to the database names the things to check")
   func remedies() {
     let error = StoreError(.notConnected, sqlstate: "28P01", message: "password authentication failed")
     #expect(Failure(error).remedy.contains("password"))
   }
 
-  @Test("of a word that is no command names the nearest one")
+  @Test("An unknown command is a usage error")
   func unknownCommand() async {
     #expect(await Program.run(["nonsense"]) == 64)
   }
@@ -46,11 +46,11 @@ struct FailureTests {
 @Suite("A duration")
 struct DurationTextTests {
   @Test(
-    "is read as people write it",
+    "A duration is read in seconds, minutes, hours and days",
     arguments: [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3_600), ("7d", 604_800), ("0", 0)])
   func good(text: String, seconds: Int) { #expect(DurationText(argument: text)?.seconds == seconds) }
 
   @Test(
-    "is refused where it is something else", arguments: ["", "s", "-1", "1.5h", "1w", "1 h", "99999999999999999999"])
+    "A text that is no duration is refused", arguments: ["", "s", "-1", "1.5h", "1w", "1 h", "99999999999999999999"])
   func bad(text: String) { #expect(DurationText(argument: text) == nil) }
 }

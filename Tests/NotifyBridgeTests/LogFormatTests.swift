@@ -14,7 +14,7 @@ struct LogFormatTests {
       ("list", .array(["a"])),
     ])
 
-  @Test("is one valid JSON object a line, numbers as numbers")
+  @Test("A JSON log line is one valid object with numbers as numbers")
   func json() throws {
     let text = LogFormat.json.line(line, colors: true)
     #expect(text.hasSuffix("}\n") && text.filter { $0 == "\n" }.count == 1)
@@ -27,7 +27,7 @@ struct LogFormatTests {
     #expect((object["time"] as? String)?.hasSuffix("+00:00") == true)
   }
 
-  @Test("is one line of text that can't steer a terminal, coloured only where wanted")
+  @Test("A text log line can't steer a terminal, and is coloured on request only")
   func text() {
     let plain = LogFormat.text.line(line, colors: false)
     #expect(plain.filter { $0 == "\n" }.count == 1)
@@ -36,7 +36,7 @@ struct LogFormatTests {
     #expect(LogFormat.text.line(line, colors: true).contains("\u{1b}[32m"))
   }
 
-  @Test("changes its level for all loggers at once")
+  @Test("A new log level applies to all loggers at once")
   func level() {
     let output = LogOutput(format: .json, colors: false, level: .info, writer: LogWriter(descriptor: -1))
     let handler = BridgeLogHandler(label: "x", output: output)

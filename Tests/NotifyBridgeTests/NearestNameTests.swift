@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The nearest known name")
 struct NearestNameTests {
-  @Test("counts inserted, removed, changed and swapped letters, and not their case")
+  @Test("The distance of names counts inserted, removed, changed and swapped letters, regardless of case")
   func distances() {
     #expect(NearestName.distance("port", "port") == 0)
     #expect(NearestName.distance("PORT", "port") == 0)
@@ -16,7 +16,7 @@ struct NearestNameTests {
     #expect(NearestName.distance("kitten", "sitting") == 3)
   }
 
-  @Test("is the one with the fewest changes")
+  @Test("The nearest name is the one with the fewest changes")
   func nearest() {
     #expect(NearestName.nearest(to: "HTTP_PROT", among: ["HTTP_HOST", "HTTP_PORT", "LOG_LEVEL"]) == "HTTP_PORT")
     #expect(NearestName.nearest(to: "x", among: []) == nil)

@@ -1,7 +1,11 @@
+import ArgumentParser
 import Foundation
+import NotifyAuth
+import NotifyCore
+import NotifyGateway
+import NotifyStore
 import Testing
 
-@testable import NotifyAuth
 @testable import notify_bridge
 
 /// Resolves settings out of texts.
@@ -29,7 +33,7 @@ func problems(
 
 @Suite("Settings")
 struct SettingsTests {
-  @Test("come from flags over the environment over the file over the default")
+  @Test("Flags win over the environment, the environment over the file, the file over the default")
   func precedence() throws {
     let yaml = "http:\n  port: 3"
     let environment = ["NOTIFY_BRIDGE_HTTP_PORT": "2"]
@@ -39,7 +43,7 @@ struct SettingsTests {
     #expect(try resolve(flags: ["http.port": "1"], environment: environment, yaml: yaml).gateway.port == 1)
   }
 
-  @Test("have names that derive from their place in the file")
+  @Test("The names of a setting derive from its place in the file")
   func names() throws {
     #expect(Setting.of(\.databaseURL).variable == "DATABASE_URL")
     #expect(Setting.all.first { $0.id == "database.url_file" }?.variable == "DATABASE_URL_FILE")
@@ -50,13 +54,13 @@ struct SettingsTests {
     #expect(Set(Setting.all.map(\.name)).count == Setting.all.count)
   }
 
-  @Test("that messages about logins name are in the table")
+  @Test("Every setting that a message about logins names is in the table")
   func loginNames() {
     let variables = Set(Setting.all.map(\.variable))
     for setting in AuthSetting.allCases { #expect(variables.contains(setting.rawValue)) }
   }
 
-  @Test("are each set by one entry of the table only")
+  @Test("No two entries of the table set the same value")
   func targets() {
     let targets = Setting.all.compactMap { setting in
       if case .value(let target, _, _) = setting.target { target as AnyKeyPath } else { nil }
@@ -65,14 +69,14 @@ struct SettingsTests {
     #expect(targets.count + 6 == Setting.all.count, "besides the files of six secrets")
   }
 
-  @Test("that are empty count as not given")
+  @Test("An empty value counts as not given")
   func emptyValues() throws {
     #expect(try resolve(environment: ["NOTIFY_BRIDGE_HTTP_PORT": ""], yaml: "http:\n").gateway.port == 8_080)
     #expect(try resolve(yaml: "# nothing\n").gateway.port == 8_080)
     #expect(try resolve(yaml: "http: {port: ~, host: null, path: ''}").gateway.path == "/ws/notifications/")
   }
 
-  @Test("all have a default that they accept, and that is the default of the part that uses them")
+  @Test("Every setting accepts its default, which is also the default of the part that uses it")
   func defaults() throws {
     let standard = Settings()
     for setting in Setting.all {
@@ -83,7 +87,7 @@ struct SettingsTests {
     }
   }
 
-  @Test("all have an example that they accept, where there is no default", arguments: Setting.all.map(\.id))
+  @Test("Every setting without a default accepts its example", arguments: Setting.all.map(\.id))
   func examples(id: String) throws {
     let setting = try #require(Setting.all.first { $0.id == id })
     guard setting.defaultText == nil else { return }
@@ -93,14 +97,14 @@ struct SettingsTests {
     #expect(problems(yaml: yaml).isEmpty)
   }
 
-  @Test("are each a flag of the commands, and each flag is a setting")
+  @Test("Every setting is a flag, and every flag is a setting")
   func options() {
     let labels = Mirror(reflecting: ConfigurationOptions()).children.compactMap(\.label)
     #expect(Set(labels.filter { $0 != "config" }) == Set(Setting.all.map(\.flag)))
     #expect(labels.count == Setting.all.count + 1)
   }
 
-  @Test("are read from flags by the parser")
+  @Test("The parser reads settings from flags")
   func flags() throws {
     let options = try ConfigurationOptions.parse(["--config", "a.yaml", "--http-port", "1", "--auth-jwt-secret=x"])
     #expect(options.configurationFile == "a.yaml")
@@ -108,7 +112,7 @@ struct SettingsTests {
   }
 
   @Test(
-    "of a wrong form are refused with the name, the value and what is allowed",
+    "A value of a wrong form is refused with its name, the value and the allowed ones",
     arguments: [
       ("http.port", "80x", "0 to 65535"), ("http.port", "65536", "0 to 65535"), ("http.port", "-1", "0 to"),
       ("http.port", "+1", "0 to"), ("http.port", "1.5", "0 to"), ("heartbeat_seconds", "0", "1 to 3600"),
@@ -126,7 +130,7 @@ struct SettingsTests {
     #expect(problems(flags: [id: value]).first?.hasPrefix("--\(setting.flag) (on the command line)") == true)
   }
 
-  @Test("that are wrong are all named at once, in few lines")
+  @Test("All wrong settings are named at once, in few lines")
   func allAtOnce() {
     var environment: [String: String] = [:]
     for setting in Setting.all where setting.name.hasPrefix("LIMITS") { environment[setting.variable] = "many" }
@@ -137,7 +141,7 @@ struct SettingsTests {
     #expect(lines.contains { $0.contains("and \(found.count - 4) more") })
   }
 
-  @Test("that are unknown are refused with the nearest known name")
+  @Test("An unknown setting is refused with the nearest known name")
   func unknown() {
     #expect(problems(environment: ["NOTIFY_BRIDGE_HTTP_PROT": "1"]).first?.hasSuffix("NOTIFY_BRIDGE_HTTP_PORT") == true)
     #expect(problems(yaml: "http:\n  prot: 1").first?.hasSuffix("http.port") == true)
@@ -147,14 +151,14 @@ struct SettingsTests {
     #expect(problems(environment: ["PATH": "/bin", "PGHOST": "x"]).isEmpty)
   }
 
-  @Test("are not confused with what Kubernetes sets for a service called notify-bridge")
+  @Test("Variables that Kubernetes sets for a service named notify-bridge are no settings")
   func serviceLinks() {
     let links = ["NOTIFY_BRIDGE_SERVICE_HOST": "10.0.0.1", "NOTIFY_BRIDGE_PORT_8080_TCP_ADDR": "10.0.0.1"]
     #expect(problems(environment: links).count == 2)
     #expect(problems(environment: links.merging(["KUBERNETES_SERVICE_HOST": "10.0.0.2"]) { first, _ in first }).isEmpty)
   }
 
-  @Test("have one spelling in the file, which another spelling's error names")
+  @Test("A setting has one spelling in the file, which the error of another spelling names")
   func spellings() throws {
     #expect(try resolve(yaml: "auth: {jwt_issuer: x}").jwt.issuer == "x")
     for other in ["jwt: {issuer: x}", "jwtIssuer: x", "jwt-issuer: x", "JWT_ISSUER: x"] {
@@ -164,7 +168,7 @@ struct SettingsTests {
     #expect(problems(yaml: "auth: {jwt_issuer: x, jwt_issuer: y}").count == 1)
   }
 
-  @Test("take lists as YAML lists and as text with commas")
+  @Test("A list can be a YAML list or text with commas")
   func lists() throws {
     #expect(try resolve(yaml: "auth: {origins: [a, b]}").gateway.origins == ["a", "b"])
     #expect(try resolve(environment: ["NOTIFY_BRIDGE_AUTH_ORIGINS": "a, b,"]).gateway.origins == ["a", "b"])
@@ -173,7 +177,7 @@ struct SettingsTests {
     #expect(problems(yaml: "auth: {origins: [[a]]}").count == 1)
   }
 
-  @Test("of a broken file are refused without quoting the file")
+  @Test("The error of a broken file does not quote the file")
   func brokenFile() {
     for yaml in [
       "auth:\n  jwt_secret: [hunter2\nhttp: }", "auth: {jwt_secret: hunter2, jwt_secret: hunter2}", "hunter2",

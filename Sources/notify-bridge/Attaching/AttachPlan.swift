@@ -1,8 +1,8 @@
 import NotifyStore
 
-/// What attaching would make of a table: what was said, and what the database guessed for the rest.
+/// The result that attaching would have: the options given, and the rest as the database infers it.
 struct AttachPlan {
-  /// What was said on the command line; an empty text means none.
+  /// The options given on the command line; an empty text means none.
   struct Choices {
     var recipient: String?
     var id: String?
@@ -22,7 +22,7 @@ struct AttachPlan {
   let choices: Choices
   private let parts: [String: String]
 
-  /// Asks the database. Changes nothing.
+  /// Queries the database. Changes nothing.
   static func read(_ table: TableName, _ choices: Choices, _ session: AttachSession) throws -> AttachPlan {
     let columns = [
       "recipient_column", "recipient_kind", "id_column", "id_kind", "payload", "payload_column", "sent_column",
@@ -37,7 +37,7 @@ struct AttachPlan {
     return AttachPlan(table: table, choices: choices, parts: Dictionary(pairs) { first, _ in first })
   }
 
-  /// For people to look at.
+  /// The plan for people, a line each.
   var lines: [String] {
     func list(_ names: String...) -> String {
       let columns = names.compactMap { parts[$0] }
@@ -54,24 +54,25 @@ struct AttachPlan {
     ]
     if parts["is_own"] == "f" {
       lines.append(
-        "  retention  " + (parts["retention_days"].map { "sent rows go after \($0) days" } ?? "rows are never deleted"))
+        "  retention  "
+          + (parts["retention_days"].map { "sent rows are deleted after \($0) days" } ?? "rows are never deleted"))
     }
     if parts["is_new"] == "t" {
       let txid = parts["txid_column"] ?? ""
       lines.append(
         "It gets columns \(txid) and \(parts["sent_at_column"] ?? "") unless it has them, a trigger, and indexes on "
-          + "(\(txid)) and (\(parts["recipient_column"] ?? ""), \(txid)). Rows that are there now are not sent.")
+          + "(\(txid)) and (\(parts["recipient_column"] ?? ""), \(txid)). Existing rows are not sent.")
     } else {
-      lines.append("It is served already; what is missing is added, and what is said differently is changed.")
+      lines.append("It is served already: missing parts are added, and options that differ are changed.")
     }
     return lines.map(TerminalText.escaped)
   }
 
-  /// What to type to have just this without being asked.
+  /// The command that does exactly this without confirmation.
   var command: String {
     var words = ["notify-bridge", "attach", table.name]
-    func add(_ option: String, _ said: String?, _ guessed: String...) {
-      guard let value = said ?? guessed.compactMap({ parts[$0] }).first else { return }
+    func add(_ option: String, _ given: String?, _ inferred: String...) {
+      guard let value = given ?? inferred.compactMap({ parts[$0] }).first else { return }
       words += [option, value]
     }
     add("--recipient", choices.recipient, "recipient_column")

@@ -4,15 +4,15 @@ import NotifyStore
 
 /// A connection on which tables are attached and detached.
 struct AttachSession {
-  /// How long locks that others hold are waited for, all in all.
+  /// The longest total wait for locks that others hold.
   private static let patience: Duration = .seconds(600)
-  /// The server's message ends a wait of a second; the next one follows after this many.
+  /// The longest pause between two tries, in seconds; each try waits one second for the lock.
   private static let longestPause = 4.0
 
   let connection: PGConnection
   let url: Secret
 
-  /// Connects, and sees to it that the schema is there and the role may change it.
+  /// Connects, and requires that the schema exists and the role may change it.
   static func open(_ settings: Settings) throws -> AttachSession {
     let url = try Database.url(settings)
     let session = AttachSession(connection: try Database.connect(url), url: url)
@@ -20,7 +20,7 @@ struct AttachSession {
     try Migrator(session.connection).verify()
     if !session.connection.isPooled {
       try session.connection.query("SET statement_timeout = 0")
-      // So that the server gives up soon when this program is interrupted. Not all systems can do it.
+      // The server then notices soon that this program was interrupted. Not all systems support it.
       _ = try? session.connection.query("SET client_connection_check_interval = '500ms'")
     }
     return session
@@ -39,7 +39,7 @@ struct AttachSession {
         + "GRANT \"\(owner)\" TO \"\(role)\"")
   }
 
-  /// Runs a statement of `notify_bridge`, whose errors say what to do.
+  /// Runs a statement of `notify_bridge`. Its errors carry their fix.
   @discardableResult
   func query(
     _ sql: String, _ parameters: [String?] = [], timeout: Duration = .seconds(60)
@@ -51,12 +51,12 @@ struct AttachSession {
     }
   }
 
-  /// Runs a statement again and again while a lock is in its way; it gives up after a second each time, so that
-  /// nobody else waits for longer behind it.
+  /// Repeats a statement while a lock blocks it. Each try waits for one second only, so that others queue behind it no
+  /// longer.
   func insist(_ sql: String, _ parameters: [String?] = [], on table: TableName) throws -> [[String?]] {
     let deadline = ContinuousClock.now + Self.patience
     var pause = 0.25
-    var told = false
+    var isReported = false
     while true {
       let error: StoreError
       do {
@@ -66,8 +66,8 @@ struct AttachSession {
       }
       let isLocked = ["55P03", "40P01"].contains(error.sqlstate) && connection.isConnected
       guard isLocked, ContinuousClock.now < deadline else { throw Self.explained(error) }
-      if !told { FileOutput.printError("waiting: \(error.message)\(try holder(of: table)). Trying again.") }
-      told = true
+      if !isReported { FileOutput.printError("waiting: \(error.message)\(try holder(of: table)). Trying again.") }
+      isReported = true
       Thread.sleep(forTimeInterval: pause)
       pause = min(pause * 2, Self.longestPause)
     }
@@ -81,21 +81,21 @@ struct AttachSession {
       status: error.sqlstate == "42P08" ? .usage : .failed)
   }
 
-  /// Takes the table for this session, so that two programs don't build the same indexes.
+  /// Locks the table for this session, so that two programs don't build the same indexes.
   func claim(_ table: TableName) throws {
     guard !connection.isPooled else { return }
-    var told = false
+    var isReported = false
     while true {
       let rows = try connection.query(
         "SELECT pg_try_advisory_lock(hashtextextended('notify_bridge.attach', $1::int8))", [table.number])
       if rows.first?.first == "t" { return }
-      if !told { FileOutput.printError("waiting: another program attaches or detaches \(table.name)") }
-      told = true
+      if !isReported { FileOutput.printError("waiting: another program attaches or detaches \(table.name)") }
+      isReported = true
       Thread.sleep(forTimeInterval: 0.5)
     }
   }
 
-  /// Who has used the table for longest, as far as this role may know.
+  /// The process that has used the table for longest, as far as this role may know.
   private func holder(of table: TableName) throws -> String {
     let rows = try connection.query(
       """

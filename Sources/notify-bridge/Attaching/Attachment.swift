@@ -1,12 +1,12 @@
 import Foundation
 import NotifyStore
 
-/// Attaches a table while others write to it. May be interrupted at any time and repeated.
+/// Attaches a table while others write to it. It may be interrupted at any time and repeated.
 struct Attachment {
   let session: AttachSession
   let table: TableName
 
-  /// Adds what is missing, then the indexes, and says what it did.
+  /// Adds the missing parts, then the indexes, and prints each step.
   func run(_ choices: AttachPlan.Choices) throws {
     try session.claim(table)
     let rows = try session.insist(
@@ -20,13 +20,13 @@ struct Attachment {
     let problem = try session.query(
       "SELECT problem FROM notify_bridge.served WHERE relation = $1::int8::oid", [table.number])
     if let problem = problem.first?.first ?? nil { throw Failure("\(table.name) is not served: \(problem)") }
-    // Now that the indexes are there, running bridges serve it.
+    // Running bridges serve it now that the indexes exist.
     try session.query("SELECT pg_notify('notify_bridge', '')")
     let changed = lines.contains { $0.step == "did" }
     FileOutput.printLine("\(table.name) is served\(changed ? "" : ": nothing had to be changed")")
   }
 
-  /// Builds what is left, each index in a transaction of its own.
+  /// Builds the missing indexes, each in a separate transaction.
   private func buildIndexes() throws {
     var last = ""
     while true {
@@ -35,7 +35,8 @@ struct Attachment {
       guard let step = steps.first, let what = step[0], let statement = step[1] else { return }
       guard statement != last else {
         throw Failure(
-          "an index did not become what it should: \(TerminalText.escaped(statement))", remedy: "Repeat the command.")
+          "an index is still missing after its statement: \(TerminalText.escaped(statement))",
+          remedy: "Repeat the command.")
       }
       last = statement
       try run(statement)
@@ -45,7 +46,7 @@ struct Attachment {
 
   private func run(_ statement: String) throws {
     let isConcurrent = statement.contains(" CONCURRENTLY ")
-    // What runs concurrently keeps nobody waiting, however long it waits for others.
+    // A concurrent build blocks no writer, however long it waits for locks.
     if !session.connection.isPooled {
       try session.connection.query("SET lock_timeout = \(isConcurrent ? "0" : "'1s'")")
     }
@@ -53,14 +54,14 @@ struct Attachment {
       _ = try session.insist(statement, on: table)
       return
     }
-    FileOutput.printLine("running, while rows come and go: \(TerminalText.escaped(statement))")
+    FileOutput.printLine("running, without blocking writers: \(TerminalText.escaped(statement))")
     let progress = IndexProgress(session)
     defer { progress.stop() }
     do {
       try session.connection.query(statement, timeout: .seconds(86_400))
     } catch {
       throw Failure(
-        error.description, remedy: "Repeat the command: it removes what is half done, and goes on from there.")
+        error.description, remedy: "Repeat the command: it removes the half-built index and continues.")
     }
   }
 }

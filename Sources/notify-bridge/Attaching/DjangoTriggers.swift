@@ -1,17 +1,17 @@
 import NotifyStore
 
-/// Puts the triggers on Django's tables that end access at once, and takes them off: for `attach --logins` and `detach`.
+/// The triggers on Django's tables that end access at once, for `attach --logins` and `detach`.
 enum DjangoTriggers {
-  /// How often a table that somebody holds is tried; each try gives up after three seconds, so that nobody waits long
-  /// behind it.
+  /// The number of tries on a locked table. Each try waits for three seconds only, so that others queue behind it no
+  /// longer.
   private static let tries = 10
 
-  /// Has a logout, a deleted token, a changed password and a deactivated user close their sockets.
+  /// Makes a logout, a deleted token, a changed password and a deactivated user close their sockets.
   ///
   /// Safe to repeat. The rights of the bridge's role follow by `grant_to`.
   ///
-  /// - Parameter userTable: the table of users, where it can't be found.
-  /// - Returns: what was done, a line each.
+  /// - Parameter userTable: the table of users; nil where the database is to find it.
+  /// - Returns: the changes, a line each.
   static func attach(_ connection: PGConnection, userTable: String? = nil) throws(StoreError) -> [String] {
     if let userTable, try connection.query("SELECT notify_bridge.find_table($1)", [userTable])[0][0] == nil {
       throw StoreError(.server, message: "there is no table \(TerminalText.shortened(userTable, to: 80))")
@@ -21,7 +21,7 @@ enum DjangoTriggers {
 
   /// Undoes it.
   ///
-  /// - Returns: what was done, a line each.
+  /// - Returns: the changes, a line each.
   static func detach(_ connection: PGConnection) throws(StoreError) -> [String] {
     try perform(connection, "SELECT notify_bridge.detach_logins()", [])
   }

@@ -2,14 +2,14 @@ import Foundation
 import NotifyCore
 import NotifyStore
 
-/// Says now and then how far the building of an index is, from a thread and a connection of its own.
+/// Prints the progress of an index build every few seconds, from a separate thread and connection.
 final class IndexProgress: Sendable {
   private static let interval: TimeInterval = 5
 
   private let stopped = NSCondition()
   nonisolated(unsafe) private var isStopped = false
 
-  /// Watches what the session runs next.
+  /// Watches the session's next statement.
   init(_ session: AttachSession) {
     let url = session.url
     let pid = String(session.connection.backendPID)
@@ -39,7 +39,9 @@ final class IndexProgress: Sendable {
     FROM pg_stat_progress_create_index WHERE pid = $1::int4
     """
 
-  /// Waits for the end, or for the next time to say something.
+  /// Waits for the end, or for the next report.
+  ///
+  /// - Returns: whether it was the end.
   private func waitStopped() -> Bool {
     stopped.withLock {
       let deadline = Date(timeIntervalSinceNow: Self.interval)

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Ctrl-C while a table is changed: says that nothing is broken.
+/// Ctrl-C while a table is changed: prints the way to finish or undo it, and exits.
 final class InterruptHandler {
   private let source: any DispatchSourceSignal
 
-  /// Watches for it from now on.
+  /// Watches for Ctrl-C for the rest of the process.
   init(_ advice: String) {
     signal(SIGINT, SIG_IGN)
     source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())

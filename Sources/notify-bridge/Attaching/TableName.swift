@@ -1,27 +1,27 @@
 import NotifyStore
 
-/// A table that somebody named.
+/// A table that a command names.
 struct TableName: Equatable {
   /// Schema and table, as SQL has it.
   let name: String
-  /// Its oid: what is left of a table that was dropped.
+  /// Its oid, which also identifies a table that was dropped.
   let number: String
-  /// Whether it is there.
+  /// Whether it exists.
   let exists: Bool
 
   /// Finds a table by `name` or `schema.name`, written as it is or quoted as in SQL.
   ///
-  /// - Parameter given: what was typed; a shell takes quotes away, so a name with capitals may come without them.
-  static func find(_ given: String, _ session: AttachSession) throws -> TableName {
-    let exact = try session.connection.query(
+  /// - Parameter given: the name as typed. A shell removes quotes, so a name with capitals may come without them.
+  static func find(_ given: String, _ connection: PGConnection) throws -> TableName {
+    let exact = try connection.query(
       """
       SELECT format('%I.%I', n.nspname, c.relname), c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE c.relkind NOT IN ('i', 'I', 't', 'c')
         AND (n.nspname || '.' || c.relname = $1 OR c.relname = $1 AND pg_table_is_visible(c.oid))
       """, [given])
     if let table = exact.first.flatMap({ TableName(row: $0, exists: true) }) { return table }
-    // A name that is no SQL is an error, and so are parts that are too many.
-    let parsed = try? session.connection.query(
+    // A name that is not SQL is an error, and so are too many parts.
+    let parsed = try? connection.query(
       """
       SELECT format('%I.%I', n.nspname, c.relname), c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE c.oid = to_regclass($1)
@@ -29,12 +29,12 @@ struct TableName: Equatable {
     if let table = parsed?.first.flatMap({ TableName(row: $0, exists: true) }) { return table }
     throw Failure(
       "there is no table \(TerminalText.shortened(given, to: 80))",
-      remedy: "Write it as schema.name; in a shell, quotes that SQL needs have to be quoted once more: '\"Name\"'.")
+      remedy: "Write it as schema.name; in a shell, quote SQL's quotes once more: '\"Name\"'.")
   }
 
   /// Finds a table that was dropped while it was attached.
-  static func findDropped(_ given: String, _ session: AttachSession) throws -> TableName? {
-    let rows = try session.connection.query(
+  static func findDropped(_ given: String, _ connection: PGConnection) throws -> TableName? {
+    let rows = try connection.query(
       """
       SELECT s.added ->> 'name', s.relation::oid FROM notify_bridge.source AS s
       WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.relation)

@@ -1,20 +1,20 @@
-/// What `check` found, line by line.
+/// The findings of `check`, a line each.
 struct CheckReport: Sendable, Equatable {
-  /// How bad a finding is.
+  /// The weight of a finding.
   enum Severity: String, Sendable {
     case ok
-    /// Works, and should be looked at.
+    /// Works, but needs attention.
     case warn
     /// Prevents serving.
     case fail
   }
 
-  /// One thing that was looked at.
+  /// The result of one check.
   struct Finding: Sendable, Equatable {
     let severity: Severity
     let subject: String
     let detail: String
-    /// What to do; empty where nothing is to be done.
+    /// The fix; empty where none is needed.
     let remedy: String
 
     /// One aligned line.
@@ -33,13 +33,13 @@ struct CheckReport: Sendable, Equatable {
   /// Whether something prevents serving.
   var hasFailed: Bool { findings.contains { $0.severity == .fail } }
 
-  /// Adds what is as it should be.
+  /// Adds a check that passed.
   mutating func ok(_ subject: String, _ detail: String) { add(.ok, subject, detail, "") }
 
-  /// Adds what works, and should be looked at.
+  /// Adds a finding that needs attention.
   mutating func warn(_ subject: String, _ detail: String, _ remedy: String) { add(.warn, subject, detail, remedy) }
 
-  /// Adds what prevents serving.
+  /// Adds a finding that prevents serving.
   mutating func fail(_ subject: String, _ detail: String, _ remedy: String) { add(.fail, subject, detail, remedy) }
 
   private mutating func add(_ severity: Severity, _ subject: String, _ detail: String, _ remedy: String) {

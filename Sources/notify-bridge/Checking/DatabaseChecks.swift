@@ -2,15 +2,15 @@ import Foundation
 import NotifyCore
 import NotifyStore
 
-/// What has to be right in the database. Writes no row.
+/// Checks the database. Writes no row.
 struct DatabaseChecks {
-  /// How long a single statement may take.
+  /// The time limit of a statement.
   private static let statement: Duration = .milliseconds(1_500)
 
   let settings: Settings
   let url: Secret
 
-  /// Looks at everything, as far as that is possible.
+  /// Runs all checks that the role's rights allow.
   func run(_ report: inout CheckReport) {
     let connection: PGConnection
     do {
@@ -55,7 +55,7 @@ struct DatabaseChecks {
     }
   }
 
-  /// Whether the schema may be looked into; a role without rights would only see that.
+  /// Whether the role may read the schema; without that right no other check means anything.
   private func checkSchemaRights(_ connection: PGConnection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
@@ -66,13 +66,15 @@ struct DatabaseChecks {
       """, timeout: Self.statement)
     guard let row = rows.first else { return true }
     guard row[0] == "t", row[2] != "f" else {
-      report.fail("rights", "the role \(row[1] ?? "") may not use schema notify_bridge", Self.grant(row[1] ?? ""))
+      report.fail("rights", "the role \(row[1] ?? "") may not use schema notify_bridge", Remedy.grant(row[1] ?? ""))
       return false
     }
     return true
   }
 
-  /// Whether the served tables may be looked at.
+  /// Checks the role's rights.
+  ///
+  /// - Returns: whether it may read the list of served tables.
   private func checkRights(_ connection: PGConnection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
@@ -102,13 +104,13 @@ struct DatabaseChecks {
       ) AS missing (what)
       """, timeout: Self.statement)
     guard let role = rows.first?.first ?? nil else {
-      report.ok("rights", "the role may do what the bridge needs")
+      report.ok("rights", "the role has all rights that the bridge needs")
       return true
     }
     let missing = rows.compactMap { $0[1] }
     let more = missing.count > 3 ? " and \(missing.count - 3) more" : ""
     report.fail(
-      "rights", "the role \(role) lacks \(missing.prefix(3).joined(separator: ", "))\(more)", Self.grant(role))
+      "rights", "the role \(role) lacks \(missing.prefix(3).joined(separator: ", "))\(more)", Remedy.grant(role))
     return !missing.contains("SELECT on notify_bridge.served")
   }
 
@@ -122,14 +124,9 @@ struct DatabaseChecks {
     if difference > 1 {
       report.warn(
         "clock", "the clocks of this machine and of the database differ by \(shown)",
-        "Set both by NTP: tokens expire, and latencies are measured, by them")
+        "Set both by NTP: the expiry of tokens and the measured latencies depend on them")
     } else {
       report.ok("clock", "differs from the database's by \(shown)")
     }
-  }
-
-  /// What gives a role its rights.
-  static func grant(_ role: String) -> String {
-    "As the owner of the database: SELECT notify_bridge.grant_to('\(role.replacing("'", with: "''"))')"
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 import NotifyCore
 import NotifyStore
 
-/// Whether notifications reach a connection that waits, which many poolers prevent without a word.
+/// Checks that notifications reach a waiting connection. Many poolers drop them silently.
 struct ListenCheck {
   private static let statement: Duration = .milliseconds(1_500)
 

@@ -5,9 +5,9 @@ import NotifyAuth
 import NotifyCore
 import NotifyGateway
 
-/// What can be looked at without the database.
+/// The checks that need no database.
 enum LocalChecks {
-  /// Looks at keys, certificate and limits.
+  /// Checks keys, certificate and limits.
   static func run(_ settings: Settings, _ report: inout CheckReport) async {
     await checkKeys(settings, &report)
     checkCertificate(settings, &report)

@@ -1,7 +1,7 @@
 import NotifyAuth
 import NotifyStore
 
-/// What logins need in the database: the backend's tables, the rights on them, and the triggers that end access.
+/// Checks the backend's tables for logins, the rights on them, and the triggers that end access.
 struct LoginChecks {
   private static let subject = "logins"
 
@@ -16,7 +16,7 @@ struct LoginChecks {
     /// Triggers that do not fire always.
     let silent: String?
 
-    /// What it is for.
+    /// Its use.
     var use: String {
       switch kind {
       case "session": "session cookies"
@@ -35,8 +35,8 @@ struct LoginChecks {
     for table in tables where needed.contains(table.kind) || table.isAttached {
       if table.kind == "session", table.name.isEmpty {
         report.warn(
-          Self.subject, "there is no table django_session, so only sessions that are kept in signed cookies log in",
-          "Where Django's SESSION_ENGINE is another one, choose db or signed_cookies")
+          Self.subject, "there is no table django_session, so only sessions in signed cookies log in",
+          "If Django's SESSION_ENGINE is another one, choose db or signed_cookies")
       } else if let problem = table.problem {
         report.fail(Self.subject, "\(table.use): \(problem)", remedy(for: table))
         isWorking = false
@@ -44,11 +44,11 @@ struct LoginChecks {
         report.fail(
           Self.subject, "the role may not read \(hidden) of \(table.name)",
           (table.isAttached ? "" : "First: SELECT notify_bridge.attach_logins(). Then, ")
-            + DatabaseChecks.grant(try role(connection)))
+            + Remedy.grant(try role(connection)))
         isWorking = false
       } else if let silent = table.silent {
         report.warn(
-          Self.subject, "\(table.name) has lost \(silent), so access goes on when it should end",
+          Self.subject, "\(table.name) has lost \(silent), so access continues when it should end",
           "As its owner: SELECT notify_bridge.attach_logins()")
       }
     }
@@ -58,11 +58,11 @@ struct LoginChecks {
         Self.subject, "logins are not attached: a logout or a deactivated user keeps open sockets open",
         "As the owner of Django's tables: notify-bridge attach --logins, or SELECT notify_bridge.attach_logins()")
     } else {
-      report.ok(Self.subject, "Django's tables are there, and sockets close when access ends")
+      report.ok(Self.subject, "Django's tables exist, and sockets close when access ends")
     }
   }
 
-  /// The tables that the switched-on methods can't do without.
+  /// The tables that the enabled login methods need.
   private var neededKinds: Set<String> {
     var kinds: Set<String> = []
     if settings.django.secretKey != nil { kinds.formUnion(["session", "user"]) }

@@ -4,9 +4,9 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// Asks a running bridge whether it is ready.
+/// Queries a running bridge for its readiness.
 struct ReadyCheck {
-  /// What `/readyz` answers.
+  /// The body of `/readyz`.
   struct Answer: Decodable {
     struct Part: Decodable {
       let part: String
@@ -15,15 +15,15 @@ struct ReadyCheck {
     let failing: [Part]?
   }
 
-  /// Where the bridge is.
+  /// The bridge's address.
   let address: BridgeAddress
 
   /// The failing parts; nothing where the bridge is ready.
   ///
-  /// - Throws: a failure where nobody answers.
+  /// - Throws: a failure where no bridge answers.
   func failing() async throws -> [String] {
     var tls = TLSConfiguration.makeClientConfiguration()
-    // Its certificate is for its public name, and this asks the socket next door.
+    // The certificate is for the bridge's public name; this connection goes to loopback.
     if address.isOwn { tls.certificateVerification = .none }
     var configuration = HTTPClient.Configuration(
       tlsConfiguration: tls, timeout: .init(connect: .seconds(2), read: .seconds(3)))

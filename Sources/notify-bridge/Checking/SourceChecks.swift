@@ -1,21 +1,21 @@
 import NotifyStore
 
-/// What has to be right with each table that is served. Writes no row.
+/// Checks each served table. Writes no row.
 struct SourceChecks {
   private static let statement: Duration = .milliseconds(1_500)
 
   let connection: PGConnection
 
-  /// Looks at all of them.
+  /// Checks all of them.
   func run(_ report: inout CheckReport) throws {
     let listing = try TableMapping.read(connection)
     if listing.isEmpty {
       return report.fail(
-        "tables", "no table is served: public.notification was there before `migrate`, and isn't ours",
+        "tables", "no table is served: public.notification existed before `migrate` and isn't ours",
         "Attach it, or another one: notify-bridge attach public.notification")
     }
     for problem in listing.problems {
-      report.fail("tables", "not served: \(problem)", "Mend it or attach it again; detach forgets it")
+      report.fail("tables", "not served: \(problem)", "Fix it or attach it again; detach forgets it")
     }
     if listing.problems.isEmpty {
       report.ok("tables", "served: \(listing.served.map(\.relation).joined(separator: ", "))")
@@ -24,7 +24,7 @@ struct SourceChecks {
     try checkRowSecurity(&report)
   }
 
-  /// One row for each table, of a partitioned one for each below it, that has no trigger which rings always.
+  /// Reports the worst trigger of each table, partitions included.
   private func checkTriggers(_ report: inout CheckReport) throws {
     let rows = try connection.query(
       """
@@ -45,13 +45,13 @@ struct SourceChecks {
       FROM triggers AS g JOIN pg_class AS c ON c.oid = g.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
       ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation, g.relid
       """, timeout: Self.statement)
-    var told: Set<String> = []
+    var reported: Set<String> = []
     for row in rows {
-      guard let table = row[0], told.insert(table).inserted else { continue }
+      guard let table = row[0], reported.insert(table).inserted else { continue }
       let worst = Trigger(
         table: table, isOwn: row[1] == "t", place: row[2] ?? table, isRoot: row[3] == "t", enabled: row[4],
         count: row[5].flatMap { Int($0) } ?? 1)
-      worst.tell(&report)
+      worst.add(to: &report)
     }
   }
 
@@ -63,10 +63,10 @@ struct SourceChecks {
     let place: String
     let isRoot: Bool
     let enabled: String?
-    /// How many are like it.
+    /// The number of triggers like it.
     let count: Int
 
-    func tell(_ report: inout CheckReport) {
+    func add(to report: inout CheckReport) {
       let enable = "ALTER TABLE \(place) ENABLE ALWAYS TRIGGER notify_bridge_ring"
       let others = count > 1 ? " and \(count - 1) more" : ""
       switch enabled {
@@ -101,8 +101,8 @@ struct SourceChecks {
       timeout: Self.statement)
     for table in rows.compactMap({ $0[0] }) {
       report.warn(
-        "row security", "\(table) has policies, and rows that they hide from the bridge are never delivered",
-        "Add a policy that shows them all to the bridge's role, or give that role BYPASSRLS")
+        "row security", "\(table) has policies: rows that they hide from the bridge are never delivered",
+        "Add a policy that shows all rows to the bridge's role, or give that role BYPASSRLS")
     }
   }
 }

@@ -5,11 +5,12 @@ import NotifyStore
 struct AttachCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "attach",
-    abstract: "Has an existing table served: adds what is missing to it, while its backend goes on writing.",
+    abstract:
+      "Uses an existing table: adds the columns, trigger and indexes it lacks, while its backend keeps writing.",
     discussion: """
-      What is not said is guessed from the table, shown, and asked about. Rows that are there are not sent.
-      An empty text means that there is no such column. Repeat it at any time; `detach` undoes it.
-      Rows are never deleted, unless --retention-days N says after how many days sent ones are; 0 ends that.
+      Options you omit are inferred from the table and shown for confirmation. Existing rows are not sent.
+      An empty text means that there is no such column. It is safe to repeat; `detach` undoes it.
+      --retention-days N deletes sent rows after N days; without it, and with 0, rows are never deleted.
 
       Example:  notify-bridge attach public.workorder_notification --recipient recipient_id \\
                   --payload "jsonb_build_object('title', title) || coalesce(data, '{}')"
@@ -19,34 +20,35 @@ struct AttachCommand: ParsableCommand {
   @Argument(help: "The table, as schema.name or name. May be left out with --logins.")
   var table: String?
 
-  @Option(help: ArgumentHelp("Whom a row is for: integer, uuid or text.", valueName: "column"))
+  @Option(help: ArgumentHelp("The recipient: integer, uuid or text.", valueName: "column"))
   var recipient: String?
 
-  @Option(help: ArgumentHelp("What names a row: integer, uuid or text.", valueName: "column"))
+  @Option(help: ArgumentHelp("The row's id: integer, uuid or text.", valueName: "column"))
   var id: String?
 
   @Option(
-    help: ArgumentHelp("What clients get: a column, or an SQL expression over a row.", valueName: "column|expression"))
+    help: ArgumentHelp(
+      "The payload for clients: a column, or an SQL expression over a row.", valueName: "column|expression"))
   var payload: String?
 
   @Option(
     help: ArgumentHelp("Set when a row was sent: a boolean, or a nullable timestamptz.", valueName: "column"))
   var sent: String?
 
-  @Option(help: ArgumentHelp("When a row was made: timestamptz.", valueName: "column"))
+  @Option(help: ArgumentHelp("The time of the row: timestamptz.", valueName: "column"))
   var created: String?
 
   @Option(
     help: ArgumentHelp("Set when a user has read a row: boolean or timestamptz.", valueName: "column"))
   var read: String?
 
-  @Flag(help: "Have a logout, a changed password and the like of Django's tables close sockets at once.")
+  @Flag(help: "Close sockets at once on a logout, a changed password and the like in Django's tables.")
   var logins = false
 
-  @Flag(help: "Don't ask.")
+  @Flag(help: "Skip the confirmation.")
   var yes = false
 
-  @Flag(help: "Attach also where a trigger that copies whole rows would fail.")
+  @Flag(help: "Attach even if a trigger that copies whole rows would fail.")
   var force = false
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -58,7 +60,7 @@ struct AttachCommand: ParsableCommand {
 
   func run() throws {
     let settings = try options.settings(needing: [\.databaseURL])
-    // The flag of a setting, and here of this table: the setting itself is about our own.
+    // The flag of a setting. Here it concerns the attached table; the setting concerns the bridge's own table.
     let retentionDays = options.flags[Setting.of(\.store.retentionDays).id].flatMap { Int($0) }
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
@@ -74,23 +76,23 @@ struct AttachCommand: ParsableCommand {
     let choices = AttachPlan.Choices(
       recipient: recipient, id: id, payload: payload, sent: sent, created: created, read: read,
       retentionDays: retentionDays, isForced: force)
-    let plan = try AttachPlan.read(TableName.find(table, session), choices, session)
+    let plan = try AttachPlan.read(TableName.find(table, session.connection), choices, session)
     for line in plan.lines { FileOutput.printLine(line) }
     if !yes { try Self.confirm("Attach it like this?", command: plan.command) }
-    let interruption = InterruptHandler("Repeat the command: what is half done is finished, or removed by detach.")
+    let interruption = InterruptHandler("Repeat the command to finish, or run detach to undo it.")
     try withExtendedLifetime(interruption) { try Attachment(session: session, table: plan.table).run(choices) }
   }
 
-  /// Asks, where there is somebody to ask.
+  /// Asks for confirmation on a terminal.
   ///
-  /// - Parameter command: what to type instead.
+  /// - Parameter command: the command that needs no confirmation, for the error where there is no terminal.
   static func confirm(_ question: String, command: String) throws {
     guard Terminal.isInteractive else {
       throw Failure(
-        "nothing was changed, because there is no terminal to ask at", remedy: "Type: \(command)", status: .usage)
+        "nothing was changed: there is no terminal for the confirmation", remedy: "Type: \(command)", status: .usage)
     }
-    guard Terminal.agrees(to: question) else {
-      throw Failure("nothing was changed", remedy: "Say what should be different: notify-bridge attach --help")
+    guard Terminal.confirms(question) else {
+      throw Failure("nothing was changed", remedy: "Choose other columns with options: notify-bridge attach --help")
     }
   }
 }

@@ -5,19 +5,19 @@ import NotifyCore
 struct CheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Looks at everything that serving needs, and says what to do about it.",
+    abstract: "Verifies the setup, and prints the fix of each problem.",
     discussion: """
-      It needs no running bridge and writes no row. It fails only where something prevents serving.
-      With --ready it asks a running bridge instead, as a container's health check does.
+      It needs no running bridge and writes no row. Only a problem that prevents serving makes it fail.
+      With --ready it queries a running bridge instead, for a container's health check.
 
       Example:  notify-bridge check --config /etc/notify-bridge.yaml
                 notify-bridge check --ready --url http://127.0.0.1:8080
       """)
 
-  @Flag(help: "Ask a running bridge whether it is ready.")
+  @Flag(help: "Query the readiness of a running bridge.")
   var ready = false
 
-  @Option(help: "Where that bridge is; without it, where the settings say.")
+  @Option(help: "The address of that bridge. Without it, the one in the settings.")
   var url: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -28,7 +28,7 @@ struct CheckCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if ready { return try await askBridge() }
+    if ready { return try await queryBridge() }
     let settings = try options.settings(needing: ServeCommand.secrets)
     let database = DatabaseChecks(settings: settings, url: try Database.url(settings))
     var report = CheckReport()
@@ -38,7 +38,7 @@ struct CheckCommand: AsyncParsableCommand {
     if report.hasFailed { throw Failure.reported }
   }
 
-  private func askBridge() async throws {
+  private func queryBridge() async throws {
     let settings = try options.settings(needing: [])
     let failing = try await ReadyCheck(address: .given(url, settings)).failing()
     guard !failing.isEmpty else { return FileOutput.printLine("ready") }

@@ -38,7 +38,9 @@ struct DetachCommand: ParsableCommand {
   }
 
   private func detach(_ table: String, _ session: AttachSession) throws {
-    let found = try TableName.findDropped(table, session) ?? TableName.find(table, session)
+    let found =
+      try TableName.findDropped(table, session.connection)
+      ?? TableName.find(table, session.connection)
     let known = try session.query(
       """
       SELECT array_to_string(ARRAY(SELECT jsonb_array_elements_text(added -> 'columns')), ' and ')

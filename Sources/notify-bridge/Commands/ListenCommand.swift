@@ -9,19 +9,19 @@ struct ListenCommand: AsyncParsableCommand {
     commandName: "listen",
     abstract: "A client in the terminal: prints every message as one line of JSON.",
     discussion: """
-      When the connection ends it reconnects and goes on after the newest cursor, as a browser would, and says so on
-      standard error. --user makes a token with the bridge's own JWT secret; --token takes one that you have.
+      When the connection ends it reconnects and resumes after the newest cursor, as a browser does, and reports that
+      on standard error. --user makes a token with the bridge's JWT secret; --token takes an existing one.
 
       Example:  notify-bridge listen --user 42
       """)
 
-  @Option(help: ArgumentHelp("Whose messages; needs the JWT secret.", valueName: "id"))
+  @Option(help: ArgumentHelp("The user; needs the JWT secret.", valueName: "id"))
   var user: String?
 
   @Option(help: "A token to log in with.")
   var token: String?
 
-  @Option(help: "Where the bridge is; without it, where the settings say.")
+  @Option(help: "The address of the bridge. Without it, the one in the settings.")
   var url: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -54,7 +54,7 @@ struct ListenCommand: AsyncParsableCommand {
         if let newest = Self.cursor(in: message) { cursor = newest }
         FileOutput.printLine(message)
       }
-      // The signal's thread is about to end the process.
+      // The thread of the signal ends the process.
       if signals.isStopping { return }
       switch plan.ended(ending, chance: .random(in: 0...1)) {
       case .giveUp(let reason):
@@ -89,7 +89,7 @@ struct ListenCommand: AsyncParsableCommand {
 
   private static func remedy(_ ending: WebSocketClient.Ending, _ address: BridgeAddress) -> String {
     switch ending {
-    case .closed(4001, _): "Get a new token; its signature, user and expiry are what the bridge looks at."
+    case .closed(4001, _): "Get a new token. The bridge checks its signature, user and expiry."
     case .closed: "Close another connection of this user first."
     case .refused(404), .refused(426): "Is \(address.webSocket) the WebSocket's address?"
     case .refused: "Is the bridge ready? notify-bridge check --ready --url \(address.http(""))"

@@ -5,18 +5,18 @@ import NotifyStore
 struct PurgeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "purge",
-    abstract: "Deletes old rows now, as the retention says; a running bridge does so by itself.",
+    abstract: "Applies the retention now: deletes old rows. A running bridge does so by itself.",
     discussion: """
-      Only sent rows, and ones that were never to be sent: those of the table that `migrate` made, and those of a
-      table that was attached with --retention-days of its own.
+      It deletes rows that were sent or never had to be: those of the table that `migrate` made, and those of a table
+      that was attached with --retention-days. Unsent rows are kept.
 
       Example:  notify-bridge purge --retention-days 7 --dry-run
       """)
 
-  /// Rows that one statement deletes, so that no lock lasts.
+  /// Rows that one statement deletes, so that its locks are short.
   private static let batch = 10_000
 
-  @Flag(help: "Only say how many rows would go.")
+  @Flag(help: "Only print the number of rows.")
   var dryRun = false
 
   @OptionGroup(title: "Settings", visibility: .hidden)

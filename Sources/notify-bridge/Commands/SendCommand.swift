@@ -18,7 +18,7 @@ struct SendCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The payload; - reads it from standard input.", valueName: "json"))
   var data: String
 
-  @Option(help: "The served table to insert into, where there are several.")
+  @Option(help: "The served table, if there are several.")
   var table: String?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -52,14 +52,14 @@ struct SendCommand: ParsableCommand {
     }
     guard source.payloadColumn != nil else {
       throw Failure(
-        "\(source.relation) makes its payloads of several columns, so there is none to insert --data into",
+        "\(source.relation) makes its payloads of several columns, so --data has no column",
         remedy: "INSERT the row by SQL, as your backend does.")
     }
     try connection.serve([source])
     return try connection.insert(into: source.number, user: user.text, data: payload)
   }
 
-  /// The table that is meant: `--table`, or the only one, or our own.
+  /// The table to insert into: `--table`, or the only one, or `public.notification`.
   private func source(among served: [TableMapping], _ connection: PGConnection) throws -> TableMapping {
     let names = served.map(\.relation).joined(separator: ", ")
     let remedy = served.isEmpty ? "Run: notify-bridge migrate" : "Served is: \(names)"
@@ -90,7 +90,7 @@ struct SendCommand: ParsableCommand {
   private static func readStandardInput() throws -> String {
     let bytes = FileHandle.standardInput.readDataToEndOfFile()
     guard isJSON(bytes), let text = String(data: bytes, encoding: .utf8) else {
-      throw ValidationError("what came on standard input is no JSON.")
+      throw ValidationError("standard input holds no JSON.")
     }
     return text
   }

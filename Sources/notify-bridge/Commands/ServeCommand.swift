@@ -8,12 +8,12 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Runs the bridge.",
     discussion: """
-      Every setting is a flag, an environment variable or a line of the --config file, the flag being the strongest:
+      Every setting is a flag, an environment variable or a key of the --config file. The flag is the strongest:
       --http-port is NOTIFY_BRIDGE_HTTP_PORT is `http: port:`; only DATABASE_URL has no prefix.
 
       Example:  DATABASE_URL=postgresql://bridge@localhost/app NOTIFY_BRIDGE_AUTH_JWT_SECRET=… notify-bridge serve
 
-      SIGTERM and SIGINT drain and stop it. SIGHUP reads the log level, keys and certificates again.
+      SIGTERM and SIGINT drain and stop it. SIGHUP reloads the log level, logins and certificates.
       """)
 
   /// The secrets that serving needs.
@@ -33,7 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
     try await bridge.run()
   }
 
-  /// What nobody else has asked for yet; both problems at once, where there are two.
+  /// Checks that there are a login method and a database; reports both problems at once.
   private static func requirements(_ settings: Settings) throws(ConfigurationError) -> Secret {
     do {
       try settings.requireLogin()

@@ -8,15 +8,15 @@ struct TokenCommand: ParsableCommand {
     commandName: "token",
     abstract: "Prints a JWT for trying things, and nothing else.",
     discussion: """
-      It is signed with the bridge's own JWT secret. Whoever has it is that user until it expires.
+      It is signed with the bridge's JWT secret. Its bearer is that user until it expires.
 
       Example:  NOTIFY_BRIDGE_AUTH_JWT_SECRET=… notify-bridge token --user 42 --ttl 1h
       """)
 
-  @Option(help: ArgumentHelp("Whose token it is.", valueName: "id"))
+  @Option(help: ArgumentHelp("The user of the token.", valueName: "id"))
   var user: String
 
-  @Option(help: "How long it is valid: 90s, 5m, 1h, 7d.")
+  @Option(help: "Its lifetime: 90s, 5m, 1h, 7d.")
   var ttl = DurationText(seconds: 3_600)
 
   @OptionGroup(title: "Settings", visibility: .hidden)

@@ -1,6 +1,6 @@
-/// Settings that can't be used, all of them at once; found before any network access (exit 78).
+/// Settings that can't be used, all at once; found before any network access (exit status 78).
 struct ConfigurationError: Error, Equatable, CustomStringConvertible {
-  /// One line each: where it was given, what is wrong, what is allowed; no secret.
+  /// Each with its place, the problem and the allowed values; no secret.
   let problems: [String]
 
   init(_ problems: [String]) { self.problems = problems }

@@ -74,7 +74,7 @@ struct ConfigurationFile: Sendable {
 
   private static func isNull(_ node: Node) -> Bool { node.null != nil }
 
-  /// What is wrong and where, without a word of the file: it may hold secrets.
+  /// The problem and its place, without a word of the file: it may hold secrets.
   private static func explanation(_ error: any Error) -> String {
     switch error as? YamlError {
     case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),

@@ -1,4 +1,4 @@
-/// A value as somebody wrote it, before it is checked.
+/// A value as it was written, before it is checked.
 enum GivenValue: Sendable, Equatable {
   /// A flag, a variable or a YAML scalar.
   case text(String)

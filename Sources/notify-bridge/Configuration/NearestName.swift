@@ -1,11 +1,12 @@
-/// Finds the known name that somebody probably meant.
+/// Finds the known name that is most like another.
 enum NearestName {
   /// The known name that takes the fewest changes; nil where none is known.
   static func nearest(to name: String, among known: [String]) -> String? {
     known.map { (name: $0, distance: distance(name, $0)) }.min { $0.distance < $1.distance }?.name
   }
 
-  /// How many letters have to be inserted, removed, changed or swapped with their neighbour; case doesn't count.
+  /// The number of letters to insert, remove, change or swap with their neighbour, regardless of case
+  /// (optimal string alignment).
   static func distance(_ left: String, _ right: String) -> Int {
     let left = Array(left.lowercased().utf8.prefix(100)), right = Array(right.lowercased().utf8.prefix(100))
     var beforeLast: [Int] = []

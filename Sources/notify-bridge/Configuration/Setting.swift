@@ -1,8 +1,8 @@
 /// One entry of the table of settings, from which flags, variables, YAML keys, help, checks and the reference derive.
 struct Setting: Sendable, Identifiable {
-  /// What a setting sets.
+  /// The part of the settings that a setting sets.
   enum Target: Sendable {
-    /// A part of the settings, set out of what was given; false where that is no value of the setting's type.
+    /// A value. `set` returns false for a text that is not a value of the setting's type.
     case value(
       any PartialKeyPath<Settings> & Sendable, set: @Sendable (GivenValue, inout Settings) -> Bool,
       differs: @Sendable (Settings, Settings) -> Bool)
@@ -77,7 +77,7 @@ struct Setting: Sendable, Identifiable {
 
   // MARK: Names
 
-  /// What every variable but `DATABASE_URL` and `DATABASE_URL_FILE` begins with.
+  /// The prefix of every variable except `DATABASE_URL` and `DATABASE_URL_FILE`.
   static let prefix = "NOTIFY_BRIDGE_"
 
   /// Its section in the YAML file; nil where it stands in none.

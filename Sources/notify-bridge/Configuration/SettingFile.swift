@@ -7,7 +7,7 @@ enum SettingFile {
 
   /// The file's text.
   ///
-  /// - Parameter subject: who names the file, for the error.
+  /// - Parameter subject: the setting that names the file, for the error.
   static func read(_ path: String, maximumBytes: Int, subject: String) throws(ConfigurationError) -> String {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -25,7 +25,7 @@ enum SettingFile {
       throw ConfigurationError("\(subject): the file is larger than \(maximumBytes) bytes")
     }
     guard let text = String(data: data, encoding: .utf8) else {
-      throw ConfigurationError("\(subject): the file is no UTF-8 text")
+      throw ConfigurationError("\(subject): the file is not UTF-8 text")
     }
     return text
   }

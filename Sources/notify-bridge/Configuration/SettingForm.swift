@@ -8,7 +8,7 @@ struct SettingForm: Sendable, Equatable {
   let placeholder: String
   /// The lowest and the highest value of a number.
   var range: ClosedRange<Int>?
-  /// What a number counts.
+  /// The unit of a number.
   var unit: String?
   /// The words of a choice.
   var words: [String] = []

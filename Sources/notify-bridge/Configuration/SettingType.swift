@@ -5,9 +5,9 @@ import NotifyStore
 /// A type of settings: the one place where a text becomes a value and is checked.
 struct SettingType<Value: Equatable & Sendable>: Sendable {
   let form: SettingForm
-  /// The value of what was given; nil where that is no value of this type.
+  /// Makes a value of a text or a list; nil where that is not a value of this type.
   let value: @Sendable (GivenValue) -> Value?
-  /// A value as it stands in a YAML file; nil for one that nobody can write.
+  /// A value as it stands in a YAML file; nil for one that can't be written.
   let text: @Sendable (Value) -> String?
 
   private init(
@@ -45,7 +45,7 @@ extension SettingType<String> {
 }
 
 extension SettingType<[String]> {
-  /// A YAML list, or text separated by commas; empty elements don't count.
+  /// A YAML list, or text separated by commas; empty elements are left out.
   static let list = SettingType(
     SettingForm(name: "list, or text separated by commas", allowed: "a list of texts", placeholder: "list"),
     value: elements, text: { $0.isEmpty ? nil : "[\($0.joined(separator: ", "))]" })
@@ -94,7 +94,7 @@ extension SettingType<URL> {
 extension SettingType<Int> {
   /// A whole number.
   ///
-  /// - Parameter unit: what it counts, for people.
+  /// - Parameter unit: the plural word for its unit.
   static func integer(_ range: ClosedRange<Int>, _ unit: String? = nil) -> SettingType {
     SettingType(.number(range, unit), parse: { number($0, in: range) }, text: { String($0) })
   }

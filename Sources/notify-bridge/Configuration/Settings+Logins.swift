@@ -26,10 +26,10 @@ extension Settings {
   /// Whether JWTs are on.
   var hasJWT: Bool { jwt.isEnabled || jwtPublicKeyFile != nil }
 
-  /// Whether somebody could log in at all.
+  /// Whether a login method is configured.
   var hasLogin: Bool { hasJWT || django.secretKey != nil || acceptsDRFTokens || gateway.serviceKey != nil }
 
-  /// Checks that somebody could log in at all.
+  /// Requires a login method.
   ///
   /// - Throws: a configuration error that names the login methods.
   func requireLogin() throws(ConfigurationError) {

@@ -1,5 +1,5 @@
 extension Settings {
-  /// The name by which the operator gave a setting, and where; its variable where nobody gave it.
+  /// The name by which a setting was given, and the place; its variable where it was not given.
   func origin(_ target: PartialKeyPath<Settings>) -> String {
     let setting = Setting.of(target)
     return origins[setting.id]?.description ?? setting.variable

@@ -1,7 +1,7 @@
 import Foundation
 import NotifyGateway
 
-/// Where a running bridge is: from `--url`, or from the settings that it would have been started with.
+/// The address of a running bridge: from `--url`, or from the settings that it runs with.
 struct BridgeAddress: Equatable, Sendable {
   /// Host as it stands in a URL, IPv6 in brackets.
   let host: String
@@ -9,7 +9,7 @@ struct BridgeAddress: Equatable, Sendable {
   let isSecure: Bool
   /// The path of the WebSocket.
   let path: String
-  /// Whether it is this machine's own bridge, whose certificate needs no looking at.
+  /// Whether it is this machine's bridge, whose certificate is not verified.
   let isOwn: Bool
 
   /// Reads a URL: `http`, `https`, `ws` or `wss`.
@@ -41,18 +41,18 @@ struct BridgeAddress: Equatable, Sendable {
     self.isOwn = true
   }
 
-  /// The one that a command was told of.
+  /// The address of `--url`, else that of the settings.
   static func given(_ url: String?, _ settings: Settings) throws -> BridgeAddress {
     let path = settings.gateway.path
     if let url {
       if let address = BridgeAddress(url: url, path: path) { return address }
       throw Failure(
-        "--url \(TerminalText.shortened(url, to: 80)) is no address", remedy: "It looks like http://127.0.0.1:8080",
+        "--url \(TerminalText.shortened(url, to: 80)) is not an address", remedy: "It looks like http://127.0.0.1:8080",
         status: .usage)
     }
     if let address = BridgeAddress(settings: settings) { return address }
     throw Failure(
-      "the bridge listens on a socket in the file system, where this command can't ask it",
+      "the bridge listens on a socket in the file system, which this command can't use",
       remedy: "Give it an address with --url, or set \(Setting.of(\.gateway.host).variable)", status: .usage)
   }
 

@@ -4,12 +4,12 @@ import NotifyStore
 
 /// Opens connections for commands that try once.
 enum Database {
-  /// How long such a command may wait for the database, all in all.
+  /// The longest wait of such a command for the database.
   static let patience: Duration = .seconds(5)
 
-  /// The database's URL, checked as far as that goes without a network.
+  /// The database's URL, checked without network access.
   ///
-  /// - Throws: a configuration error that says how to set it.
+  /// - Throws: a configuration error with the ways to set it.
   static func url(_ settings: Settings) throws(ConfigurationError) -> Secret {
     guard let url = settings.databaseURL else {
       throw ConfigurationError(
@@ -18,7 +18,7 @@ enum Database {
           in the environment:  DATABASE_URL=postgresql://user:password@host:5432/database
           or as a flag:        --database-url URL
           or in the file:      --config FILE with database: url: URL
-        To try things without a database of your own: notify-bridge dev
+        To try things without a database: notify-bridge dev
         """)
     }
     try check(url, settings.origin(\.databaseURL))
@@ -28,7 +28,7 @@ enum Database {
 
   /// Connects.
   ///
-  /// - Parameter patience: how long to wait, at most.
+  /// - Parameter patience: the longest wait.
   static func connect(_ url: Secret, patience: Duration = .milliseconds(4_500)) throws(StoreError) -> PGConnection {
     try PGConnection.connect(url: url, applicationName: Version.applicationName, timeout: patience)
   }

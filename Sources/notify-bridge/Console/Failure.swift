@@ -1,8 +1,8 @@
 import Foundation
 
-/// Why a command failed: what is wrong, what to do, and the exit status.
+/// The failure of a command: problem, fix and exit status.
 struct Failure: Error, Equatable {
-  /// The exit status, by which operators and scripts tell failures apart.
+  /// The exit status, by which operators and scripts distinguish failures.
   enum Status: Int32, Sendable {
     case done = 0
     case failed = 1
@@ -20,9 +20,9 @@ struct Failure: Error, Equatable {
   static let maximumLines = 8
 
   let status: Status
-  /// What is wrong; no secret.
+  /// The problem; no secret.
   let message: String
-  /// What to do about it; may be empty.
+  /// The fix; may be empty.
   let remedy: String
 
   init(_ message: String, remedy: String = "", status: Status = .failed) {
@@ -37,7 +37,7 @@ struct Failure: Error, Equatable {
     return lines.prefix(Self.maximumLines).joined(separator: "\n")
   }
 
-  /// Prints it: an error on standard error, a text that somebody asked for on standard output.
+  /// Prints it: an error on standard error, a requested text on standard output.
   ///
   /// - Returns: the exit status.
   func report() -> Int32 {

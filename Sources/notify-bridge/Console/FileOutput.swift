@@ -2,7 +2,7 @@ import Foundation
 
 /// Writes to file descriptors without buffering.
 enum FileOutput {
-  /// Writes all bytes; gives up silently where nobody can read them any more.
+  /// Writes all bytes; stops silently where the reader has gone.
   static func write(_ bytes: [UInt8], to descriptor: Int32) {
     bytes.withUnsafeBytes { buffer in
       var rest = buffer[...]

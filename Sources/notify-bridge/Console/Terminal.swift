@@ -1,14 +1,14 @@
 import Foundation
 
-/// Somebody at a terminal who can be asked.
+/// The terminal at standard input.
 enum Terminal {
-  /// Whether there is one.
+  /// Whether standard input is a terminal.
   static var isInteractive: Bool { isatty(STDIN_FILENO) != 0 }
 
-  /// Asks a question that is answered with yes or no.
+  /// Asks a yes-or-no question.
   ///
   /// - Returns: whether the answer was yes; no answer is no.
-  static func agrees(to question: String) -> Bool {
+  static func confirms(_ question: String) -> Bool {
     FileOutput.write(Array("\(question) [y/N] ".utf8), to: STDOUT_FILENO)
     let answer = readLine(strippingNewline: true)?.trimmingCharacters(in: .whitespaces).lowercased()
     if answer == nil { FileOutput.printLine("") }

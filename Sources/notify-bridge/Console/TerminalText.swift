@@ -1,6 +1,6 @@
-/// Makes texts from elsewhere fit for one line of a terminal or a log.
+/// Makes foreign texts safe for one line of a terminal or a log.
 enum TerminalText {
-  /// The text without control characters, and not longer than so many characters.
+  /// The text without control characters, cut to a number of characters.
   static func shortened(_ text: String, to length: Int) -> String {
     let clean = escaped(text)
     return clean.count <= length ? clean : clean.prefix(length - 1) + "…"

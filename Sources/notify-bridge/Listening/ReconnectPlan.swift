@@ -1,14 +1,14 @@
 import Foundation
 
-/// Decides what a client does when its socket ended (`protocol.md`, close codes).
+/// Decides a client's next step after its socket ended (`protocol.md`, close codes).
 struct ReconnectPlan: Equatable, Sendable {
-  /// What to do next.
+  /// The next step.
   enum Step: Equatable, Sendable {
-    /// Try again after so many seconds.
+    /// Try again after a pause, in seconds.
     case retry(after: Double)
-    /// Get a new credential first, then try again at once.
+    /// Get a new credential, then try again at once.
     case renew
-    /// Trying again would change nothing.
+    /// Stop: another try would end the same way.
     case giveUp(String)
   }
 

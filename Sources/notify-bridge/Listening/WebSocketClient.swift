@@ -11,11 +11,11 @@ import Synchronization
 final class WebSocketClient: Sendable {
   /// How a connection ended.
   enum Ending: Equatable, Sendable {
-    /// The bridge closed it, or nobody said anything more (code 1006).
+    /// The bridge closed it, or the connection was cut (code 1006).
     case closed(code: UInt16, reason: String)
-    /// The handshake was answered with another status than 101.
+    /// The handshake got a status other than 101.
     case refused(status: Int)
-    /// Nobody answered.
+    /// No bridge answered.
     case unreachable(String)
   }
 
@@ -24,9 +24,9 @@ final class WebSocketClient: Sendable {
     case refused(NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>)
   }
 
-  /// The largest message that is taken; rows may be of any size, and one of these is a mistake.
+  /// The largest message that is accepted, in bytes; no row is that large.
   private static let maximumFrameBytes = 1 << 30
-  /// How long the handshake may take, connecting included.
+  /// The time limit of the handshake, connecting included.
   private static let handshake: TimeAmount = .milliseconds(4_500)
 
   private let address: BridgeAddress
@@ -52,7 +52,7 @@ final class WebSocketClient: Sendable {
     }
   }
 
-  /// Says goodbye; the end comes through `run`.
+  /// Sends a close frame; `run` returns when the connection has ended.
   func close() {
     guard let channel = open.withLock({ $0 }) else { return }
     var code = channel.allocator.buffer(capacity: 2)
@@ -145,7 +145,7 @@ final class WebSocketClient: Sendable {
 
   private func tlsHandlerContext() throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
-    // Its certificate is for its public name, and this asks the socket next door.
+    // The certificate is for the bridge's public name; this connection goes to loopback.
     if address.isOwn { configuration.certificateVerification = .none }
     return try NIOSSLContext(configuration: configuration)
   }

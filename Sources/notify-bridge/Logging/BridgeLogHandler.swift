@@ -3,7 +3,7 @@ import Logging
 import NotifyCore
 import Synchronization
 
-/// Where the log goes, how it looks and how much of it there is; all loggers of the process share one.
+/// The log's form, level and writer; all loggers of the process share one.
 final class LogOutput: Sendable {
   private let format: LogFormat
   private let colors: Bool
@@ -17,7 +17,7 @@ final class LogOutput: Sendable {
     self.currentLevel = Mutex(level)
   }
 
-  /// The least important level that is written; a change counts at once, for every logger.
+  /// The least important level that is written; a change applies at once to every logger.
   var level: Logger.Level {
     get { currentLevel.withLock { $0 } }
     set { currentLevel.withLock { $0 = newValue } }
@@ -29,7 +29,7 @@ final class LogOutput: Sendable {
   /// Waits until all is written, at most a moment.
   func flush() { writer.flush(seconds: 0.5) }
 
-  /// As the settings say: text on a terminal, else JSON.
+  /// The output of the settings; without a format text on a terminal, else JSON.
   static func standardError(_ settings: Settings) -> LogOutput {
     let isTerminal = isatty(STDERR_FILENO) != 0
     let format = settings.log.format ?? (isTerminal ? .text : .json)
@@ -40,7 +40,7 @@ final class LogOutput: Sendable {
   }
 }
 
-/// Hands lines of swift-log to the output.
+/// Passes the lines of swift-log to the output.
 struct BridgeLogHandler: LogHandler {
   private let label: String
   private let output: LogOutput
@@ -74,7 +74,7 @@ struct BridgeLogHandler: LogHandler {
         fields: Self.ordered(fields)))
   }
 
-  /// Who and where come first, the rest by the alphabet.
+  /// User and address first, the rest in alphabetical order.
   private static func ordered(_ fields: Logger.Metadata) -> [(key: String, value: Logger.MetadataValue)] {
     let first = [LogKey.user, LogKey.remote, LogKey.connection, LogKey.code, LogKey.reason]
     return fields.map { (key: $0.key, value: $0.value) }.sorted { left, right in

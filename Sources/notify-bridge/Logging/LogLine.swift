@@ -2,17 +2,17 @@ import Foundation
 import Logging
 import NotifyCore
 
-/// One line of the log, before it is a text.
+/// One line of the log, before it is formatted.
 struct LogLine: Sendable {
   let time: Date
   let level: Logger.Level
   let label: String
   let message: String
-  /// In the order in which they are written.
+  /// In the order of writing.
   let fields: [(key: String, value: Logger.MetadataValue)]
 }
 
-/// How lines of the log look.
+/// The form of the log's lines.
 enum LogFormat: String, CaseIterable, Sendable {
   /// Aligned columns for people.
   case text

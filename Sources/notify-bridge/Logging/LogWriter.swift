@@ -1,6 +1,6 @@
 import Foundation
 
-/// Writes lines to standard error from a thread of its own, so that a reader who stalls stops nobody.
+/// Writes lines to standard error from a separate thread, so that a stalled reader blocks no other thread.
 ///
 /// At most `maximumBytes` wait; lines beyond are dropped, and counted in a line once there is room again.
 final class LogWriter: @unchecked Sendable {
@@ -14,8 +14,8 @@ final class LogWriter: @unchecked Sendable {
   private var isStarted = false
 
   /// - Parameters:
-  ///   - descriptor: where to write; not closed.
-  ///   - maximumBytes: what may wait.
+  ///   - descriptor: the file to write to; not closed.
+  ///   - maximumBytes: the bytes that may wait.
   init(descriptor: Int32, maximumBytes: Int = 1 << 20) {
     self.descriptor = descriptor
     self.maximumBytes = maximumBytes
@@ -41,7 +41,9 @@ final class LogWriter: @unchecked Sendable {
     condition.signal()
   }
 
-  /// Waits until all lines are written, at most so long.
+  /// Waits until all lines are written.
+  ///
+  /// - Parameter seconds: the longest wait.
   func flush(seconds: Double) {
     let deadline = Date(timeIntervalSinceNow: seconds)
     condition.lock()

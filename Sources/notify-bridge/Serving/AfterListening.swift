@@ -2,12 +2,12 @@ import NotifyCore
 import ServiceLifecycle
 import Synchronization
 
-/// Opens once, for everybody who waits.
+/// Opens once, and releases all waiting tasks.
 final class Latch: Sendable {
-  /// Who waits; nil once it is open. Each has a stream of its own, since cancelling one waiter ends its stream.
+  /// The waiting tasks; nil once it is open. Each has a separate stream, since cancelling a task ends its stream.
   private let waiters = Mutex<[AsyncStream<Void>.Continuation]?>([])
 
-  /// Lets everybody through from now on.
+  /// Opens it for good.
   func open() {
     let waiting = waiters.withLock { waiters in
       defer { waiters = nil }
@@ -28,11 +28,11 @@ final class Latch: Sendable {
   }
 }
 
-/// Starts a service when the gateway listens: what is wrong with its settings is found before the database is asked.
+/// Starts a service when the gateway listens, so that errors of its settings come before any access to the database.
 struct AfterListening: Service {
   let service: any Service
   let latch: Latch
-  /// Told of what ends the service, before the others are ended.
+  /// Called with the error that ends the service, before the other services end.
   let onFailure: @Sendable (any Error) -> Void
 
   func run() async throws {

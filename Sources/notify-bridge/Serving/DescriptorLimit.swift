@@ -1,11 +1,11 @@
 import Foundation
 
-/// How many files, sockets above all, this process may have open.
+/// The number of files, mostly sockets, that this process may have open.
 enum DescriptorLimit {
-  /// What the bridge needs besides sockets of browsers: the database, key files, requests being refused.
+  /// Descriptors for uses other than sockets of browsers: the database, key files, refused requests.
   private static let reserved = 1_000
 
-  /// The limits as they are: what counts now, and what it may be raised to.
+  /// The limit in force, and the one that it may be raised to.
   static var current: (soft: Int, hard: Int) {
     var limit = rlimit()
     guard getrlimit(resource, &limit) == 0 else { return (1_024, 1_024) }
@@ -14,7 +14,7 @@ enum DescriptorLimit {
 
   /// Raises the limit as far as this user may.
   ///
-  /// - Returns: the limit that counts then.
+  /// - Returns: the limit in force afterwards.
   static func raise() -> Int {
     var limit = rlimit()
     if getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max {
@@ -24,7 +24,7 @@ enum DescriptorLimit {
     return current.soft
   }
 
-  /// How many sockets of browsers a limit leaves room for.
+  /// The number of sockets of browsers that fit into a limit.
   static func connections(of descriptors: Int) -> Int {
     descriptors > 2 * reserved ? min(descriptors - reserved, 1_000_000) : max(descriptors / 2, 1)
   }

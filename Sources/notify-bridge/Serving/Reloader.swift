@@ -2,7 +2,7 @@ import Logging
 import NotifyCore
 import NotifyGateway
 
-/// Does what SIGHUP asks for: reads settings, keys and certificates again.
+/// Handles SIGHUP: reads settings, keys and certificates again.
 actor Reloader {
   private var running: Settings
   private let read: @Sendable () throws -> Settings
@@ -23,21 +23,21 @@ actor Reloader {
     self.logger = logger
   }
 
-  /// Reads everything again; what can't be used leaves things as they were, and is logged.
+  /// Reads everything again. An error is logged and leaves everything as it was.
   func reload() async {
     do {
       let settings = try read()
       let fixed = running.changes(to: settings).filter { !$0.isReloadable }
       for setting in fixed {
-        logger.warning("a changed setting counts from the next start on", metadata: ["setting": "\(setting.variable)"])
+        logger.warning("a changed setting needs a restart", metadata: ["setting": "\(setting.variable)"])
       }
       output.level = settings.log.level
       try await authenticator.reload(settings)
       try gateway.reload()
       running = settings
-      logger.notice("reloaded: log level, keys and certificates")
+      logger.notice("reloaded: log level, logins and certificates")
     } catch {
-      logger.error("not reloaded, all stays as it was", metadata: [LogKey.reason: "\(Failure(error).message)"])
+      logger.error("not reloaded: everything stays as it was", metadata: [LogKey.reason: "\(Failure(error).message)"])
     }
   }
 }

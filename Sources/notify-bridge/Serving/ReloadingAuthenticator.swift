@@ -4,7 +4,7 @@ import NotifyCore
 import ServiceLifecycle
 import Synchronization
 
-/// The logins, which SIGHUP may replace by others while connections come.
+/// The logins, which SIGHUP replaces while connections come.
 final class ReloadingAuthenticator: Authenticator, Service {
   /// One set of keys and rules.
   private struct Generation: Sendable {
@@ -23,7 +23,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
         router.session = try DjangoSessionAuthenticator(settings.django, lookup: lookup)
       }
       if settings.acceptsDRFTokens { router.token = DRFTokenAuthenticator(lookup: lookup) }
-      // Whoever may issue one, by SQL or with the service key, was given that right.
+      // Always on: only a role or a service with that right can issue a ticket.
       router.ticket = ActiveUserAuthenticator(TicketAuthenticator(lookup: lookup), lookup: lookup)
       services = jwt?.services ?? []
       warnings = jwt?.warnings ?? []
@@ -54,7 +54,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
 
   /// Reads key files again.
   ///
-  /// - Throws: a configuration error; then the keys before stay.
+  /// - Throws: a configuration error; the current keys stay.
   func reload(_ settings: Settings) async throws {
     let next = try await Generation(settings, lookup: lookup, logger: logger)
     current.withLock { $0 = next }
@@ -77,7 +77,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
           do {
             try await service.run()
           } catch  where !(error is CancellationError) {
-            logger.error("keys are not read again", metadata: [LogKey.detail: "\(error)"])
+            logger.error("keys are no longer refreshed", metadata: [LogKey.detail: "\(error)"])
           } catch {}
           return nil
         }

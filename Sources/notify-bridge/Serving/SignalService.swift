@@ -1,6 +1,6 @@
 import ServiceLifecycle
 
-/// Ends the group on SIGTERM and SIGINT, by returning, and has things read again on SIGHUP.
+/// Returns on SIGTERM and SIGINT, which ends the group; reloads on SIGHUP.
 struct SignalService: Service {
   let signals: Signals
   let reload: @Sendable () async -> Void

@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// Receives SIGTERM, SIGINT and SIGHUP from the moment it is made.
+/// Receives SIGTERM, SIGINT and SIGHUP as soon as it exists.
 final class Signals: Sendable {
-  /// What a signal asks for.
+  /// The request of a signal.
   enum Request: Sendable, Equatable {
     /// SIGTERM or SIGINT.
     case stop
@@ -11,7 +11,7 @@ final class Signals: Sendable {
     case reload
   }
 
-  /// The requests, none of them lost while nobody reads yet.
+  /// The requests; those before the first read are kept.
   let requests: AsyncStream<Request>
   private let continuation: AsyncStream<Request>.Continuation
   private let stops = Atomic<Int>(0)
@@ -37,10 +37,10 @@ final class Signals: Sendable {
     }
   }
 
-  /// Whether a stop was asked for.
+  /// Whether a stop was requested.
   var isStopping: Bool { stops.load(ordering: .acquiring) > 0 }
 
-  /// Calls something on a thread of its own with the number of stops so far, for every stop from now on.
+  /// Calls an action for every further stop, on the queue of signals, with the number of stops.
   func whenStopped(_ action: @escaping @Sendable (Int) -> Void) { onStop.withLock { $0 = action } }
 
   private func received(_ number: Int32) {
