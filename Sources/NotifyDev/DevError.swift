@@ -1,8 +1,8 @@
 /// A failure of `dev`: no server to start, a folder that can't be used, and the like.
 package struct DevError: Error, Equatable, CustomStringConvertible {
-  /// What is wrong; no secret.
+  /// The problem; no secret.
   package let message: String
-  /// What to do about it; may be empty.
+  /// The fix; may be empty.
   package let remedy: String
 
   init(_ message: String, remedy: String = "") {

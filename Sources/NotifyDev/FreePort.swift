@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// Finds ports that nobody listens on.
+/// Finds unused ports.
 package enum FreePort {
   /// A free port of 127.0.0.1.
   static func find() throws(DevError) -> Int {
@@ -9,7 +9,7 @@ package enum FreePort {
     return port
   }
 
-  /// Whether nobody listens on a port. A host that can't be listened on at all counts as free; listening fails later.
+  /// Whether a port is unused. A host that can't be listened on at all counts as free; listening fails later.
   package static func isFree(_ host: String, _ port: Int) -> Bool {
     port == 0 || bind(host, port) != nil || bind(host, 0) == nil
   }

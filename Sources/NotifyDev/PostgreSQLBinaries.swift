@@ -17,7 +17,7 @@ struct PostgreSQLBinaries: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - searchPath: the folders of PATH.
-  ///   - configured: what `pg_config --bindir` says.
+  ///   - configured: the output of `pg_config --bindir`.
   ///   - roots: folders with one folder for each version.
   ///   - isExecutable: whether a path is a program.
   static func find(
@@ -37,7 +37,7 @@ struct PostgreSQLBinaries: Equatable, Sendable {
 
   /// Looks on this machine.
   ///
-  /// - Throws: a failure with the line that installs what is missing.
+  /// - Throws: an error with the command that installs a server.
   static func find() throws(DevError) -> PostgreSQLBinaries {
     let files = FileManager.default
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"

@@ -18,7 +18,7 @@ func resolve(
   return try SettingsResolver(flags: flags, environment: environment, file: file, secrets: ids).resolve()
 }
 
-/// The lines of what is wrong with settings; empty where nothing is.
+/// The problems of settings, a line each; empty where there are none.
 func problems(
   flags: [String: String] = [:], environment: [String: String] = [:], yaml: String? = nil,
   secrets: [PartialKeyPath<Settings>] = []

@@ -65,7 +65,12 @@ struct DevCommand: AsyncParsableCommand {
     let demo = DemoRoutes(settings: settings, database: DemoDatabase(url: url), psqlLine: psqlLine)
     let bridge = Bridge(
       settings: settings, url: url, output: .standardError(settings), signals: signals,
-      readSettings: { Self.completed(try source.settings(needing: ServeCommand.secrets), jwtSecret: jwtSecret) },
+      readSettings: {
+        var read = Self.completed(try source.settings(needing: ServeCommand.secrets), jwtSecret: jwtSecret)
+        // The free port that it may have fallen back to is no change.
+        read.gateway.port = settings.gateway.port
+        return read
+      },
       routes: { demo.add(to: $0) },
       onListening: { address in
         folder.announce("\(address)/")

@@ -12,7 +12,7 @@ extension Setting {
   private static let database: [Setting] = [
     Setting(
       "database.url", \.databaseURL, .databaseURL, example: "postgresql://notify_bridge@localhost:5432/app",
-      isRequired: true, "The database to serve. PGHOST, PGPASSWORD and the like fill in what it leaves out"),
+      isRequired: true, "The database to serve. PGHOST, PGPASSWORD and the like fill in its missing parts"),
     Setting(
       "database.listen_url", \.store.listenURL, .databaseURL, example: "postgresql://notify_bridge@database:5432/app",
       "A direct connection for LISTEN, where database.url leads to a pooler"),
@@ -190,7 +190,7 @@ extension Setting {
   static let all = [database, http, auth, time, doorbell, limits, tlsAndLog].flatMap { $0 }
     .flatMap { $0.isSecret ? [$0, Setting(fileOf: $0)] : [$0] }
 
-  /// What a section is about, where its settings alone don't say it.
+  /// A sentence about a section, for those that need one.
   static let sectionNotes = [
     "auth": "At least one of a key for JWTs, django_secret_key, drf_tokens and service_key is needed.",
     "doorbell": "The thresholds between quiet (each commit rings by NOTIFY) and busy (the bridge polls).",

@@ -6,7 +6,7 @@ import NotifyStore
 
 /// The settings of a run, each where the part that uses it takes it from.
 ///
-/// The table (`Setting+Table.swift`) says which of them an operator can set, and their defaults.
+/// The table (`Setting+Table.swift`) lists those that an operator can set, with their defaults.
 struct Settings: Sendable {
   /// The log's settings.
   struct Log: Sendable, Equatable {
