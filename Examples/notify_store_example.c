@@ -13,8 +13,8 @@ static void need(notify_store *store, notify_store_status status) {
 
 // Prints the rows that `snapshot` did not show, marks them, and moves `snapshot` on. Returns how many they were.
 static size_t deliver(notify_store *store, char *snapshot, size_t size) {
-  notify_store_id ids[1000];
-  uint64_t txids[1000], xip[1000], xmax = 0, xid = 0;
+  notify_store_mark marks[1000];
+  uint64_t xip[1000], xmax = 0, xid = 0;
   size_t count = 0, xips = 0, marked = 0;
   bool left[1000];
   notify_store_row row;
@@ -30,12 +30,11 @@ static size_t deliver(notify_store *store, char *snapshot, size_t size) {
     } else if (row.kind == NOTIFY_STORE_ROW_NOTIFICATION) {
       printf("%lld user=%.*s data=%.*s\n", (long long)row.id, (int)row.user_length, row.user ? row.user : "",
              (int)row.data_length, row.data ? row.data : "");
-      ids[count] = (notify_store_id){.number = row.id};
-      txids[count++] = row.txid;
+      marks[count++] = (notify_store_mark){.id.number = row.id, .txid = row.txid};
     }
   }
   need(store, status == NOTIFY_STORE_END ? NOTIFY_STORE_OK : status);
-  need(store, notify_store_mark_sent(store, 1, ids, txids, count, 5000, &marked, left, &xid));
+  need(store, notify_store_mark_sent(store, 1, marks, count, 5000, &marked, left, &xid));
   fflush(stdout);
   return count;
 }

@@ -7,7 +7,7 @@
 
 enum { COLUMN_KIND = 0, COLUMN_DATA = 11 };
 
-// As the bridge's for public.notification (Sources/CNotifyStore/source_sql.h), in the session that it has.
+// As the bridge's for public.notification (Sources/CNotifyStore/sql/delta.h), in the session that it has.
 static const char session_sql[] =
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off; "
     "SET max_parallel_workers_per_gather = 0";

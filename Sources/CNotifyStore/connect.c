@@ -2,8 +2,9 @@
 
 #include "internal.h"
 
-// What the bridge's statements rely on. A delta is exact only where each statement has a snapshot of its own; a marking
-// counts as durable when it is committed; source.c says why plans are generic and read no table from end to end.
+// The session that the bridge's statements rely on. A delta is exact only where each statement has a snapshot of its
+// own; a marking counts as durable when it is committed; source.c says why plans are generic and read no table from end
+// to end.
 static const char session[] =
     "SET default_transaction_isolation = 'read committed';"
     "SET synchronous_commit = on;"
@@ -14,7 +15,7 @@ static const char session[] =
     "SET client_min_messages = warning;"
     "SET DateStyle = 'ISO'";
 
-// libpq prints notices to stderr unless told otherwise. Of them only a session's end is of interest.
+// libpq prints notices to stderr by default. Only the notice of a session's end is of interest.
 static void on_notice(void *argument, const PGresult *notice) {
   notify_store *store = argument;
   const notify_store_libpq *pq = store->pq;
@@ -26,8 +27,8 @@ static void on_notice(void *argument, const PGresult *notice) {
   }
 }
 
-// What is wrong with an option's value. libpq looks at most of them when it starts to connect, and at some numbers when
-// it has a socket; never when it parses the string.
+// The fault of an option's value. libpq checks most of them when it starts to connect, and some numbers when it has a
+// socket; none when it parses the string.
 static const char *option_problem(const char *text, bool at_start) {
   static const char before[] = " failed: ";
   const char *place = strstr(text, " failed: invalid integer value");
@@ -49,7 +50,7 @@ static notify_store_status fail_connect(notify_store *store, bool at_start, cons
   }
   ns_digest(full, text, sizeof text, sqlstate);
   if (sqlstate[0] == '\0' && pq->needs_password(store->connection) != 0) {
-    // libpq hangs up by itself when it is asked for a password that it has not.
+    // libpq hangs up when the server requests a password and it has none.
     ns_set_sqlstate(sqlstate, "28P01");
   }
   ns_conninfo_redact(options, text);
@@ -58,8 +59,8 @@ static notify_store_status fail_connect(notify_store *store, bool at_start, cons
 }
 
 static notify_store_status start(notify_store *store, const char *conninfo, const char *application_name) {
-  // An entry wins over those before it, and what `dbname` is expanded to counts as standing in its place. A dead peer
-  // is noticed after about a minute also while nothing is said.
+  // An entry wins over those before it, and the options that `dbname` is expanded to stand in its place. A dead peer is
+  // noticed after about a minute, on an idle connection too.
   const char *const keywords[] = {"fallback_application_name",
                                   "keepalives_idle",
                                   "keepalives_interval",

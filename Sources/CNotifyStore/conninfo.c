@@ -4,7 +4,7 @@
 #include "internal.h"
 
 // libpq quotes parts of a string that it can't parse, and one of them may be the password. So its text is never passed
-// on: it is recognised by its beginning, and said in other words.
+// on: it is recognised by its beginning, and replaced.
 const char *ns_conninfo_problem(const char *text) {
   static const char *const known[][2] = {
       {"missing \"=\"", "a part of it has no \"=\" (a value with blanks needs single quotes)"},

@@ -32,7 +32,7 @@ notify_store_status ns_poll(notify_store *store, short events, int64_t deadline,
     bool may_hide = pq->ssl_in_use(store->connection) != 0 && remaining > TLS_LOOK_AGAIN_MS;
     int count = pq->wait_for(&descriptor, 1, may_hide ? TLS_LOOK_AGAIN_MS : remaining);
     if (count > 0) {
-      // Errors and hang-ups are told by the next read.
+      // The next read reports errors and hang-ups.
       *ready = (short)(descriptor.revents & POLLOUT) | (descriptor.revents & ~POLLOUT ? POLLIN : 0);
       return NOTIFY_STORE_OK;
     }
@@ -52,7 +52,7 @@ notify_store_status ns_poll(notify_store *store, short events, int64_t deadline,
 }
 
 static notify_store_status fail_timeout(notify_store *store) {
-  // What the server would answer now can't be told from the answer to a later statement.
+  // A late answer could not be told from the answer to a later statement.
   notify_store_close(store);
   return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL, "no answer in the time given: the connection is closed");
 }
@@ -166,7 +166,7 @@ notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadl
     }
   }
   if (store->in_transaction) {
-    // Of a statement that failed, or was not read to its end.
+    // It belongs to a statement that failed, or was not read to its end.
     store->in_transaction = false;
     return run_plain(store, "ROLLBACK", *deadline);
   }
@@ -227,7 +227,7 @@ notify_store_status ns_send(notify_store *store, const ns_statement *statement, 
                                  NULL, statement->binary ? 1 : 0);
   }
   if (sent == 0) {
-    // What libpq has in its buffer by now is unknown.
+    // The contents of libpq's buffer are unknown now.
     return ns_fail_lost(store);
   }
   store->in_flight = true;
@@ -257,7 +257,7 @@ notify_store_status ns_run(notify_store *store, const ns_statement *statement, i
       case PGRES_EMPTY_QUERY:
         break;
       default:
-        // What follows an error is thrown away by the next call, as is the rest of a stream.
+        // The next call drops the results after an error, as it does the rest of a stream.
         status = ns_fail_result(store, result);
         break;
     }

@@ -1,7 +1,10 @@
-// What the files of this module share. Names begin with `ns_`; none of them leaves the library.
+// Declarations shared by the files of this module. Names begin with `ns_`; none is visible outside the library.
+//
+// Calls go one way, from the top: wait, delta, replay, probe, mark, write, query, connect -> source, prepare, stream ->
+// exchange -> template, row, conninfo, errors -> close, value, text, message, libpq.
 //
 // A statement goes through these steps, each with the same deadline:
-//   ns_begin   forgets the last error, throws away what is left of an unfinished stream
+//   ns_begin   forgets the last error, drops the rest of an unfinished stream
 //   ns_send    hands the statement to libpq and flushes
 //   ns_result  waits for the next result, counting the notifications that come along
 // `ns_run` does the last two for a statement whose answer is kept whole.
@@ -35,7 +38,7 @@ typedef struct ns_stream {
   // A REQUEST item was made of `result`; the row in it comes with the next call.
   bool row_pending;
   bool has_snapshot;
-  // The server has said that no further row comes.
+  // The server has announced that no further row comes.
   bool complete;
   // Replay: how many requests were made, and how many have been answered so far.
   uint32_t request_count;
@@ -78,7 +81,7 @@ struct notify_store {
   // A statement was sent, and its last result has not been read.
   bool in_flight;
   notify_store_pooler pooler;
-  // What `pooler` came to for this connection.
+  // Whether this connection is treated as a pooler's.
   bool pooled;
   // Pooled: a transaction of ours is open.
   bool in_transaction;
@@ -89,7 +92,7 @@ struct notify_store {
   notify_store_error error;
   char message[NS_MESSAGE_SIZE];
   char hint[NS_HINT_SIZE];
-  // A server that ends the session says so in a notice before it closes the connection. Empty when it has not.
+  // The notice with which a server ends the session before it closes the connection. Empty where none came.
   char farewell_sqlstate[NS_SQLSTATE_SIZE];
   char farewell[NS_MESSAGE_SIZE];
 };
@@ -99,6 +102,12 @@ struct notify_store_result {
   PGresult *result;
 };
 
+// ----------------------------------------------------------------------------------------------------------- close.c
+
+// Frees what the stream holds; `ns_begin` drops what the server still sends. The connection ends by
+// `notify_store_close`.
+void ns_stream_end(notify_store *store);
+
 // ---------------------------------------------------------------------------------------------------------- errors.c
 
 void ns_forget_error(notify_store *store);
@@ -106,7 +115,7 @@ void ns_forget_error(notify_store *store);
 notify_store_status ns_fail(notify_store *store, notify_store_status status, const char *sqlstate, const char *format,
                             ...) __attribute__((format(printf, 4, 5)));
 notify_store_status ns_fail_memory(notify_store *store);
-// The connection broke: notes what libpq or the server's farewell says, and closes it.
+// The connection broke: notes libpq's text or the server's farewell, and closes it.
 notify_store_status ns_fail_lost(notify_store *store);
 // The server answered with an error: SERVER_ERROR, or CONNECTION_LOST where that error ended the session.
 notify_store_status ns_fail_result(notify_store *store, const PGresult *result);
@@ -117,7 +126,7 @@ bool ns_is_retriable(notify_store_status status, const char *sqlstate);
 
 // Copies `text` as one line: control characters become blanks, and it is cut between characters.
 void ns_copy_line(char *out, size_t size, const char *text, size_t length);
-// What is worth telling of libpq's text, which may have several lines, for several hosts, in verbose form.
+// Shortens libpq's text, which may have several lines, for several hosts, in verbose form, to one line and a SQLSTATE.
 void ns_digest(const char *text, char *message, size_t size, char sqlstate[NS_SQLSTATE_SIZE]);
 void ns_set_sqlstate(char out[NS_SQLSTATE_SIZE], const char *sqlstate);
 
@@ -127,7 +136,7 @@ void ns_set_sqlstate(char out[NS_SQLSTATE_SIZE], const char *sqlstate);
 // Else `options` receives what libpq parsed (free with `conninfo_free`).
 notify_store_status ns_conninfo_parse(const notify_store_libpq *pq, const char *conninfo, PQconninfoOption **options,
                                       const char **problem);
-// What is wrong with a connection string, by the text with which libpq refuses it; NULL where the text says nothing.
+// The fault of a connection string, by the text with which libpq refuses it; NULL where the text does not name it.
 const char *ns_conninfo_problem(const char *text);
 // Overwrites every appearance of a password in `line` by asterisks.
 void ns_conninfo_redact(const PQconninfoOption *options, char *line);
@@ -142,8 +151,8 @@ notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadl
 
 typedef struct ns_statement {
   const char *sql;
-  // Settings to make first where the session has none: behind a pooler the statement runs in a transaction of its own.
-  // NULL where it needs none.
+  // Settings to make first where the session has none: behind a pooler the statement runs in its own transaction. NULL
+  // where it needs none.
   const char *settings;
   // Of a prepared statement; NULL for one that isn't. `prepare` prepares `sql` under that name, without it it is run.
   const char *name;
@@ -164,7 +173,7 @@ notify_store_status ns_commit(notify_store *store, int64_t deadline);
 notify_store_status ns_run(notify_store *store, const ns_statement *statement, int64_t deadline, PGresult **out);
 // Counts the notifications that libpq holds.
 void ns_collect(notify_store *store);
-// Throws away what libpq holds already of an unfinished statement, without waiting.
+// Drops the results of an unfinished statement that libpq already holds, without waiting.
 void ns_discard_buffered(notify_store *store);
 
 // --------------------------------------------------------------------------------------------------------- prepare.c
@@ -179,8 +188,8 @@ notify_store_status ns_prepare(notify_store *store, ns_prepared statement, const
 
 // ----------------------------------------------------------------------------------------------------------- value.c
 
-// A value of the first row of a binary result. Each function is false where the type, the length or a NULL is not what
-// is asked for.
+// A value of the first row of a binary result. Each function is false where the type, the length or a NULL is not as
+// expected.
 typedef struct ns_answer {
   const notify_store_libpq *pq;
   const PGresult *result;
@@ -211,6 +220,7 @@ typedef struct ns_text {
 
 void ns_text_begin(ns_text *text, const notify_store_libpq *pq);
 void ns_text_add(ns_text *text, const char *more);
+void ns_text_add_bytes(ns_text *text, const char *more, size_t length);
 // An SQL identifier, quoted.
 void ns_text_add_identifier(ns_text *text, const char *name);
 void ns_text_free(ns_text *text);
@@ -227,16 +237,33 @@ void ns_array_end(ns_text *array);
 
 // -------------------------------------------------------------------------------------------------------- template.c
 
-// Adds a template of source_sql.h, its fields filled in for this table.
+// Adds a template of sql/, its placeholders filled in for this table.
 void ns_text_add_template(ns_text *text, const char *template, const notify_store_source *source);
+
+#define NS_JOINED_PARTS 2
+
+// A statement in which each table has one part or two. Where `sql` names a part in braces, the tables' parts stand,
+// joined by UNION ALL, or `without_tables` where there is no table.
+typedef struct ns_joined {
+  const char *sql;
+  struct {
+    const char *name;
+    const char *sql;
+    const char *without_tables;
+  } parts[NS_JOINED_PARTS];
+} ns_joined;
+
+void ns_text_add_joined(ns_text *text, const ns_joined *form, const notify_store_source *sources, size_t count);
 
 // ----------------------------------------------------------------------------------------------------------- source.c
 
-// What `notify_store_connect` sets for the session, and behind a pooler each transaction for itself.
+// The settings that `notify_store_connect` makes for the session, and behind a pooler each transaction for itself.
 extern const char ns_row_settings[];
 // The same for a statement that reads whole tables.
 extern const char ns_scan_settings[];
 
+// A list of tables that lacks something is a bad argument.
+notify_store_status ns_sources_check(notify_store *store, const notify_store_source *sources, size_t count);
 // Makes sure that there are statements: those of `public.notification` where nothing else is served.
 notify_store_status ns_sources_need(notify_store *store);
 // NULL where no served table has this number.
@@ -248,12 +275,9 @@ void ns_sources_free(notify_store *store);
 // Starts a stream of the columns that row.c reads.
 notify_store_status ns_stream_start(notify_store *store, ns_stream_kind kind, const ns_statement *statement,
                                     int64_t deadline);
-// Frees what the stream holds; what the server still sends is thrown away later.
-void ns_stream_end(notify_store *store);
-
 // ------------------------------------------------------------------------------------------------------------- row.c
 
-// Reads the one row of `stream->result` into `out`. False where it has not the shape or the order that it must have.
+// Reads the one row of `stream->result` into `out`. False where its shape or its order is wrong.
 bool ns_row_read(const notify_store_libpq *pq, ns_stream *stream, notify_store_row *out);
 
 #pragma GCC visibility pop

@@ -74,9 +74,8 @@ static notify_store_status find_left(notify_store *store, const char *sql, const
   return status;
 }
 
-notify_store_status notify_store_mark_sent(notify_store *store, int32_t source, const notify_store_id *ids,
-                                           const uint64_t *txids, size_t count, int timeout_ms, size_t *marked,
-                                           bool *left, uint64_t *xid) {
+notify_store_status notify_store_mark_sent(notify_store *store, int32_t source, const notify_store_mark *marks,
+                                           size_t count, int timeout_ms, size_t *marked, bool *left, uint64_t *xid) {
   int64_t deadline = 0;
   ns_text id_array;
   ns_text txid_array;
@@ -85,7 +84,7 @@ notify_store_status notify_store_mark_sent(notify_store *store, int32_t source, 
   if (status != NOTIFY_STORE_OK) {
     return status;
   }
-  if (marked == NULL || xid == NULL || (count > 0 && (ids == NULL || txids == NULL || left == NULL))) {
+  if (marked == NULL || xid == NULL || (count > 0 && (marks == NULL || left == NULL))) {
     return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a marking needs its rows and places for what came of it");
   }
   *marked = 0;
@@ -101,8 +100,8 @@ notify_store_status notify_store_mark_sent(notify_store *store, int32_t source, 
   ns_array_begin(&id_array, store->pq);
   ns_array_begin(&txid_array, store->pq);
   for (size_t i = 0; i < count; i++) {
-    add_id(&id_array, found, &ids[i]);
-    ns_array_add_uint64(&txid_array, txids[i]);
+    add_id(&id_array, found, &marks[i].id);
+    ns_array_add_uint64(&txid_array, marks[i].txid);
   }
   ns_array_end(&id_array);
   ns_array_end(&txid_array);
@@ -164,7 +163,7 @@ notify_store_status notify_store_mark_read(notify_store *store, int32_t source, 
     goto cleanup;
   }
   const ns_answer answer = {.pq = store->pq, .result = result};
-  // More than were asked for where ids are not unique.
+  // May be more than `count` where ids are not unique.
   if (has_shape(answer, 1) && ns_int8(answer, 0, &rows) && rows >= 0) {
     *updated = (size_t)rows;
   } else {

@@ -3,7 +3,7 @@
 
 #include "internal.h"
 
-// In the order of the statement's parameters (source_sql.h).
+// In the order of the statement's parameters (sql/replay.h).
 enum {
   PARAMETER_USER_INTEGER,
   PARAMETER_USER_UUID,
@@ -33,7 +33,7 @@ static void add_snapshot(ns_text *array, const char *snapshot) {
     ns_array_add(array, "NULL");
     return;
   }
-  // Quoted, since it has commas of its own.
+  // Quoted, because it contains commas.
   ns_array_add(array, "\"");
   ns_text_add(array, snapshot);
   ns_text_add(array, "\"");

@@ -18,7 +18,7 @@ enum {
   COLUMN_COUNT_REPLAY,
 };
 
-// What the statements put into COLUMN_KIND.
+// The values of COLUMN_KIND.
 enum {
   KIND_SNAPSHOT = 0,
   KIND_ROW = 1,
@@ -34,8 +34,8 @@ static bool read_snapshot(ns_answer answer, ns_stream *stream, notify_store_row 
   return true;
 }
 
-// Whether the row comes after the last one. The statements order their rows; a server that did not would make the
-// caller lose rows, so it is looked at (but for ids that are texts: those would have to be kept).
+// Whether the row comes after the last one. The statements order their rows; another order would make the caller lose
+// rows, so it is checked (apart from ids that are texts, which would have to be copied).
 static bool advance(ns_stream *stream, const notify_store_row *row) {
   bool after = !stream->has_place || row->txid > stream->place_txid;
   if (!after && row->txid == stream->place_txid) {

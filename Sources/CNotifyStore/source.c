@@ -1,9 +1,16 @@
-#include "internal.h"
-#include "source_sql.h"
+// The served tables, and the statements made for them.
 
-// One plan serves all calls: each of these statements names the index to use by its shape (a range of txid, a key), so
-// that neither statistics nor parameters have a say, and no time goes into planning. A sequential scan is all that
-// could come in between. Without worker processes the parts of a UNION ALL run in turn, so the snapshot comes first.
+#include "internal.h"
+#include "sql/delta.h"
+#include "sql/insert.h"
+#include "sql/mark.h"
+#include "sql/no_table.h"
+#include "sql/replay.h"
+#include "sql/unsent.h"
+
+// One plan serves all calls: the shape of each statement (a range of txid, a key) leaves one index to use, so neither
+// statistics nor parameters have a say, and planning takes no time. Only a sequential scan could come in between, so it
+// is off. Without worker processes the branches of UNION ALL run in turn, so the snapshot comes first.
 const char ns_row_settings[] =
     "SET LOCAL synchronous_commit = on; SET LOCAL plan_cache_mode = force_generic_plan; "
     "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off";
@@ -27,19 +34,11 @@ static const notify_store_source own_table = {
     .has_unique_id = true,
 };
 
-// A statement that joins a part for each source by UNION ALL.
-typedef struct joined {
-  const char *head;
-  const char *part;
-  const char *tail;
-} joined;
-
-static void add_parts(ns_text *text, const char *part, const notify_store_source *sources, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    ns_text_add(text, i == 0 ? "" : " UNION ALL ");
-    ns_text_add_template(text, part, &sources[i]);
-  }
-}
+static const ns_joined delta = {.sql = delta_sql, .parts = {{"tables", delta_table_sql, no_table_sql}}};
+static const ns_joined unsent = {.sql = unsent_sql, .parts = {{"tables", unsent_table_sql, no_table_sql}}};
+static const ns_joined replay = {.sql = replay_sql,
+                                 .parts = {{"sent_rows", replay_sent_sql, "SELECT 1 WHERE false"},
+                                           {"wanted_rows", replay_wanted_sql, no_table_sql}}};
 
 // Keeps what was built, or notes that memory was short.
 static bool keep(ns_text *text, char **out) {
@@ -58,27 +57,11 @@ static bool make(const notify_store_libpq *pq, const char *template, const notif
   return keep(&text, out);
 }
 
-static bool make_joined(const notify_store_libpq *pq, const joined *form, const notify_store_source *sources,
+static bool make_joined(const notify_store_libpq *pq, const ns_joined *form, const notify_store_source *sources,
                         size_t count, char **out) {
   ns_text text;
   ns_text_begin(&text, pq);
-  ns_text_add(&text, form->head);
-  add_parts(&text, count == 0 ? "" : form->part, sources, count);
-  ns_text_add(&text, count == 0 ? nothing_sql : "");
-  ns_text_add(&text, form->tail);
-  return keep(&text, out);
-}
-
-static bool make_replay(const notify_store_libpq *pq, const notify_store_source *sources, size_t count, char **out) {
-  ns_text text;
-  ns_text_begin(&text, pq);
-  ns_text_add(&text, replay_head_sql);
-  add_parts(&text, replay_count_part_sql, sources, count);
-  ns_text_add(&text, count == 0 ? "SELECT 1 WHERE false" : "");
-  ns_text_add(&text, replay_middle_sql);
-  add_parts(&text, replay_part_sql, sources, count);
-  ns_text_add(&text, count == 0 ? nothing_sql : "");
-  ns_text_add(&text, replay_tail_sql);
+  ns_text_add_joined(&text, form, sources, count);
   return keep(&text, out);
 }
 
@@ -92,8 +75,6 @@ static bool make_source(const notify_store_libpq *pq, const notify_store_source 
 
 static bool make_sources(const notify_store_libpq *pq, const notify_store_source *sources, size_t count,
                          ns_sources *made) {
-  const joined delta = {.head = delta_head_sql, .part = delta_part_sql, .tail = delta_tail_sql};
-  const joined unsent = {.head = unsent_head_sql, .part = unsent_part_sql, .tail = unsent_tail_sql};
   if (count > 0) {
     made->list = pq->allocate(count * sizeof *made->list);
     if (made->list == NULL) {
@@ -108,7 +89,7 @@ static bool make_sources(const notify_store_libpq *pq, const notify_store_source
   }
   return make_joined(pq, &delta, sources, count, &made->delta_sql) &&
          make_joined(pq, &unsent, sources, count, &made->unsent_sql) &&
-         make_replay(pq, sources, count, &made->replay_sql);
+         make_joined(pq, &replay, sources, count, &made->replay_sql);
 }
 
 static void free_sources(const notify_store_libpq *pq, const ns_sources *sources) {
@@ -159,7 +140,7 @@ static bool is_valid(const notify_store_source *source) {
          source->sent_at != NULL && source->payload != NULL;
 }
 
-static notify_store_status check(notify_store *store, const notify_store_source *sources, size_t count) {
+notify_store_status ns_sources_check(notify_store *store, const notify_store_source *sources, size_t count) {
   bool fine = count == 0 || sources != NULL;
   for (size_t i = 0; fine && i < count; i++) {
     fine = is_valid(&sources[i]);
@@ -172,34 +153,6 @@ static notify_store_status check(notify_store *store, const notify_store_source 
 notify_store_status notify_store_serve(notify_store *store, const notify_store_source *sources, size_t count) {
   ns_forget_error(store);
   ns_stream_end(store);
-  notify_store_status status = check(store, sources, count);
+  notify_store_status status = ns_sources_check(store, sources, count);
   return status == NOTIFY_STORE_OK ? replace(store, sources, count) : status;
-}
-
-// Runs a statement made of a template, for its failures only.
-static notify_store_status try_template(notify_store *store, const char *template, const notify_store_source *source,
-                                        int64_t deadline) {
-  char *sql = NULL;
-  PGresult *result = NULL;
-  if (!make(store->pq, template, source, &sql)) {
-    return ns_fail_memory(store);
-  }
-  // In this form a text can hold no second statement.
-  const ns_statement statement = {.sql = sql, .binary = true};
-  notify_store_status status = ns_run(store, &statement, deadline, &result);
-  store->pq->clear(result);
-  store->pq->deallocate(sql);
-  return status;
-}
-
-notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source, int timeout_ms) {
-  int64_t deadline = 0;
-  notify_store_status status = ns_begin(store, timeout_ms, &deadline);
-  if (status == NOTIFY_STORE_OK) {
-    status = check(store, source, 1);
-  }
-  if (status == NOTIFY_STORE_OK) {
-    status = try_template(store, probe_read_sql, source, deadline);
-  }
-  return status == NOTIFY_STORE_OK ? try_template(store, probe_mark_sql, source, deadline) : status;
 }

@@ -35,20 +35,6 @@ void notify_store_destroy(notify_store *store) {
   store->pq->deallocate(store);
 }
 
-void notify_store_close(notify_store *store) {
-  ns_stream_end(store);
-  if (store->connection != NULL) {
-    store->pq->finish(store->connection);
-    store->connection = NULL;
-  }
-  store->in_flight = false;
-  store->in_transaction = false;
-  store->pooled = false;
-  store->prepared = 0;
-  store->farewell_sqlstate[0] = '\0';
-  store->farewell[0] = '\0';
-}
-
 const notify_store_error *notify_store_last_error(const notify_store *store) {
   return &store->error;
 }

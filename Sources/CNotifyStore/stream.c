@@ -9,13 +9,6 @@ notify_store_status ns_stream_start(notify_store *store, ns_stream_kind kind, co
   return status;
 }
 
-void ns_stream_end(notify_store *store) {
-  if (store->stream.kind != NS_STREAM_NONE) {
-    store->pq->clear(store->stream.result);
-    store->stream = (ns_stream){.kind = NS_STREAM_NONE};
-  }
-}
-
 static notify_store_status fail_answer(notify_store *store) {
   ns_stream_end(store);
   return ns_fail(store, NOTIFY_STORE_BAD_ANSWER, NULL,
@@ -59,7 +52,7 @@ notify_store_status notify_store_next(notify_store *store, int timeout_ms, notif
       case PGRES_SINGLE_TUPLE:
         return ns_row_read(pq, stream, out) ? NOTIFY_STORE_OK : fail_answer(store);
       case PGRES_TUPLES_OK:
-        // Without rows of its own; the end of the answers follows.
+        // It has no rows; the end of the answers follows.
         stream->complete = true;
         break;
       case PGRES_FATAL_ERROR: {

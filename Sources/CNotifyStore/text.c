@@ -34,12 +34,16 @@ static bool reserve(ns_text *text, size_t more) {
   return true;
 }
 
-void ns_text_add(ns_text *text, const char *more) {
-  size_t length = strlen(more);
+void ns_text_add_bytes(ns_text *text, const char *more, size_t length) {
   if (reserve(text, length)) {
-    memcpy(text->bytes + text->length, more, length + 1);
+    memcpy(text->bytes + text->length, more, length);
     text->length += length;
+    text->bytes[text->length] = '\0';
   }
+}
+
+void ns_text_add(ns_text *text, const char *more) {
+  ns_text_add_bytes(text, more, strlen(more));
 }
 
 static void add_byte(ns_text *text, char byte) {

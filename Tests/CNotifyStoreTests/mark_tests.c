@@ -3,7 +3,8 @@
 
 static const notify_store_id ids[3] = {{.number = 0}, {.number = INT64_MIN}, {.number = 10}};
 static const char *const users[3] = {"3", "-1", "3"};
-static const uint64_t txids[3] = {7, UINT64_MAX, 7};
+static const notify_store_mark marks[3] = {
+    {.id.number = 0, .txid = 7}, {.id.number = INT64_MIN, .txid = UINT64_MAX}, {.id.number = 10, .txid = 7}};
 
 static void answer_left(int64_t place) {
   fake_result *row = fake_row();
@@ -19,7 +20,7 @@ static void marks_all(void) {
   bool left[3] = {true, true, true};
   notify_store *store = fake_store();
   fake_answer_marking(3, 1234567890123);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_TEXT(fake.parameters[0], "{0,-9223372036854775808,10}");
   CHECK_TEXT(fake.parameters[1], "{7,18446744073709551615,7}");
   CHECK_EQUAL(marked, 3);
@@ -36,7 +37,7 @@ static void asks_which_were_left(void) {
   notify_store *store = fake_store();
   fake_answer_marking(0, 0);
   answer_left(2);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 0);
   CHECK_EQUAL(xid, 0);
   CHECK(!left[0] && left[1] && !left[2]);
@@ -48,7 +49,7 @@ static void nothing_to_mark_asks_nothing(void) {
   size_t marked = 99;
   uint64_t xid = 99;
   notify_store *store = fake_store();
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, NULL, NULL, 0, 1000, &marked, NULL, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, NULL, 0, 1000, &marked, NULL, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 0);
   CHECK_EQUAL(xid, 0);
   marked = 99;
@@ -63,12 +64,11 @@ static void arguments_of_markings_are_checked(void) {
   uint64_t xid;
   bool left[3];
   notify_store *store = fake_store();
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, NULL, txids, 3, 1, &marked, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, NULL, 3, 1, &marked, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1, NULL, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1, &marked, NULL, &xid), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1, &marked, left, NULL), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, -1, &marked, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, NULL, 3, 1, &marked, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1, NULL, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1, &marked, NULL, &xid), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1, &marked, left, NULL), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, -1, &marked, left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_mark_read(store, 1, NULL, users, 3, 1, &marked), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_mark_read(store, 1, ids, NULL, 3, 1, &marked), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_mark_read(store, 1, ids, users, 3, 1, NULL), NOTIFY_STORE_BAD_ARGUMENT);
@@ -90,7 +90,7 @@ static void wrong_answers_to_markings_are_refused(void) {
     row->values[1].type = i == 6 ? FAKE_INT8 : row->values[1].type;
     answer_left(i == 7 ? 0 : i == 8 ? 4 : 1);
     ((fake_result *)(uintptr_t)fake.script[2])->values[0].length = i == 9 ? 4 : 8;
-    CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_BAD_ANSWER);
+    CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1000, &marked, left, &xid), NOTIFY_STORE_BAD_ANSWER);
     if (i >= 7) {
       // The marking itself is committed, and is told.
       CHECK_EQUAL(marked, 2);
@@ -109,7 +109,7 @@ static void a_marking_that_is_not_committed_is_a_failure(void) {
   // In place of the end: the commit fails.
   fake.script[1] = fake_error("ERROR", "40001", "could not serialize access due to concurrent update");
   fake_answer(NULL);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1000, &marked, left, &xid), NOTIFY_STORE_SERVER_ERROR);
   CHECK(notify_store_last_error(store)->retriable);
   CHECK_EQUAL(marked, 0);
   CHECK_EQUAL(xid, 0);
@@ -123,7 +123,7 @@ static void a_connection_lost_before_the_commit_is_a_failure(void) {
   notify_store *store = fake_store();
   fake_answer_marking(3, 12);
   ((fake_result *)(uintptr_t)fake.script[0])->breaks = true;
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_CONNECTION_LOST);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, 1000, &marked, left, &xid), NOTIFY_STORE_CONNECTION_LOST);
   CHECK_EQUAL(marked, 0);
   fake_finish(store);
 }

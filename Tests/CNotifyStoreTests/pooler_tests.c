@@ -3,8 +3,7 @@
 #include "fake.h"
 #include "lists.h"
 
-static const notify_store_id id = {.number = 1};
-static const uint64_t txid = 1;
+static const notify_store_mark mark = {.id.number = 1, .txid = 1};
 
 static void answer_delta(void) {
   fake_answer(fake_snapshot("1:1:"));
@@ -114,23 +113,23 @@ static void an_unfinished_stream_is_rolled_back(void) {
 }
 
 static void a_marking_has_a_transaction(void) {
-  static const char *const marked_all[] = {BEGIN_ROWS, "WITH l AS", "COMMIT", NULL};
-  static const char *const failed[] = {BEGIN_ROWS, "WITH l AS", NULL};
-  static const char *const again[] = {"ROLLBACK", BEGIN_ROWS, "WITH l AS", "COMMIT", NULL};
+  static const char *const marked_all[] = {BEGIN_ROWS, "WITH locked AS", "COMMIT", NULL};
+  static const char *const failed[] = {BEGIN_ROWS, "WITH locked AS", NULL};
+  static const char *const again[] = {"ROLLBACK", BEGIN_ROWS, "WITH locked AS", "COMMIT", NULL};
   size_t marked = 0;
   bool left = false;
   uint64_t xid = 0;
   notify_store *store = fake_pooled_store();
   fake_answer_marking(1, 9);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 1);
   fake_sent(marked_all);
   fake_answer(fake_error("ERROR", "40001", "could not serialize access due to concurrent update"));
   fake_answer(NULL);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_SERVER_ERROR);
   fake_sent(failed);
   fake_answer_marking(1, 9);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_OK);
   fake_sent(again);
   fake_finish(store);
 }
@@ -143,7 +142,7 @@ static void a_marking_whose_commit_fails_is_a_failure(void) {
   fake_answer_marking(1, 9);
   fake.refused = "COMMIT";
   fake.refusal = fake_error("ERROR", "40001", "could not serialize access");
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_SERVER_ERROR);
   CHECK_EQUAL(marked, 0);
   CHECK_EQUAL(xid, 0);
   fake_finish(store);

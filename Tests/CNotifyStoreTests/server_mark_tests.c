@@ -3,11 +3,11 @@
 #include "lists.h"
 #include "server.h"
 
-// Inserts so many rows and tells their ids and txids.
-static void insert_rows(notify_store *store, notify_store_id *ids, uint64_t *txids, size_t count) {
+// Inserts so many rows and names them.
+static void insert_rows(notify_store *store, notify_store_mark *marks, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    ids[i] = (notify_store_id){.number = server_insert(store, 5, "{}")};
-    txids[i] = server_txid(store, ids[i].number);
+    marks[i].id = (notify_store_id){.number = server_insert(store, 5, "{}")};
+    marks[i].txid = server_txid(store, marks[i].id.number);
   }
 }
 
@@ -16,20 +16,20 @@ static long long count_sent(notify_store *store) {
 }
 
 static void marks_once(void) {
-  notify_store_id ids[3];
-  uint64_t txids[3], xid = 0;
+  notify_store_mark marks[3];
+  uint64_t xid = 0;
   size_t marked = 0;
   bool left[3];
   notify_store *store = server_store();
   server_clean(store);
-  insert_rows(store, ids, txids, 3);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  insert_rows(store, marks, 3);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 3);
   CHECK(!left[0] && !left[1] && !left[2]);
   CHECK_EQUAL(count_sent(store), 3);
-  CHECK_EQUAL(xid & 0xffffffff,
-              server_number(store, "SELECT xmin FROM public.notification WHERE id = %lld", (long long)ids[0].number));
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(xid & 0xffffffff, server_number(store, "SELECT xmin FROM public.notification WHERE id = %lld",
+                                              (long long)marks[0].id.number));
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 0);
   CHECK_EQUAL(xid, 0);
   CHECK(!left[0] && !left[1] && !left[2]);
@@ -37,18 +37,17 @@ static void marks_once(void) {
 }
 
 static void both_id_and_txid_must_match(void) {
-  notify_store_id ids[4];
-  uint64_t txids[4], xid = 0;
+  notify_store_mark marks[4];
+  uint64_t xid = 0;
   size_t marked = 0;
   bool left[4];
   notify_store *store = server_store();
   server_clean(store);
-  insert_rows(store, ids, txids, 3);
+  insert_rows(store, marks, 3);
   // The second pair twice, the third with another transaction.
-  ids[3] = ids[1];
-  txids[3] = txids[1];
-  txids[2]++;
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 4, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  marks[3] = marks[1];
+  marks[2].txid++;
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 4, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 2);
   CHECK(!left[0] && !left[1] && !left[2] && !left[3]);
   CHECK_EQUAL(count_sent(store), 2);
@@ -56,25 +55,25 @@ static void both_id_and_txid_must_match(void) {
 }
 
 static void locked_rows_are_left_for_later(void) {
-  notify_store_id ids[3];
-  uint64_t txids[3], xid = 0;
+  notify_store_mark marks[3];
+  uint64_t xid = 0;
   size_t marked = 0;
   bool left[3];
   notify_store *store = server_store();
   notify_store *second = server_store();
   notify_store *holder = server_store();
   server_clean(store);
-  insert_rows(store, ids, txids, 3);
+  insert_rows(store, marks, 3);
   server_run(holder, "BEGIN");
-  server_run(holder, "SELECT FROM public.notification WHERE id = %lld FOR UPDATE", (long long)ids[1].number);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  server_run(holder, "SELECT FROM public.notification WHERE id = %lld FOR UPDATE", (long long)marks[1].id.number);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, marks, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 2);
   CHECK(!left[0] && left[1] && !left[2]);
-  CHECK_EQUAL(notify_store_mark_sent(second, 1, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(second, 1, marks, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 0);
   CHECK(!left[0] && left[1] && !left[2]);
   server_run(holder, "ROLLBACK");
-  CHECK_EQUAL(notify_store_mark_sent(second, 1, ids, txids, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(second, 1, marks, 3, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 1);
   CHECK(!left[1]);
   CHECK_EQUAL(count_sent(store), 3);
@@ -88,8 +87,7 @@ static void locked_rows_are_left_for_later(void) {
 
 typedef struct marker {
   pthread_t thread;
-  notify_store_id ids[BATCH];
-  uint64_t txids[BATCH];
+  notify_store_mark marks[BATCH];
   size_t marked;
   int failures;
 } marker;
@@ -102,8 +100,8 @@ static void *mark_until_none_is_left(void *argument) {
   while (some_left && one->failures == 0) {
     size_t marked = 0;
     uint64_t xid = 0;
-    one->failures += notify_store_mark_sent(store, 1, one->ids, one->txids, BATCH, TIMEOUT_MS, &marked, left, &xid) !=
-                     NOTIFY_STORE_OK;
+    one->failures +=
+        notify_store_mark_sent(store, 1, one->marks, BATCH, TIMEOUT_MS, &marked, left, &xid) != NOTIFY_STORE_OK;
     one->marked += marked;
     some_left = memchr(left, true, sizeof left) != NULL;
   }
@@ -122,9 +120,9 @@ static void two_stores_mark_each_row_once(void) {
     uint64_t txid = server_txid(store, first);
     for (int i = 0; i < BATCH; i++) {
       // One forwards, one backwards.
-      markers[0].ids[i].number = first + i;
-      markers[1].ids[i].number = first + BATCH - 1 - i;
-      markers[0].txids[i] = markers[1].txids[i] = txid;
+      markers[0].marks[i].id.number = first + i;
+      markers[1].marks[i].id.number = first + BATCH - 1 - i;
+      markers[0].marks[i].txid = markers[1].marks[i].txid = txid;
     }
     for (int i = 0; i < 2; i++) {
       CHECK_EQUAL(pthread_create(&markers[i].thread, NULL, mark_until_none_is_left, &markers[i]), 0);
@@ -141,14 +139,13 @@ static void two_stores_mark_each_row_once(void) {
 }
 
 static void marks_read_what_belongs_to_the_user(void) {
-  notify_store_id ids[3];
-  uint64_t txids[3];
+  notify_store_mark rows[2];
   static const char *const users[3] = {"5", "6", "5"};
   size_t updated = 0;
   notify_store *store = server_store();
   server_clean(store);
-  insert_rows(store, ids, txids, 2);
-  ids[2] = ids[0];
+  insert_rows(store, rows, 2);
+  const notify_store_id ids[3] = {rows[0].id, rows[1].id, rows[0].id};
   CHECK_EQUAL(notify_store_mark_read(store, 1, ids, users, 3, TIMEOUT_MS, &updated), NOTIFY_STORE_OK);
   CHECK_EQUAL(updated, 1);
   CHECK_EQUAL(server_number(store, "SELECT id FROM public.notification WHERE is_read AND read_at IS NOT NULL"),

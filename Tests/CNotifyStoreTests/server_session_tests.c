@@ -209,10 +209,10 @@ static void transactions_bring_their_settings_behind_a_pooler(void) {
   // Not read to its end: it is rolled back.
   CHECK_EQUAL(notify_store_delta(store, 3, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
   CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
-  const uint64_t txid = server_txid(store, id.number);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, TIMEOUT_MS, &marked, &left, &xid), NOTIFY_STORE_OK);
+  const notify_store_mark mark = {.id = id, .txid = server_txid(store, id.number)};
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, TIMEOUT_MS, &marked, &left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 1);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, TIMEOUT_MS, &marked, &left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, TIMEOUT_MS, &marked, &left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 0);
   CHECK_EQUAL(notify_store_scan_unsent(store, TIMEOUT_MS), NOTIFY_STORE_OK);
   server_read(store, &got);

@@ -5,12 +5,11 @@
 #include "lists.h"
 #include "server_tables.h"
 
-static void mark(notify_store *store, int table, const notify_store_id *ids, const uint64_t *txids, size_t count,
-                 size_t wanted) {
+static void mark(notify_store *store, int table, const notify_store_mark *marks, size_t count, size_t wanted) {
   bool left[8];
   size_t marked = 99;
   uint64_t xid = 0;
-  CHECK_EQUAL(notify_store_mark_sent(store, tables[table].number, ids, txids, count, TIMEOUT_MS, &marked, left, &xid),
+  CHECK_EQUAL(notify_store_mark_sent(store, tables[table].number, marks, count, TIMEOUT_MS, &marked, left, &xid),
               NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, wanted);
   CHECK_EQUAL(xid != 0, wanted > 0);
@@ -20,64 +19,62 @@ static void mark(notify_store *store, int table, const notify_store_id *ids, con
 }
 
 static void each_table_is_marked_by_its_ids(void) {
-  const notify_store_id codes[3] = {{.text = "a, \"b\""}, {.text = "c"}, {.text = "gone"}};
-  const notify_store_id uuids[2] = {{.text = TABLES_ROW "b"}, {.text = TABLES_ROW "A"}};
-  uint64_t txids[3];
+  notify_store_mark codes[3] = {{.id.text = "a, \"b\""}, {.id.text = "c"}, {.id.text = "gone"}};
+  notify_store_mark uuids[2] = {{.id.text = TABLES_ROW "b"}, {.id.text = TABLES_ROW "A"}};
   notify_store *store = server_store();
   tables_make(store);
   server_run(store,
              "INSERT INTO app.event (code, person) VALUES ('a, \"b\"', 'Ada'), ('c', 'Ada'), ('d', 'Ada');"
              "INSERT INTO app.\"Alarm \"\"Log\"\"\" (\"Id\") VALUES ('" TABLES_ROW "a'), ('" TABLES_ROW "b')");
-  txids[0] = txids[1] = txids[2] = tables_txid(store, TABLE_EVENT, "code = 'c'");
-  mark(store, TABLE_EVENT, codes, txids, 3, 2);
+  codes[0].txid = codes[1].txid = codes[2].txid = tables_txid(store, TABLE_EVENT, "code = 'c'");
+  mark(store, TABLE_EVENT, codes, 3, 2);
   CHECK_EQUAL(server_number(store, "SELECT count(*) FROM app.event WHERE sent_at IS NULL AND code = 'd'"), 1);
   CHECK_EQUAL(server_number(store, "SELECT count(*) FROM app.event WHERE sent_at IS NOT NULL"), 2);
-  txids[0] = txids[1] = tables_txid(store, TABLE_ALARM, "\"Id\" = '" TABLES_ROW "a'");
-  mark(store, TABLE_ALARM, uuids, txids, 2, 2);
+  uuids[0].txid = uuids[1].txid = tables_txid(store, TABLE_ALARM, "\"Id\" = '" TABLES_ROW "a'");
+  mark(store, TABLE_ALARM, uuids, 2, 2);
   CHECK_EQUAL(server_number(store,
                             "SELECT count(*) FROM app.\"Alarm \"\"Log\"\"\" WHERE \"isSent\" AND \"Sent At\" "
                             "IS NOT NULL"),
               2);
-  mark(store, TABLE_ALARM, uuids, txids, 2, 0);
+  mark(store, TABLE_ALARM, uuids, 2, 0);
   tables_drop(store);
   notify_store_destroy(store);
 }
 
 static void rows_whose_ids_are_not_unique_are_told_apart(void) {
-  notify_store_id ids[2] = {{.number = 1}, {.number = 2}};
-  uint64_t txids[2];
+  notify_store_mark marks[2] = {{.id.number = 1}, {.id.number = 2}};
   notify_store *store = server_store();
   tables_make(store);
   server_run(store, "INSERT INTO app.meter (id, user_id, region) VALUES (1, 5, 'north'), (2, 6, 'south')");
   server_run(store, "INSERT INTO app.meter (id, user_id, region) VALUES (1, 6, 'south'), (2, 5, 'north')");
   // Of both ids there is a row of each transaction; one of each is meant.
-  txids[0] = tables_txid(store, TABLE_METER, "id = 1 AND region = 'north'");
-  txids[1] = tables_txid(store, TABLE_METER, "id = 2 AND region = 'north'");
-  CHECK(txids[0] != txids[1]);
-  mark(store, TABLE_METER, ids, txids, 2, 2);
+  marks[0].txid = tables_txid(store, TABLE_METER, "id = 1 AND region = 'north'");
+  marks[1].txid = tables_txid(store, TABLE_METER, "id = 2 AND region = 'north'");
+  CHECK(marks[0].txid != marks[1].txid);
+  mark(store, TABLE_METER, marks, 2, 2);
   CHECK_EQUAL(server_number(store, "SELECT count(*) FROM app.meter WHERE is_sent AND sent_at IS NOT NULL"), 2);
   CHECK_EQUAL(server_number(store, "SELECT count(*) FROM app.meter WHERE region = 'south' AND sent_at IS NULL"), 2);
-  mark(store, TABLE_METER, ids, txids, 2, 0);
+  mark(store, TABLE_METER, marks, 2, 0);
   tables_drop(store);
   notify_store_destroy(store);
 }
 
 static void a_row_that_somebody_holds_is_left(void) {
-  const notify_store_id codes[2] = {{.text = "a"}, {.text = "b"}};
-  uint64_t txids[2], xid = 0;
+  notify_store_mark codes[2] = {{.id.text = "a"}, {.id.text = "b"}};
+  uint64_t xid = 0;
   bool left[2];
   size_t marked = 0;
   notify_store *store = server_store();
   notify_store *holder = server_store();
   tables_make(store);
   server_run(store, "INSERT INTO app.event (code, person) VALUES ('a', 'Ada'), ('b', 'Ada')");
-  txids[0] = txids[1] = tables_txid(store, TABLE_EVENT, "code = 'a'");
+  codes[0].txid = codes[1].txid = tables_txid(store, TABLE_EVENT, "code = 'a'");
   server_run(holder, "BEGIN; SELECT FROM app.event WHERE code = 'b' FOR UPDATE");
-  CHECK_EQUAL(notify_store_mark_sent(store, 3, codes, txids, 2, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 3, codes, 2, TIMEOUT_MS, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_EQUAL(marked, 1);
   CHECK(!left[0] && left[1]);
   server_run(holder, "ROLLBACK");
-  mark(store, TABLE_EVENT, codes, txids, 2, 1);
+  mark(store, TABLE_EVENT, codes, 2, 1);
   tables_drop(store);
   notify_store_destroy(holder);
   notify_store_destroy(store);

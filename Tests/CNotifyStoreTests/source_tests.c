@@ -1,5 +1,7 @@
 // Which tables are read and marked, and by which statements.
 
+#include <stdlib.h>
+
 #include "fake.h"
 #include "lists.h"
 
@@ -9,7 +11,7 @@ static const notify_store_source ours = {.number = 4,
                                          .recipient = "to",
                                          .txid = "txid",
                                          .sent_at = "sent_at",
-                                         .payload = "data || '@N' -- all of it",
+                                         .payload = "data || '{number}' -- all of it",
                                          .id_kind = NOTIFY_STORE_KIND_UUID,
                                          .recipient_kind = NOTIFY_STORE_KIND_TEXT};
 
@@ -27,7 +29,7 @@ static void our_own_table_is_served_at_first(void) {
   notify_store *store = fake_store();
   read_delta(store);
   CHECK(strstr(fake.prepared, "FROM public.notification n WHERE n.\"txid\" >= $1::xid8") != NULL);
-  CHECK(strchr(fake.prepared, '@') == NULL);
+  CHECK(strchr(fake.prepared, '{') == NULL);
   fake_finish(store);
 }
 
@@ -38,8 +40,8 @@ static void names_are_quoted(void) {
   CHECK(strstr(fake.prepared, "FROM app.\"Alarm\" n ") != NULL);
   CHECK(strstr(fake.prepared, "n.\"the \"\"id\"\"\"::text") != NULL);
   CHECK(strstr(fake.prepared, "n.\"to\"::text AS recipient") != NULL);
-  // What is in an expression is no field, and its comment ends.
-  CHECK(strstr(fake.prepared, "(data || '@N' -- all of it\n)") != NULL);
+  // Braces in an expression are no placeholder, and its comment ends.
+  CHECK(strstr(fake.prepared, "(data || '{number}' -- all of it\n)") != NULL);
   CHECK(strstr(fake.prepared, "public.notification") == NULL);
   fake_finish(store);
 }
@@ -187,18 +189,18 @@ static void what_is_served_stays_where_memory_is_short(void) {
 
 static void a_number_that_names_no_table_is_told(void) {
   static const notify_store_id id = {.number = 1};
-  static const uint64_t txid = 1;
+  static const notify_store_mark mark = {.id.number = 1, .txid = 1};
   static const char *const user = "7";
   size_t count = 0;
   bool left = false;
   uint64_t xid = 0;
   char *made = NULL;
   notify_store *store = fake_store();
-  CHECK_EQUAL(notify_store_mark_sent(store, 4, &id, &txid, 1, 1000, &count, &left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 4, &mark, 1, 1000, &count, &left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_mark_read(store, 4, &id, &user, 1, 1000, &count), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_insert(store, 4, "7", NULL, 1000, &made), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_serve(store, &ours, 1), NOTIFY_STORE_OK);
-  CHECK_EQUAL(notify_store_mark_sent(store, 1, &id, &txid, 1, 1000, &count, &left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &count, &left, &xid), NOTIFY_STORE_BAD_ARGUMENT);
   // It has no column for payloads, and none for what was read: there is nothing to note.
   CHECK_EQUAL(notify_store_insert(store, 4, "7", NULL, 1000, &made), NOTIFY_STORE_BAD_ARGUMENT);
   CHECK_EQUAL(notify_store_mark_read(store, 4, &id, &user, 1, 1000, &count), NOTIFY_STORE_OK);
@@ -208,17 +210,51 @@ static void a_number_that_names_no_table_is_told(void) {
 }
 
 static void ids_that_are_texts_are_marked(void) {
-  static const notify_store_id ids[3] = {{.text = "a,\"b\"\\"}, {.text = ""}, {.text = NULL}};
-  static const uint64_t txids[3] = {1, 2, 3};
+  static const notify_store_mark marks[3] = {
+      {.id.text = "a,\"b\"\\", .txid = 1}, {.id.text = "", .txid = 2}, {.id.text = NULL, .txid = 3}};
   size_t marked = 0;
   bool left[3];
   uint64_t xid = 0;
   notify_store *store = fake_store();
   CHECK_EQUAL(notify_store_serve(store, &ours, 1), NOTIFY_STORE_OK);
   fake_answer_marking(3, 9);
-  CHECK_EQUAL(notify_store_mark_sent(store, 4, ids, txids, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_mark_sent(store, 4, marks, 3, 1000, &marked, left, &xid), NOTIFY_STORE_OK);
   CHECK_TEXT(fake.parameters[0], "{\"a,\\\"b\\\"\\\\\",\"\",NULL}");
   CHECK(strstr(fake.sql, "unnest($1::uuid[], $2::xid8[])") != NULL);
+  fake_finish(store);
+}
+
+// Sends a statement by each call, and looks for a brace in what the server got.
+static void every_placeholder_is_filled_in(void) {
+  static const notify_store_mark mark = {.id.number = 1, .txid = 1};
+  static const char *const user = "7";
+  static const notify_store_replay_request request = {.user = "7"};
+  size_t count = 0;
+  bool left = false;
+  uint64_t xid = 0;
+  char *made = NULL;
+  notify_store *store = fake_store();
+  read_delta(store);
+  CHECK(strchr(fake.prepared, '{') == NULL);
+  CHECK_EQUAL(notify_store_replay(store, &request, 1, 10, 1000, 1000), NOTIFY_STORE_OK);
+  CHECK(strstr(fake.prepared, "asked") != NULL && strchr(fake.prepared, '{') == NULL);
+  CHECK_EQUAL(notify_store_scan_unsent(store, 1000), NOTIFY_STORE_OK);
+  CHECK(strstr(fake.sql, "unsent") != NULL && strchr(fake.sql, '{') == NULL);
+  fake_finish(store);
+  store = fake_store();
+  fake_answer_marking(0, 0);
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  (void)!notify_store_mark_sent(store, 1, &mark, 1, 1000, &count, &left, &xid);
+  CHECK(strstr(fake.sql, "pair.place") != NULL && strchr(fake.sql, '{') == NULL);
+  fake_answer_marking(1, 9);
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &count, &left, &xid), NOTIFY_STORE_OK);
+  CHECK(strstr(fake.sql, "WITH locked") != NULL && strchr(fake.sql, '{') == NULL);
+  (void)!notify_store_mark_read(store, 1, &mark.id, &user, 1, 1000, &count);
+  CHECK(strstr(fake.sql, "read_at") != NULL && strchr(fake.sql, '{') == NULL);
+  (void)!notify_store_insert(store, 1, "7", NULL, 1000, &made);
+  CHECK(strstr(fake.sql, "INSERT") != NULL && strchr(fake.sql, '{') == NULL);
+  free(made);
   fake_finish(store);
 }
 
@@ -257,6 +293,7 @@ const test source_tests[] = {
     {"the tables stay those of before where memory is short", what_is_served_stays_where_memory_is_short},
     {"a number that names no served table is told", a_number_that_names_no_table_is_told},
     {"ids that are texts are quoted in a marking", ids_that_are_texts_are_marked},
+    {"every placeholder of a statement is filled in", every_placeholder_is_filled_in},
     {"a probe reads and marks nothing, and tells what is wrong", a_probe_reads_and_marks_nothing},
     {NULL, NULL},
 };

@@ -73,7 +73,7 @@ static notify_store_status read_rows(notify_store *store) {
 static notify_store_status write_rows(notify_store *store) {
   static const char *const users[2] = {"1", "2"};
   const notify_store_id ids[2] = {{.text = "1"}, {.text = "2"}};
-  const uint64_t txids[2] = {1, 2};
+  const notify_store_mark marks[2] = {{.id = ids[0], .txid = 1}, {.id = ids[1], .txid = 2}};
   size_t marked;
   bool left[2];
   uint64_t xid;
@@ -84,7 +84,7 @@ static notify_store_status write_rows(notify_store *store) {
   fake_answer_marking(1, 9);
   fake_answer(number(2));
   fake_answer(NULL);
-  if ((status = notify_store_mark_sent(store, 3, ids, txids, 2, 1000, &marked, left, &xid)) != NOTIFY_STORE_OK) {
+  if ((status = notify_store_mark_sent(store, 3, marks, 2, 1000, &marked, left, &xid)) != NOTIFY_STORE_OK) {
     return status;
   }
   answer(number(2), NULL);

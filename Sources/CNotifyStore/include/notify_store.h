@@ -4,11 +4,12 @@
 /// milliseconds and gives control back when it has passed. A store belongs to one thread at a time; the only function
 /// that may be called from another one is `notify_store_wake`.
 ///
-/// Ownership: what a function returns through a `_create` or an `out` parameter of a pointer type is the caller's and
-/// is given back to the destructor of its kind. Pointers inside a `notify_store_row` and strings returned as `const
-/// char *` belong to the store or the result and live as long as their comment says.
+/// Ownership: a pointer that a function returns through `_create` or an `out` parameter belongs to the caller, who
+/// gives it to the destructor of its kind. Pointers inside a `notify_store_row` and strings returned as `const char *`
+/// belong to the store or the result and live as long as their comment says.
 ///
-/// Errors: every function that can fail returns a `notify_store_status`; `notify_store_last_error` tells the rest.
+/// Errors: every function that can fail returns a `notify_store_status`; `notify_store_last_error` has the
+/// details.
 
 #ifndef NOTIFY_STORE_H
 #define NOTIFY_STORE_H
@@ -28,25 +29,25 @@ typedef enum notify_store_status {
   NOTIFY_STORE_OK = 0,
   /// A stream has no further row.
   NOTIFY_STORE_END = 1,
-  /// The time given passed first. The connection is closed if a statement was under way.
+  /// Timed out. The connection is closed if a statement was under way.
   NOTIFY_STORE_TIMEOUT = 2,
-  /// The caller's argument is wrong (also: a conninfo string that can't be parsed).
+  /// The caller's argument is not valid (also: a conninfo string that can't be parsed).
   NOTIFY_STORE_BAD_ARGUMENT = 3,
   NOTIFY_STORE_NO_MEMORY = 4,
-  /// The server could not be reached or did not let us in.
+  /// The server could not be reached or refused the connection.
   NOTIFY_STORE_NOT_CONNECTED = 5,
   /// The connection broke while in use.
   NOTIFY_STORE_CONNECTION_LOST = 6,
   /// The server answered a statement with an error.
   NOTIFY_STORE_SERVER_ERROR = 7,
-  /// The server's answer has not the shape that this module asks for.
+  /// The server's answer does not have the expected shape.
   NOTIFY_STORE_BAD_ANSWER = 8,
 } notify_store_status;
 
-/// What is known of the last failure of a store. Valid until the next call on that store.
+/// The last failure of a store. Valid until the next call on that store.
 typedef struct notify_store_error {
   notify_store_status status;
-  /// SQLSTATE as five characters, or empty where the server gave none.
+  /// SQLSTATE as five characters, or empty where there is none.
   char sqlstate[6];
   /// Whether the same call can succeed later without anybody changing anything.
   bool retriable;
@@ -62,7 +63,7 @@ typedef struct notify_store_libpq notify_store_libpq;
 
 // ---------------------------------------------------------------------------------------------------------- lifetime
 
-/// Makes a store that is not connected.
+/// Creates a store that is not connected.
 ///
 /// @param functions the table of libpq functions to use, kept by pointer; NULL for libpq itself. Tests inject failures
 ///   here (`notify_store_libpq.h`).
@@ -76,14 +77,14 @@ const notify_store_error *notify_store_last_error(const notify_store *store);
 
 /// Whether a string is a conninfo or URI that libpq can parse, with no network access.
 ///
-/// @param message receives, where it can't, one line that says why (caller frees with `free`), else NULL.
+/// @param message receives, where it can't, the reason as one line (caller frees with `free`), else NULL.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_check_conninfo(const char *conninfo, char **message);
 
 /// Connects, replacing an earlier connection, and prepares the session (UTF-8, READ COMMITTED, custom plans, no JIT).
 ///
 /// @param conninfo URI or conninfo: all that libpq takes; PGHOST and the like fill in what it leaves out.
 /// @param application_name shown in pg_stat_activity unless the conninfo names one.
-/// On a server's refusal `sqlstate` is set: 28P01 and 28000, 3D000, 57P03 and the like tell what to do. A URI whose
+/// On a server's refusal `sqlstate` is set, for example to 28P01, 28000, 3D000 or 57P03. A URI whose
 /// user name or password holds "@" or "/" in plain is a bad argument: libpq would take a part of it for the host or
 /// database. The timeout is for all hosts together (`connect_timeout` is not used); only looking up a host's name can't
 /// be cut short.
@@ -103,14 +104,14 @@ int notify_store_backend_pid(const notify_store *store);
 
 /// Whether a pooler stands between this store and the server.
 typedef enum notify_store_pooler {
-  /// Found out at each connect: a pooler's key data names a process that is not the server's.
+  /// Detected at each connect: a pooler's key data names a process that is not the server's.
   NOTIFY_STORE_POOLER_DETECT = 0,
   NOTIFY_STORE_POOLER_ALWAYS = 1,
   NOTIFY_STORE_POOLER_NEVER = 2,
 } notify_store_pooler;
 
-/// Says what to expect of later connects (until then: detect). Behind a pooler nothing is kept in the session: reading
-/// and marking rows run in transactions that make their settings themselves, and nothing is prepared.
+/// Sets what later connects expect (at first: detect). Behind a pooler nothing is kept in the session: rows are read
+/// and marked in transactions with their own settings, and nothing is prepared.
 void notify_store_set_pooler(notify_store *store, notify_store_pooler pooler);
 
 /// Whether the connection is treated as a pooler's.
@@ -118,7 +119,7 @@ bool notify_store_is_pooled(const notify_store *store);
 
 // ------------------------------------------------------------------------------------------------------------- sources
 
-/// What a column that names a row or a user holds.
+/// The kind of a column that names a row or a user.
 typedef enum notify_store_kind {
   /// smallint, integer or bigint.
   NOTIFY_STORE_KIND_INTEGER = 0,
@@ -127,11 +128,11 @@ typedef enum notify_store_kind {
   NOTIFY_STORE_KIND_TEXT = 2,
 } notify_store_kind;
 
-/// A table whose rows are kept. Columns are plain names (quoted by the store); NULL where the table has none.
+/// A served table. Columns are plain names (quoted by the store); NULL where the table has none.
 typedef struct notify_store_source {
   /// Names the table in rows and markings; unique in a list.
   int32_t number;
-  /// Schema and table as SQL has it, with quotes where they need some.
+  /// Schema and table as SQL spells them, quoted where needed.
   const char *relation;
   const char *id;
   const char *recipient;
@@ -141,10 +142,10 @@ typedef struct notify_store_source {
   const char *sent;
   /// When the row was made, or NULL.
   const char *created;
-  /// A boolean, a timestamp, or NULL: what is set when the user has read the row.
+  /// A boolean and a timestamp, each NULL where there is none: set when the user has read the row.
   const char *read;
   const char *read_at;
-  /// An SQL expression over the row's columns, of type jsonb, or of type json where `is_json`.
+  /// An SQL expression over the columns of the row `n`, of type jsonb, or of type json where `is_json`.
   const char *payload;
   bool is_json;
   /// The column to insert a payload into, or NULL.
@@ -155,15 +156,15 @@ typedef struct notify_store_source {
   bool has_unique_id;
 } notify_store_source;
 
-/// Says which tables are read and marked from now on. Until the first call: `public.notification`. What is given is
-/// copied. Ends an unfinished stream. Where it fails, the tables stay those of before.
+/// Sets the tables that are read and marked. Until the first call, that is `public.notification`. The list is copied.
+/// Ends an unfinished stream. On failure the earlier tables stay.
 ///
 /// @param sources NULL where the count is 0: then there are no rows.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_serve(notify_store *store, const notify_store_source *sources,
                                                             size_t count);
 
-/// Reads and marks no row of a source, in all the ways in which rows are read and marked sent: what is wrong with it (a
-/// column that is gone, a right that is missing, an expression that fails) is the server's error.
+/// Reads and marks no row of a source, in all the ways in which rows are read and marked sent. A fault (a missing
+/// column, a missing right, an expression that is not valid) is the server's error.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source,
                                                             int timeout_ms);
 
@@ -181,7 +182,7 @@ typedef struct notify_store_id {
 /// LISTENs on a channel (quoted here).
 NOTIFY_STORE_CHECKED notify_store_status notify_store_listen(notify_store *store, const char *channel, int timeout_ms);
 
-/// Waits for a doorbell, a wake or the timeout, whichever comes first; returns at once if one came since the last wait.
+/// Waits for a doorbell, a wake or the timeout, whichever is first; returns at once if one came since the last wait.
 ///
 /// @param timeout_ms 0 looks without waiting, negative is a bad argument.
 /// @param events receives the set of NOTIFY_STORE_EVENT_ bits, 0 when the time passed (the status is OK then).
@@ -219,7 +220,7 @@ void notify_store_result_destroy(notify_store_result *result);
 
 /// One item of a stream. Pointers live until the next call on the store.
 typedef struct notify_store_row {
-  /// What this item is: see NOTIFY_STORE_ROW_ below.
+  /// The kind of item: a NOTIFY_STORE_ROW_ value.
   int kind;
   /// Replay: index of the request that this row answers. Else 0.
   uint32_t request;
@@ -267,7 +268,7 @@ typedef struct notify_store_row {
 NOTIFY_STORE_CHECKED notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const uint64_t *xip,
                                                             size_t xip_count, int timeout_ms);
 
-/// What one connection wants to be told again. Rows come ordered by (txid, source, id).
+/// A request for the rows that one connection missed. They come ordered by (txid, source, id).
 typedef struct notify_store_replay_request {
   /// The user as text. A source whose recipients are of a kind that can't hold it has no rows.
   const char *user;
@@ -275,7 +276,7 @@ typedef struct notify_store_replay_request {
   int64_t integer;
   bool is_integer;
   bool is_uuid;
-  /// Look only at rows with a txid from here on (xmin of `since`, oldest unsent; 0 for all).
+  /// Only rows with this txid or a higher one are looked at (xmin of `since`, oldest unsent; 0 for all).
   uint64_t lowest_txid;
   /// Rows still unsent are wanted.
   bool unsent;
@@ -315,29 +316,36 @@ bool notify_store_has_buffered(notify_store *store);
 
 // -------------------------------------------------------------------------------------------------------- writing rows
 
-/// INSERTs a row and tells its id.
+/// INSERTs a row and returns its id.
 ///
 /// @param user recipient as text; @param data JSON text or NULL; @param id receives the id as text, freed by the caller
 ///   with `free`.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_insert(notify_store *store, int32_t source, const char *user,
                                                              const char *data, int timeout_ms, char **id);
 
-/// Marks rows of one table sent in one statement and one synchronous commit, in a fixed order, leaving out rows that
-/// somebody holds locked. May be repeated at any time.
+/// Names a row to be marked: by its id, and by the transaction that wrote it, since ids may be used again after a
+/// crash.
+typedef struct notify_store_mark {
+  notify_store_id id;
+  uint64_t txid;
+} notify_store_mark;
+
+/// Marks rows of one table sent in one statement and one synchronous commit, in a fixed order, and leaves out rows that
+/// another session holds locked. May be repeated at any time.
 ///
-/// @param ids, txids `count` pairs; a row is marked only where both match, and only once.
+/// @param marks `count` rows; a row is marked only where id and txid both match, and only once.
 /// @param marked receives how many rows this call marked.
 /// @param left `count` flags: set to true for a row that matches, is still unsent and was left out (try again later).
 /// @param xid receives the id of the committed transaction where anything was marked, else 0.
 /// Which rows were left is looked up in a second statement; where only that fails, `marked` and `xid` are set all the
 /// same. A number that names no served table is a bad argument.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_sent(notify_store *store, int32_t source,
-                                                                const notify_store_id *ids, const uint64_t *txids,
-                                                                size_t count, int timeout_ms, size_t *marked,
-                                                                bool *left, uint64_t *xid);
+                                                                const notify_store_mark *marks, size_t count,
+                                                                int timeout_ms, size_t *marked, bool *left,
+                                                                uint64_t *xid);
 
-/// Notes that these users have read rows of one table; pairs that match no row are ignored, as are all where the table
-/// has no column for it.
+/// Marks rows of one table read by these users. Pairs that match no row are ignored, and all are where the table has no
+/// column for it.
 ///
 /// @param users recipients as text, each of the kind that the table's recipients have.
 /// @param updated receives how many rows changed.
