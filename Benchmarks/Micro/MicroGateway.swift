@@ -21,7 +21,7 @@ struct MicroGateway: Sendable {
     var settings = GatewaySettings(port: 0, heartbeatSeconds: 86_400, drainSeconds: 1)
     settings.limits.connectionsPerUser = 2_000
     let status = BridgeStatus()
-    status.served.current = Rows.oneTable
+    status.catalog = Rows.oneTable
     let registry = PrometheusRegistry()
     let logger = Logger(label: "micro", factory: { _ in SwiftLogNoOpLogHandler() })
     let (urls, continuation) = AsyncStream<String>.makeStream()

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// How the bridge is: told by the store and the gateway, asked by `/readyz` and by connects that can't be served yet.
+/// The bridge's condition, set by the store and the gateway, read by `/readyz` and by connects that can't be served yet.
 package final class BridgeStatus: Sendable {
-  /// A part of the bridge that isn't ready, and why.
+  /// A part of the bridge that isn't ready, and the reason.
   package struct Failing: Sendable, Equatable {
     /// `database`, `listening`, `table` or `draining`.
     package let part: String
@@ -13,18 +13,23 @@ package final class BridgeStatus: Sendable {
   private struct State {
     var database: String? = "not connected yet"
     var isListening = false
-    /// What keeps tables from being served.
+    /// The reasons why tables are not served.
     var tables: [String] = []
     var isDraining = false
     var lastContact: ContinuousClock.Instant?
   }
 
   private let state = Mutex(State())
-  /// The tables whose rows are delivered.
-  package let served = CurrentTableCatalog()
+  private let tables = Mutex(TableCatalog())
 
   /// Starts as not connected.
   package init() {}
+
+  /// The tables whose rows are delivered.
+  package var catalog: TableCatalog {
+    get { tables.withLock { $0 } }
+    set { tables.withLock { $0 = newValue } }
+  }
 
   /// The database is away.
   ///
@@ -45,7 +50,9 @@ package final class BridgeStatus: Sendable {
     }
   }
 
-  /// What keeps tables from being served: one line for each such table, no secret.
+  /// Tables are not served.
+  ///
+  /// - Parameter reasons: one line for each such table, no secret.
   package func tablesFailing(_ reasons: [String]) {
     state.withLock { $0.tables = reasons }
   }
@@ -55,14 +62,14 @@ package final class BridgeStatus: Sendable {
     state.withLock { $0.lastContact = now }
   }
 
-  /// No new connection is taken.
+  /// No new connection is accepted.
   package func draining() {
     state.withLock { $0.isDraining = true }
   }
 
-  /// What isn't ready; empty where all is.
+  /// The parts that aren't ready; empty when all are.
   ///
-  /// A database that says nothing for `Limits.silence` is away, whatever the socket looks like.
+  /// A database that has not answered for `Limits.silence` is away, whatever the socket's state.
   package func failing(at now: ContinuousClock.Instant) -> [Failing] {
     state.withLock { state in
       var failing: [Failing] = []

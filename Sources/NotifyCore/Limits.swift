@@ -15,7 +15,7 @@ package struct Limits: Sendable, Equatable {
   package static let batchRows = 2_000
   /// Payload bytes at which a batch ends (one row may be larger).
   package static let batchBytes = 1 << 20
-  /// Batches handed to the event loops and not yet routed by all of them; the store waits.
+  /// Batches delivered to the event loops and not yet routed by all of them; beyond, the store waits.
   package static let batchesInFlight = 4
   /// Rows of a replay's page for one connection; the next page follows when this one was written to the socket.
   package static let replayPageRows = 200
@@ -29,15 +29,15 @@ package struct Limits: Sendable, Equatable {
   package static let lookups = 256
   /// Revocations remembered for credentials that are being verified; beyond, those are verified again.
   package static let rememberedRevocations = 10_000
-  /// How long the database may be away before sockets are closed with 1012: revocations are deleted after an hour.
+  /// The longest absence of the database after which sockets stay open: revocations are deleted after an hour.
   package static let revocationsKept: Duration = .seconds(3_000)
   /// Rows marked sent by one statement; more wait for the next.
   package static let markRows = 2_000
-  /// How long written rows wait for others to be marked with them, unless `markEagerly` are there.
+  /// How long written rows wait for others to be marked with them, where there are fewer than `markEagerly`.
   package static let markDelay: Duration = .milliseconds(5)
   /// Rows that are marked without waiting for others.
   package static let markEagerly = 256
-  /// How long a row that somebody holds locked is left alone before its marking is tried again.
+  /// How long the marking of a row that another session holds locked waits before it is tried again.
   package static let markRetry: Duration = .milliseconds(100)
   /// How long the last marks may take when the bridge stops.
   package static let markDrain: Duration = .seconds(5)
@@ -60,25 +60,26 @@ package struct Limits: Sendable, Equatable {
   package static let unacknowledgedRows = 10_000
   /// How long a connect is held while the database is away, before it is closed with 1013.
   package static let connectHold: Duration = .seconds(10)
-  /// How long the database may say nothing before it counts as away; a fetch is made more often than that.
+  /// The longest time without an answer of the database before it counts as away; fetches are more frequent.
   package static let silence: Duration = .milliseconds(4_500)
-  /// How often the bridge fetches although no doorbell rang, and touches its replica row.
+  /// The time between safety fetches, which no doorbell asks for, and between touches of the replica row.
   package static let safetyInterval: Duration = .seconds(2)
-  /// How often it fetches while a transaction may still be open that began before the doorbell was armed.
+  /// The time between fetches while a transaction may still be open that started before the doorbell was armed.
   package static let armingInterval: Duration = .milliseconds(20)
-  /// Over which time the rate of transactions is taken that decides about the doorbell.
+  /// The time over which the rate of transactions is taken, by which the doorbell decides.
   package static let doorbellWindow: Duration = .milliseconds(100)
   /// The shortest time between two changes of the replica row; a change that is due earlier waits.
   package static let doorbellChangeInterval: Duration = .milliseconds(100)
-  /// How often in a row writers were seen waiting for NOTIFY's lock before they need not ring any more.
-  package static let doorbellCounts = 3
-  /// From so many times the rate of a busy doorbell on, in rows, the bridge collects them: it waits so many times as long
-  /// as a fetch took before the next one, within the bounds that are set. At 4,000 rows/s collecting would save 6% of a
-  /// core, and put p99 from 10 to 50 ms.
-  package static let doorbellCollects = 5.0
-  package static let doorbellPauses = 16
-  /// How soon the list of served tables is looked at again.
-  package static let listingInterval: Duration = .milliseconds(100)
+  /// Counts in a row that find writers waiting for NOTIFY's lock, after which commits stop ringing.
+  package static let lockWaitObservations = 3
+  /// At this many times the rate of a busy doorbell, counted in rows, the bridge collects rows before it fetches. At 4,000
+  /// rows/s collecting would save 6% of a core, and raise p99 from 10 to 50 ms.
+  package static let collectRowRateFactor = 5.0
+  /// While collecting, the pause before a fetch is this many times as long as the last fetch took, within the bounds that
+  /// are set.
+  package static let collectDelayFactor = 16
+  /// The shortest time between two surveys of the served tables.
+  package static let surveyInterval: Duration = .milliseconds(100)
   /// How long a peer may take to answer our close frame.
   package static let closeTimeout: Duration = .seconds(5)
   /// The largest random delay that a drained client is told to wait, in milliseconds.

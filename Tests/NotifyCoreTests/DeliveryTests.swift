@@ -6,7 +6,7 @@ import Testing
 struct DeltaReaderTests {
   func key(_ txid: UInt64, _ id: Int64 = 1) -> RowKey { RowKey(txid: txid, id: id) }
 
-  @Test("starts the next delta where the last one ended")
+  @Test("A delta starts where the last one ended")
   func advances() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 20, xip: [15]))
@@ -15,7 +15,7 @@ struct DeltaReaderTests {
     #expect(reader.previous == Snapshot(xmax: 20, xip: [15]))
   }
 
-  @Test("starts again from the same snapshot after a cut, and leaves out what was routed")
+  @Test("A delta that was cut starts again from the same snapshot, and leaves out routed rows")
   func cut() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 20, xip: [12]))
@@ -32,7 +32,7 @@ struct DeltaReaderTests {
     #expect(reader.accepts(key(11)))  // forgotten: it can't come again
   }
 
-  @Test("remembers every cut that got further than a later one")
+  @Test("Every cut that got further than a later one is remembered")
   func cuts() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 20))
@@ -45,7 +45,9 @@ struct DeltaReaderTests {
     #expect(!reader.accepts(key(12)))
   }
 
-  @Test("claims nothing above the durable transaction after a lost connection, and drops what was routed by key")
+  @Test(
+    "After a lost connection a snapshot claims nothing above the durable transaction, and routed rows are dropped by key"
+  )
   func crash() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 30))
@@ -59,7 +61,7 @@ struct DeltaReaderTests {
     #expect(reader.accepts(key(22, 7)))
   }
 
-  @Test("keeps what it dropped through two crashes in a row")
+  @Test("Rows dropped after one crash are dropped after a second in a row")
   func twoCrashes() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 30))
@@ -71,7 +73,7 @@ struct DeltaReaderTests {
     #expect(!reader.accepts(key(25)))
   }
 
-  @Test("drops what a second crash brings back although a delta was read to its end in between")
+  @Test("Rows that a second crash brings back are dropped although a delta was read whole in between")
   func crashAfterRecovery() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 30))
@@ -85,7 +87,7 @@ struct DeltaReaderTests {
     }
   }
 
-  @Test("forgets routed rows once their transactions are on disk")
+  @Test("Routed rows are forgotten once their transactions are on disk")
   func forgets() {
     var reader = DeltaReader(start: Snapshot(xmax: 10))
     reader.begin(Snapshot(xmax: 30))
@@ -102,7 +104,7 @@ struct UnsentIndexTests {
   let user = UserID(1)
   func row(_ txid: UInt64) -> PendingMark { PendingMark(key: RowKey(txid: txid, id: 1), user: user) }
 
-  @Test("bounds nothing before the scan has ended")
+  @Test("The index bounds no look-up before the scan has ended")
   func beforeScan() {
     var index = UnsentIndex(limit: 10)
     index.deltaEnded(xmin: 50)
@@ -111,7 +113,7 @@ struct UnsentIndexTests {
     #expect(index.lowest(user) == 50)
   }
 
-  @Test("points to the oldest unsent row until all are marked")
+  @Test("The index points to a user's oldest unsent row until all are marked")
   func oldest() {
     var index = UnsentIndex(limit: 10)
     index.scanEnded()
@@ -125,7 +127,7 @@ struct UnsentIndexTests {
     #expect(index.users == 0)
   }
 
-  @Test("does not count off a row that it never counted")
+  @Test("The index does not count off a row that it never counted")
   func uncounted() {
     var index = UnsentIndex(limit: 10)
     index.add(user, oldest: 20, rows: 1)
@@ -134,7 +136,7 @@ struct UnsentIndexTests {
     #expect(index.lowest(user) == 20)
   }
 
-  @Test("bounds nothing once more users have unsent rows than it may remember")
+  @Test("The index bounds no look-up once more users have unsent rows than its limit")
   func overLimit() {
     var index = UnsentIndex(limit: 1)
     index.scanEnded()
@@ -148,7 +150,7 @@ struct UnsentIndexTests {
 
 @Suite("A batch")
 struct BatchTests {
-  @Test("holds each user's rows side by side, and none of users that are not wanted")
+  @Test("A batch holds each user's rows side by side, and none of unwanted users")
   func wanted() {
     let snapshot = Snapshot(xmax: 20)
     let cases: [[Bool]?] = [
@@ -175,7 +177,7 @@ struct BatchTests {
 
 @Suite("The backoff")
 struct BackoffTests {
-  @Test("tries at once, then waits longer up to three seconds, and starts over after a success")
+  @Test("The first attempt follows at once, later ones after up to three seconds, and a success starts over")
   func steps() {
     var backoff = Backoff()
     let waits = (0..<21).map { _ in backoff.next(jitter: 0.999) }
@@ -194,7 +196,7 @@ struct BackoffTests {
 struct BridgeStatusTests {
   let start = ContinuousClock.now
 
-  @Test("names each failing part and is silent when all is well")
+  @Test("The status names each failing part, and none when all is well")
   func parts() {
     let status = BridgeStatus()
     #expect(status.failing(at: start).map(\.part) == ["database", "listening"])
@@ -207,7 +209,7 @@ struct BridgeStatusTests {
     #expect(status.failing(at: start).map(\.part) == ["draining"])
   }
 
-  @Test("takes a database that says nothing for five seconds as away")
+  @Test("A database that has not answered for five seconds is away")
   func silence() {
     let status = BridgeStatus()
     status.listening(at: start)
@@ -226,12 +228,12 @@ struct NothingMissedTests {
     _ wanted: ReplayRequest.Wanted, unsent: UnsentIndex, askedIn generation: UInt64 = 3
   ) -> ReplayPage? {
     ReplayPage.ofNothingMissed(
-      ReplayRequest(user: UserID(1), wanted: wanted, ticket: ReplayCancellation(), generation: generation),
+      ReplayRequest(user: UserID(1), wanted: wanted, cancellation: ReplayCancellation(), generation: generation),
       unsent: unsent,
       epoch: Epoch(systemIdentifier: 1, timeline: 1), generation: 3, durable: 99)
   }
 
-  @Test("gets an empty page under the newest delta that was routed where it joined")
+  @Test("A connection that has missed nothing gets an empty page under the newest delta routed when it joined")
   func empty() throws {
     var unsent = UnsentIndex(limit: 10)
     unsent.add(UserID(2), oldest: 5, rows: 1)
@@ -242,7 +244,9 @@ struct NothingMissedTests {
     #expect(Cursor.read(found.batch.cursor, epoch: found.epoch) == .cursor(joined))
   }
 
-  @Test("is known only for a user without unsent rows, after the scan, without a cursor, and since the last loss")
+  @Test(
+    "The empty page is given only to a user without unsent rows, after the scan, without a cursor, and since the last loss"
+  )
   func unknown() {
     var unsent = UnsentIndex(limit: 10)
     #expect(page(.connecting(since: nil, joined: joined), unsent: unsent) == nil)

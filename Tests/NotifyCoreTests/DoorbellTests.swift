@@ -34,7 +34,7 @@ struct DoorbellTests {
 
   // MARK: Every state and every input
 
-  @Test("takes the barrier only once the arming is committed, then fetches at once")
+  @Test("The barrier is taken once the arming is committed, and a fetch follows at once")
   func armed() {
     for var doorbell in [arming(), quiet(), busy()] {
       let first = doorbell.armed(at: at(900))
@@ -44,7 +44,8 @@ struct DoorbellTests {
     }
   }
 
-  @Test("is relied on by a fetch whose own snapshot has nothing left below the barrier, and by no other")
+  @Test(
+    "Doorbells are relied on after a fetch whose own snapshot has nothing left below the barrier, and after no other")
   func barrier() {
     var doorbell = Doorbell(DoorbellSettings(), at: start)
     _ = doorbell.armed(at: start)
@@ -58,7 +59,7 @@ struct DoorbellTests {
     #expect(newer == .wait(Limits.safetyInterval) && doorbell.state == .quiet && doorbell.isReliedOn)
   }
 
-  @Test("polls once it is disarmed, whatever state it was in")
+  @Test("A disarmed bridge polls, whatever state it was in")
   func disarmed() {
     for var doorbell in [arming(), quiet(), busy()] {
       let action = doorbell.disarmed(at: at(900))
@@ -68,7 +69,7 @@ struct DoorbellTests {
     }
   }
 
-  @Test("goes busy at many transactions a second, before the window ends, from quiet and from arming")
+  @Test("Many transactions a second make the doorbell busy before the window ends, from quiet and from arming")
   func busyRate() {
     for var doorbell in [arming(), quiet()] {
       let few = doorbell.fetched(Snapshot(xmax: 200, xip: [50]), transactions: crowd - 1, at: at(150))
@@ -80,7 +81,7 @@ struct DoorbellTests {
     }
   }
 
-  @Test("is busy at a tenth of the rate where that brings ten times as many rows, and calm below half of both")
+  @Test("A tenth of the rate is busy where it brings ten times as many rows, and half of both is calm")
   func heavy() {
     for (transactions, rows, isHeavy) in [(10, 1_000, true), (9, 5_000, false), (99, 999, false)] {
       var doorbell = quiet()
@@ -103,7 +104,7 @@ struct DoorbellTests {
     return doorbell
   }
 
-  @Test("pauses longer where many rows come and fetches take longer, within the limits that are set")
+  @Test("Pauses grow with the time of a fetch where many rows come, within the set limits")
   func pauses() {
     func pauses(_ doorbell: Doorbell) -> [Doorbell.Action] {
       [0, 250, 500, 2_500, 25_000].map { took in
@@ -121,18 +122,18 @@ struct DoorbellTests {
     #expect(pauses(collecting(rows: 50, eager)) == [5, 5, 8, 40, 50].map { .pause(.milliseconds($0)) })
   }
 
-  @Test("stays quiet below that rate")
+  @Test("A rate below the busy one leaves the doorbell quiet")
   func belowRate() {
     var doorbell = quiet()
     for turn in 1...1_000 {
       let action = doorbell.fetched(idle, transactions: 1, at: at(2 * turn))  // 500 a second
-      #expect(action == .wait(Limits.safetyInterval) || action == .countWaiting)
-      if action == .countWaiting { _ = doorbell.counted(waiting: 0, at: at(2 * turn)) }
+      #expect(action == .wait(Limits.safetyInterval) || action == .countLockWaits)
+      if action == .countLockWaits { _ = doorbell.counted(lockWaits: 0, at: at(2 * turn)) }
     }
     #expect(doorbell.state == .quiet)
   }
 
-  @Test("goes back after a calm while and no sooner; a busy window in between starts it anew")
+  @Test("The doorbell is armed again after a calm while and no sooner; a busy window starts the while anew")
   func calm() {
     var doorbell = busy()
     var armedAt: Int?
@@ -145,7 +146,7 @@ struct DoorbellTests {
     #expect(armedAt == 800)
   }
 
-  @Test("changes at most ten times a second")
+  @Test("The doorbell changes at most ten times a second")
   func changes() {
     var doorbell = Doorbell(DoorbellSettings(quietAfter: .zero), at: start)
     _ = doorbell.armed(at: start)
@@ -164,8 +165,8 @@ struct DoorbellTests {
       case .disarm:
         changes += 1
         _ = doorbell.disarmed(at: at(now))
-      case .countWaiting:
-        _ = doorbell.counted(waiting: 0, at: at(now))
+      case .countLockWaits:
+        _ = doorbell.counted(lockWaits: 0, at: at(now))
       case .wait, .pause, .takeBarrier:
         break
       }
@@ -175,16 +176,16 @@ struct DoorbellTests {
 
   // MARK: Slow commits
 
-  @Test("goes busy at a low rate where writers wait for each other, and back at half of it")
+  @Test("Writers that wait for each other make the doorbell busy at a low rate, and half of it is calm")
   func crowded() {
     var doorbell = quiet()
     var actions: [Doorbell.Action] = []
     for turn in 1...3 {
       let asked = doorbell.fetched(idle, transactions: 20, at: at(100 * turn))  // 200 a second
-      actions += [asked, doorbell.counted(waiting: 7, at: at(100 * turn))]
+      actions += [asked, doorbell.counted(lockWaits: 7, at: at(100 * turn))]
     }
     let rest = Doorbell.Action.wait(Limits.safetyInterval)
-    #expect(actions == [.countWaiting, rest, .countWaiting, rest, .countWaiting, .disarm])
+    #expect(actions == [.countLockWaits, rest, .countLockWaits, rest, .countLockWaits, .disarm])
     _ = doorbell.disarmed(at: at(300))
     for window in 1...20 {
       let same = doorbell.fetched(idle, transactions: 12, at: at(300 + 100 * window))
@@ -194,42 +195,42 @@ struct DoorbellTests {
     #expect(calm.last == .arm && !calm.dropLast().contains(.arm))
   }
 
-  @Test("takes no single sight of a waiting writer for a crowd")
+  @Test("A single waiting writer does not make the doorbell busy")
   func passing() {
     var doorbell = quiet()
     for (turn, waiting) in [1, 1, 0, 1, 1, 0, 3, 3].enumerated() {
       let now = at(100 * (turn + 1))
       let asked = doorbell.fetched(idle, transactions: 20, at: now)
-      let action = doorbell.counted(waiting: waiting, at: now)
-      #expect(asked == .countWaiting && action == .wait(Limits.safetyInterval))
+      let action = doorbell.counted(lockWaits: waiting, at: now)
+      #expect(asked == .countLockWaits && action == .wait(Limits.safetyInterval))
     }
     // Nor does it count them while next to nothing is written.
     let single = doorbell.fetched(idle, transactions: 1, at: at(2_000))
     let after = doorbell.fetched(idle, transactions: 20, at: at(2_100))
-    let action = doorbell.counted(waiting: 1, at: at(2_100))
-    #expect(single == action && after == .countWaiting)
+    let action = doorbell.counted(lockWaits: 1, at: at(2_100))
+    #expect(single == action && after == .countLockWaits)
   }
 
-  @Test("counts waiting writers the more seldom the longer that takes")
+  @Test("Waiting writers are counted less often when counting takes longer")
   func costOfCounting() {
     var doorbell = quiet()
     let asked = doorbell.fetched(idle, transactions: 20, at: at(100))
-    _ = doorbell.counted(waiting: 0, at: at(120))
-    #expect(asked == .countWaiting)
-    let asking = (2...30).filter { doorbell.fetched(idle, transactions: 20, at: at(100 * $0)) == .countWaiting }
+    _ = doorbell.counted(lockWaits: 0, at: at(120))
+    #expect(asked == .countLockWaits)
+    let asking = (2...30).filter { doorbell.fetched(idle, transactions: 20, at: at(100 * $0)) == .countLockWaits }
     #expect(asking.first == 22)  // 20 ms of 2,000
   }
 
-  @Test("ignores a count that comes in another state")
+  @Test("A count that comes in another state is ignored")
   func lateCount() {
     var doorbell = busy()
-    let action = (0..<5).map { _ in doorbell.counted(waiting: 9, at: at(900)) }.last
+    let action = (0..<5).map { _ in doorbell.counted(lockWaits: 9, at: at(900)) }.last
     #expect(action == .pause(.milliseconds(5)) && doorbell.state == .busy)
   }
 
   // MARK: Writers that never ring
 
-  @Test("polls slowly while quiet where writers prepare their transactions, and takes what it finds for no loss")
+  @Test("A quiet bridge polls slowly where writers prepare their transactions, and rows found so count as no loss")
   func twoPhase() {
     let doorbell = quiet(DoorbellSettings(twoPhaseWriters: true))
     var asked = doorbell
@@ -242,7 +243,7 @@ struct DoorbellTests {
 struct SafetyWatchTests {
   let start = ContinuousClock.now
 
-  @Test("reports what they find only when no doorbell follows within a second")
+  @Test("Rows of a safety fetch are reported only when no doorbell follows within a second")
   func safetyFinds() {
     var watch = SafetyWatch()
     func fetch(_ rows: Int, _ isSafety: Bool, at second: Int) -> Bool {

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("A snapshot")
 struct SnapshotTests {
-  @Test("reads and writes PostgreSQL's text form", arguments: ["3:3:", "10:20:10,14,15", "7:9:7,8"])
+  @Test("A snapshot reads and writes PostgreSQL's text form", arguments: ["3:3:", "10:20:10,14,15", "7:9:7,8"])
   func roundTrip(text: String) throws {
     let snapshot = try #require(Snapshot(text))
     #expect(snapshot.description == text)
@@ -16,7 +16,7 @@ struct SnapshotTests {
     #expect(Snapshot(text) == nil)
   }
 
-  @Test("sees what is below xmax and not in progress")
+  @Test("A snapshot sees transactions below xmax that are not in progress")
   func visibility() {
     let snapshot = Snapshot(xmax: 20, xip: [10, 14, 15])
     let seen = (8..<23).filter { snapshot.sees(UInt64($0)) }
@@ -24,7 +24,7 @@ struct SnapshotTests {
     #expect(snapshot.xmin == 10)
   }
 
-  @Test("claims nothing from the limit on when lowered")
+  @Test("A lowered snapshot claims nothing at or above the limit")
   func lowered() {
     let snapshot = Snapshot(xmax: 20, xip: [10, 14, 15])
     #expect(snapshot.lowered(to: 15) == Snapshot(xmax: 15, xip: [10, 14]))
@@ -35,7 +35,7 @@ struct SnapshotTests {
 
 @Suite("An epoch")
 struct EpochTests {
-  @Test("differs between clusters and between timelines, and is the same in every process")
+  @Test("An epoch differs between clusters and between timelines, and is the same in every process")
   func distinct() {
     let epochs = [
       Epoch(systemIdentifier: 7_300_000_000_000_000_001, timeline: 1),
@@ -52,13 +52,13 @@ struct EpochTests {
 struct CursorTests {
   let epoch = Epoch(systemIdentifier: 42, timeline: 1)
 
-  @Test("comes back as it was given")
+  @Test("A cursor is read as it was written")
   func roundTrip() {
     let cursor = Cursor(epoch: epoch, snapshot: Snapshot(xmax: 2_000, xip: [1_000, 1_500]), durable: 5_000)
     #expect(Cursor.read(cursor.text, epoch: epoch) == .cursor(Snapshot(xmax: 2_000, xip: [1_000, 1_500])))
   }
 
-  @Test("lowers xmax to the fifth transaction in progress, so that more is replayed and never less")
+  @Test("A cursor lowers xmax to the fifth transaction in progress, so that more is replayed and never less")
   func manyInProgress() {
     let snapshot = Snapshot(xmax: 100, xip: [10, 20, 30, 40, 50, 60])
     let cursor = Cursor(epoch: epoch, snapshot: snapshot, durable: 1_000)
@@ -68,13 +68,13 @@ struct CursorTests {
     }
   }
 
-  @Test("claims nothing above the newest durable transaction")
+  @Test("A cursor claims nothing above the newest durable transaction")
   func durable() {
     let cursor = Cursor(epoch: epoch, snapshot: Snapshot(xmax: 100), durable: 60)
     #expect(cursor.snapshot.xmax == 61)
   }
 
-  @Test("is none where empty or missing")
+  @Test("An empty or missing text is no cursor")
   func none() {
     #expect(Cursor.read(nil, epoch: epoch) == .none)
     #expect(Cursor.read("", epoch: epoch) == .none)
@@ -92,7 +92,7 @@ struct CursorTests {
     #expect(Cursor.read(given, epoch: epoch) == .foreign)
   }
 
-  @Test("is at most 128 characters that need no escaping in a URL, whatever its ids")
+  @Test("A cursor has at most 128 characters that need no escaping in a URL, whatever its ids")
   func length() {
     let top = UInt64(Int64.max)
     let cursor = Cursor(
@@ -116,21 +116,21 @@ struct UserIDTests {
     #expect(UserID(text)?.integer == number)
   }
 
-  @Test("is nil for an empty or overlong text")
+  @Test("An empty or overlong text is no user id")
   func bounds() {
     #expect(UserID("") == nil)
     #expect(UserID(String(repeating: "a", count: 128)) != nil)
     #expect(UserID(String(repeating: "a", count: 129)) == nil)
   }
 
-  @Test("is another one where its bytes differ, although the characters look the same")
+  @Test("User ids whose bytes differ are different, although the characters look the same")
   func bytes() {
     #expect(UserID("\u{212B}") != UserID("\u{C5}"))
     #expect(UserID("\u{F900}") != UserID("\u{8C48}"))
     #expect(Set([UserID("\u{F900}"), UserID("\u{8C48}")]).count == 2)
   }
 
-  @Test("is the same whether it came as a number or as text")
+  @Test("A user id is the same as a number and as text")
   func equality() {
     #expect(UserID(42) == UserID("42"))
     #expect(UserID(42).group == "user_42_notifications")

@@ -11,7 +11,7 @@ struct SourceTests {
     .init(number: 4, name: #"shop."Order""#, recipientKind: .text),
   ])
 
-  @Test("one table needs no name, of several each message has one")
+  @Test("Messages name their table where several are served, and only then")
   func names() {
     #expect(!one.isNamed && one.jsonName(of: 3) == nil)
     #expect(one.number(named: nil) == 3 && one.number(named: "public.notification") == 3)
@@ -21,14 +21,14 @@ struct SourceTests {
     #expect(TableCatalog().number(named: nil) == nil)
   }
 
-  @Test("a user's id is a number on the wire where some table has integers for recipients")
+  @Test("A user's id is a number on the wire where some table's recipients are integers")
   func numbers() {
     #expect(one.hasIntegerRecipients && !two.hasIntegerRecipients)
     #expect(JSONText.user(UserID(7), integerColumn: true) == "7")
     #expect(JSONText.user(UserID(7), integerColumn: false) == #""7""#)
   }
 
-  @Test("ids come in the order in which PostgreSQL has them")
+  @Test("Ids are ordered as PostgreSQL orders them")
   func order() {
     #expect(RowID.integer(9) < .integer(10) && RowID.integer(-1) < .integer(0))
     // As COLLATE "C": capital letters before small ones, "10" before "9".
@@ -39,7 +39,7 @@ struct SourceTests {
     #expect(keys.sorted() == keys.reversed())
   }
 
-  @Test("texts that only look the same are different ids")
+  @Test("Texts that only look the same are different ids")
   func spelling() {
     let (composed, decomposed) = (RowID.text("\u{e9}"), RowID.text("e\u{301}"))
     #expect(composed != decomposed && Set([composed, decomposed]).count == 2)
@@ -62,7 +62,7 @@ struct SourceTests {
     #expect(RowID.integer(7).fits(.integer) && !RowID.integer(7).fits(.text) && !RowID.text("7").fits(.integer))
   }
 
-  @Test("each frame of a batch names its table, where there are several")
+  @Test("Each frame of a batch names its table, where there are several")
   func frames() {
     for list in [one, two] {
       var builder = BatchBuilder(sources: list)
@@ -79,7 +79,7 @@ struct SourceTests {
     }
   }
 
-  @Test("a table that can't be served is a failing part, until it can")
+  @Test("A table that can't be served is a failing part, until it can")
   func failing() {
     let status = BridgeStatus()
     let now = ContinuousClock.now

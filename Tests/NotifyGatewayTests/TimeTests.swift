@@ -70,14 +70,14 @@ struct TimeTests {
     }
   }
 
-  @Test("A replay that doesn't come is held for ten seconds, then closed with 1013, and its ticket is void")
+  @Test("A replay that doesn't come is held for ten seconds, then closed with 1013, and its request is cancelled")
   func holdsReplay() async throws {
     let bench = Bench(credential: .any(Secret("user-1")), answers: false)
     try await bench.run { () async throws in
       let asked = try #require(await bench.replays.next())
       await bench.advance(seconds: 11)
       #expect(try await bench.written().contains("retry_ms="))
-      #expect(asked.request.ticket.isCancelled)
+      #expect(asked.request.cancellation.isCancelled)
       // A peer that doesn't answer the close frame is dropped.
       await bench.advance(seconds: 6)
       try await bench.channel.closeFuture.get()

@@ -1,4 +1,4 @@
-/// How long to wait before trying again: not at all the first time, then longer each time, with jitter, up to a cap.
+/// The waits between attempts: none after the first failure, then longer each time, with jitter, up to a cap.
 package struct Backoff: Sendable, Equatable {
   /// The longest wait.
   package static let cap: Duration = .seconds(3)

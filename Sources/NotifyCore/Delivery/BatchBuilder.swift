@@ -1,6 +1,6 @@
-/// Collects the rows of a chunk in the order of delivery and encodes them, grouped by user.
+/// Collects the rows of a batch in the order of delivery and encodes them, grouped by user.
 ///
-/// Its memory serves one chunk after the other: keep the builder.
+/// Its memory serves one batch after the other: keep the builder.
 package struct BatchBuilder: Sendable {
   private struct Row {
     let createdAt: Int64?
@@ -8,7 +8,7 @@ package struct BatchBuilder: Sendable {
     let payloadEnd: Int
   }
 
-  /// A user's part of the chunk.
+  /// A user's part of the batch.
   package struct Share: Sendable {
     /// The oldest row's transaction.
     package let oldest: UInt64
@@ -19,16 +19,16 @@ package struct BatchBuilder: Sendable {
   private var rows: [Row] = []
   /// The rows' keys, in the order of delivery.
   package private(set) var keys: [RowKey] = []
-  /// Each user of the chunk once.
+  /// Each user of the batch once.
   package private(set) var users: [UserID] = []
-  /// What each of `users` has.
+  /// The share of each of `users`.
   package private(set) var shares: [Share] = []
   private var indices: [UserID: Int] = [:]
   private var sources: TableCatalog
   /// The tables as JSON strings, where frames name them.
   private var names: [Int32: String] = [:]
   private var encoder = NotificationEncoder()
-  // Of `finish`; kept for their memory.
+  // Used by `finish` only; kept for their memory.
   private var places: [Int] = []
   private var order: [Int] = []
 
@@ -38,9 +38,9 @@ package struct BatchBuilder: Sendable {
     nameSources()
   }
 
-  /// Forgets what was added.
+  /// Drops the rows.
   ///
-  /// - Parameter sources: the served tables from now on.
+  /// - Parameter sources: the served tables.
   package mutating func restart(sources: TableCatalog) {
     forget()
     if sources == self.sources { return }
@@ -56,7 +56,7 @@ package struct BatchBuilder: Sendable {
   }
 
   private mutating func forget() {
-    // What a row of extraordinary size took is given back.
+    // The memory of a row of extraordinary size is given back.
     if payload.capacity > 2 * Limits.batchBytes { payload = [] }
     payload.removeAll(keepingCapacity: true)
     rows.removeAll(keepingCapacity: true)
@@ -66,7 +66,7 @@ package struct BatchBuilder: Sendable {
     indices.removeAll(keepingCapacity: true)
   }
 
-  /// Whether the chunk has reached `Limits.batchRows` or `Limits.batchBytes`.
+  /// Whether the batch has reached `Limits.batchRows` or `Limits.batchBytes`.
   package var isFull: Bool { rows.count >= Limits.batchRows || payload.count >= Limits.batchBytes }
   package var isEmpty: Bool { rows.isEmpty }
 
@@ -91,11 +91,12 @@ package struct BatchBuilder: Sendable {
     rows.append(Row(createdAt: createdAt, user: index, payloadEnd: payload.count))
   }
 
-  /// Encodes the chunk and starts a new one.
+  /// Encodes the batch and starts a new one.
   ///
   /// - Parameters:
-  ///   - cursor: where the delta or replay ends with this chunk; it stands in each user's last row.
-  ///   - wanted: whose rows are encoded, one for each of `users`; nil for all.
+  ///   - cursor: the end of the delta or replay, where this is its last batch; it stands in each user's last row.
+  ///   - doorbell: when the doorbell rang that led to the batch.
+  ///   - wanted: for each of `users`, whether its rows are encoded; nil for all.
   package mutating func finish(
     base: Snapshot, snapshot: Snapshot, cursor: String?, doorbell: ContinuousClock.Instant? = nil,
     wanted: [Bool]? = nil
@@ -125,9 +126,9 @@ package struct BatchBuilder: Sendable {
       bytes: bytes, frames: frames, groups: groups, base: base, snapshot: snapshot, cursor: cursor, doorbell: doorbell)
   }
 
-  /// Puts the wanted rows of each user side by side, in `order`: a counting sort, stable, so that they keep their order.
+  /// Puts the wanted rows of each user side by side, in `order`: a counting sort, which is stable and keeps their order.
   ///
-  /// - Returns: whose rows are where.
+  /// - Returns: the place of each user's rows.
   private mutating func arrange(_ wanted: [Bool]?) -> [DeliveryBatch.Group] {
     var groups: [DeliveryBatch.Group] = []
     groups.reserveCapacity(users.count)

@@ -1,27 +1,28 @@
 import DequeModule
 
-/// Knows what has been routed, and so which rows of the next delta are new.
+/// Decides which rows of a delta are new, from what has been routed.
 ///
-/// Rows visible now and not in the previous snapshot are those with `txid >= xmax` or `txid` in `xip`; `database.md` says
-/// why that set is exact, and what a cut inside a delta and a crash of the database add to it. A value without I/O.
+/// Rows visible now and not in the previous snapshot are those with `txid >= xmax` or `txid` in `xip`. That set is exact
+/// (`Documentation/database.md`, "The snapshot delta"); a delta that was cut and a crash of the database make rows come
+/// again ("Crashes and failover"). A value without I/O.
 package struct DeltaReader: Sendable, Equatable {
-  /// A delta that was cut: what it saw up to `last` was routed.
+  /// A delta that was cut: its rows up to `last` were routed.
   struct Cut: Sendable, Equatable {
     var snapshot: Snapshot
     var last: RowKey
   }
 
-  /// What has been routed as a whole.
+  /// The snapshot of the last delta that was routed whole.
   package private(set) var previous: Snapshot
   private var current: Snapshot?
   private var lastRouted: RowKey?
   private var cuts: [Cut] = []
-  /// Rows routed lately whose transactions are not known to be on disk.
+  /// Routed rows whose transactions are not known to be on disk.
   private var recent: Deque<RowKey> = []
   /// Those of them that a lost connection has put above `previous`, so that they may come again.
   private var suspects: Set<RowKey> = []
 
-  /// - Parameter start: nothing visible in it will be routed (unsent rows come by replay).
+  /// - Parameter start: rows visible in it are not routed; unsent ones come by replay.
   package init(start: Snapshot) {
     previous = start
   }
@@ -29,7 +30,7 @@ package struct DeltaReader: Sendable, Equatable {
   /// How many rows are remembered because their transactions are not known to be on disk.
   package var remembered: Int { recent.count }
 
-  /// The delta's statement has begun and sees this.
+  /// The delta's statement has begun, under this snapshot.
   package mutating func begin(_ snapshot: Snapshot) {
     current = snapshot
     lastRouted = nil

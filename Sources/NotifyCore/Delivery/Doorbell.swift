@@ -1,14 +1,15 @@
-/// Decides when to fetch, and whether commits are to ring at all.
+/// Decides when to fetch, and whether commits ring at all.
 ///
-/// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each
-/// other as long as they ring. Quiet: each commit rings, and is fetched at once. Busy: none rings, and this bridge
-/// fetches every few milliseconds; at many rows a second, the longer a fetch takes, the longer it waits before the next,
-/// so that more rows share a fetch, a write to a socket and a marking. Going back to quiet, a transaction that read
-/// `armed = false` rings nothing, so doorbells alone can be relied on only once all have ended that could have read it:
-/// when a fetch's own snapshot has `xmin >= B`, B being a transaction id taken after the arming was committed
-/// (`database.md`). Until then it is arming.
+/// A transaction that NOTIFYs holds a lock of the whole cluster while it commits, so writers queue up behind each other
+/// while they ring. Quiet: each commit rings, and is fetched at once. Busy: no commit rings, and the bridge fetches every
+/// few milliseconds. At many rows a second it pauses for longer after a longer fetch, so that more rows share a fetch, a
+/// write to a socket and a marking.
 ///
-/// A value: instants are arguments, and each input returns what is to be done next.
+/// The way back to quiet is the arming: a transaction that found the bridge disarmed rings nothing, so doorbells can be
+/// relied on only once all such transactions have ended. They have when a fetch's own snapshot has `xmin >= B`, B being a
+/// transaction id taken after the arming was committed. (`Documentation/database.md`, "The doorbell")
+///
+/// A value: instants are arguments, and each input returns the next action.
 package struct Doorbell: Sendable, Equatable {
   /// Which commits ring, and whether doorbells can be relied on.
   package enum State: Sendable, Equatable {
@@ -16,7 +17,7 @@ package struct Doorbell: Sendable, Equatable {
     case quiet
     /// No commit has to ring.
     case busy
-    /// Commits ring again, but transactions below the barrier may not; nil while it is not known yet.
+    /// Commits ring again, but transactions below the barrier may not; nil until the barrier is taken.
     case arming(barrier: UInt64?)
 
     /// Its name in metrics and logs.
@@ -29,38 +30,38 @@ package struct Doorbell: Sendable, Equatable {
     }
   }
 
-  /// What is to be done next, and which input tells that it was.
+  /// The next action, and the input that reports it done.
   package enum Action: Sendable, Equatable {
-    /// Wait for a doorbell, at most so long, and fetch; then `fetched`.
+    /// Wait for a doorbell, for this time at most, and fetch; then `fetched`.
     case wait(Duration)
-    /// Fetch after so long, whatever rings; then `fetched`.
+    /// Fetch after this time, whether a doorbell rings or not; then `fetched`.
     case pause(Duration)
     /// Commit that no commit has to ring for this bridge; then `disarmed`.
     case disarm
-    /// Commit that all have to; then `armed`.
+    /// Commit that every commit has to ring; then `armed`.
     case arm
     /// Take a transaction id, in a new transaction; then `barrierTaken`.
     case takeBarrier
     /// Count the sessions that wait for the lock that NOTIFY takes; then `counted`.
-    case countWaiting
+    case countLockWaits
   }
 
   package private(set) var state = State.arming(barrier: nil)
   private let settings: DoorbellSettings
   /// The last arming or disarming.
   private var changed: ContinuousClock.Instant
-  /// Since when transactions and their rows are counted, and how many there were.
+  /// The current window's start, and its transactions and rows so far.
   private var windowStart: ContinuousClock.Instant
   private var count = Load()
   /// The last window's, per second.
   private var rate = Load()
   /// How long to wait before the next fetch while busy.
   private var pause: Duration
-  /// Waiting writers were counted so often in a row and found, and when they may be counted again.
+  /// Counts in a row that found writers waiting, the start of the last count, and the earliest next one.
   private var crowded = 0
-  private var asked: ContinuousClock.Instant
+  private var countStart: ContinuousClock.Instant
   private var countAfter: ContinuousClock.Instant
-  /// Busy: below which rate it is calm, and since when it has been.
+  /// Busy: the rate below which it is calm, and the start of the calm.
   private var calmRate: Double
   private var calmSince: ContinuousClock.Instant?
 
@@ -69,7 +70,7 @@ package struct Doorbell: Sendable, Equatable {
     self.settings = settings
     changed = now
     windowStart = now
-    asked = now
+    countStart = now
     countAfter = now
     calmRate = settings.calmRate
     pause = settings.poll
@@ -80,19 +81,19 @@ package struct Doorbell: Sendable, Equatable {
 
   // MARK: Inputs
 
-  /// It was committed that all commits have to ring.
+  /// The arming was committed: every commit has to ring.
   package mutating func armed(at now: ContinuousClock.Instant) -> Action {
     change(to: .arming(barrier: nil), at: now)
     return .takeBarrier
   }
 
-  /// A transaction id was taken after that: B.
+  /// The barrier was taken, a transaction id after the arming.
   package mutating func barrierTaken(_ barrier: UInt64) -> Action {
     state = .arming(barrier: barrier)
     return .wait(.zero)
   }
 
-  /// It was committed that no commit has to ring.
+  /// The disarming was committed: no commit has to ring.
   package mutating func disarmed(at now: ContinuousClock.Instant) -> Action {
     change(to: .busy, at: now)
     return .pause(.zero)
@@ -101,9 +102,9 @@ package struct Doorbell: Sendable, Equatable {
   /// A fetch has ended.
   ///
   /// - Parameters:
-  ///   - transactions: how many wrote the rows that were found.
-  ///   - rows: how many were found.
-  ///   - took: the time from asking for them until they were handed over.
+  ///   - transactions: the number of transactions that wrote the rows.
+  ///   - rows: the number of rows found.
+  ///   - took: the time from the start of the fetch until its rows were delivered.
   package mutating func fetched(
     _ snapshot: Snapshot, transactions: Int, rows: Int, took: Duration, at now: ContinuousClock.Instant
   ) -> Action {
@@ -112,7 +113,7 @@ package struct Doorbell: Sendable, Equatable {
     pause = pauseAfter(took)
     if case .arming(let barrier?) = state, snapshot.xmin >= barrier { state = .quiet }
     let isFull = now - windowStart >= settings.window
-    // At many a second that is known long before the window's end.
+    // A high rate shows long before the window's end.
     guard isFull || count.transactions >= settings.busyRate * settings.window.inSeconds else { return rest }
     let (count, start) = (self.count, windowStart)
     rate = count / max(now - start, .nanoseconds(1)).inSeconds
@@ -127,31 +128,31 @@ package struct Doorbell: Sendable, Equatable {
       return rest
     }
     guard isFull, now >= countAfter else { return rest }
-    asked = now
-    return .countWaiting
+    countStart = now
+    return .countLockWaits
   }
 
-  /// So many sessions wait for the lock that NOTIFY takes.
+  /// The sessions that wait for the lock that NOTIFY takes were counted.
   ///
-  /// Where commits are slow, few of them are enough to queue up, far below any rate that would tell.
-  package mutating func counted(waiting: Int, at now: ContinuousClock.Instant) -> Action {
-    // Counting reads all locks: where there are many, it takes its time, and is to take one hundredth of all.
-    countAfter = now + (now - asked) * 100
-    crowded = waiting > 0 ? crowded + 1 : 0
-    guard state != .busy, crowded >= Limits.doorbellCounts, mayChange(at: now) else { return rest }
+  /// Where commits are slow, few of them are enough to queue up, far below any rate that would show it.
+  package mutating func counted(lockWaits: Int, at now: ContinuousClock.Instant) -> Action {
+    // Counting reads all locks, which takes long where there are many: it may take one hundredth of the time.
+    countAfter = now + (now - countStart) * 100
+    crowded = lockWaits > 0 ? crowded + 1 : 0
+    guard state != .busy, crowded >= Limits.lockWaitObservations, mayChange(at: now) else { return rest }
     calmRate = min(settings.calmRate, rate.transactions / 2)
     return .disarm
   }
 
   // MARK: Decisions
 
-  /// How long to wait after a fetch that took so long, while busy. Few rows gain little from waiting for each other.
+  /// The pause after a fetch that took this long, while busy. Few rows gain little from waiting for each other.
   private func pauseAfter(_ took: Duration) -> Duration {
-    guard rate.rows >= settings.busyRate * Limits.doorbellCollects else { return settings.poll }
-    return max(settings.poll, min(took * Limits.doorbellPauses, settings.longestPoll))
+    guard rate.rows >= settings.busyRate * Limits.collectRowRateFactor else { return settings.poll }
+    return max(settings.poll, min(took * Limits.collectDelayFactor, settings.longestPoll))
   }
 
-  /// What to do where nothing changes.
+  /// The action where nothing changes.
   private var rest: Action {
     switch state {
     case .quiet: .wait(settings.twoPhaseWriters ? Limits.armingInterval : settings.safetyInterval)
@@ -172,7 +173,7 @@ package struct Doorbell: Sendable, Equatable {
     return now - since >= settings.quietAfter && mayChange(at: now) ? .arm : rest
   }
 
-  /// Each change leaves a dead version of the replica row, which every writer's trigger walks over for a while.
+  /// Each change is a synchronous commit, and takes a lock that the changes of all bridges queue up for.
   private func mayChange(at now: ContinuousClock.Instant) -> Bool {
     now - changed >= settings.changeInterval
   }
@@ -196,7 +197,7 @@ private struct Load: Sendable, Equatable {
   var transactions = 0.0
   var rows = 0.0
 
-  /// Whether so many rows come in so many transactions that it pays to collect them, though their commits hardly queue.
+  /// Whether the rows are so many that collecting them pays, although their few commits hardly queue.
   func isHeavy(_ rate: Double) -> Bool { transactions >= rate / 10 && rows >= rate * 10 }
 
   static func / (count: Load, seconds: Double) -> Load {

@@ -1,13 +1,13 @@
-/// Notices rows for which no doorbell rang: must never happen.
+/// Notices rows for which no doorbell rang, which must never happen.
 ///
-/// A fetch that nobody asked for may find a row just before its doorbell comes. Only where none follows within a second
-/// was one lost. A value; instants are arguments.
+/// A fetch without a doorbell may find a row just before the row's doorbell comes. A doorbell was lost only where none
+/// follows within a second. A value; instants are arguments.
 package struct SafetyWatch: Sendable, Equatable {
   private var suspicion: ContinuousClock.Instant?
 
   package init() {}
 
-  /// A doorbell rang: what was found just before was only faster than it.
+  /// A doorbell rang: the rows found just before it were only faster.
   package mutating func rang() { suspicion = nil }
 
   /// A fetch has ended.

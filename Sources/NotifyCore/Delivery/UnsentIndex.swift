@@ -1,4 +1,4 @@
-/// Remembers for each user with unsent rows the oldest one's transaction, so that a look-up need not search sent rows.
+/// Keeps for each user with unsent rows the oldest one's transaction, so that a look-up need not search sent rows.
 ///
 /// The count errs on the high side only: a row counted twice keeps an entry that could go, a row never counted would be
 /// lost to look-ups. A value; its owner guards it.
@@ -10,10 +10,10 @@ package struct UnsentIndex: Sendable, Equatable {
 
   private var entries: [UserID: Entry] = [:]
   private let limit: Int
-  /// Tells one index from that which was made in its place: a scan counts only for the one that it began with.
+  /// Tells an index from its successor: a scan counts only for the index that it began with.
   package let version: Int
   private var isScanned = false
-  /// All rows of transactions below this one were counted, if they were unsent.
+  /// All unsent rows of transactions below this one were counted.
   private var floor: UInt64 = 0
   private var isOverLimit = false
 
@@ -28,13 +28,13 @@ package struct UnsentIndex: Sendable, Equatable {
   /// Whether look-ups of users without entry are bounded.
   package var isComplete: Bool { isScanned && !isOverLimit }
 
-  /// Where to look for a user's unsent rows: none has a lower txid. 0 where nothing is known.
+  /// The bound for a look-up of a user's unsent rows: none has a lower txid. 0 where nothing is known.
   package func lowest(_ user: UserID) -> UInt64 {
     guard isComplete else { return 0 }
     return entries[user]?.oldest ?? floor
   }
 
-  /// Whether none of a user's rows that were routed is unsent, for certain.
+  /// Whether it is certain that no routed row of a user is unsent.
   package func hasNone(_ user: UserID) -> Bool { isComplete && entries[user] == nil }
 
   /// Rows of a user are about to be routed.
@@ -57,9 +57,9 @@ package struct UnsentIndex: Sendable, Equatable {
     if entries.values[place].rows == 0 { entries.remove(at: place) }
   }
 
-  /// A delta was read to its end, its rows added: whatever is not among them has a txid from `xmin` on.
+  /// A delta was read to its end and its rows were added: all others have a txid of `xmin` or more.
   package mutating func deltaEnded(xmin: UInt64) { floor = xmin }
 
-  /// The scan of the table has ended, what it found was added.
+  /// The scan of the tables has ended, and the rows that it found were added.
   package mutating func scanEnded() { isScanned = true }
 }

@@ -13,7 +13,7 @@ package struct Cursor: Equatable, Sendable {
   /// Where more transactions are in progress than fit, `xmax` is lowered to the first that doesn't: a little more is
   /// replayed, never less.
   ///
-  /// - Parameter durable: the newest transaction of this bridge known to be on disk (M in `database.md`).
+  /// - Parameter durable: the newest transaction of this bridge known to be on disk (`Documentation/database.md`, "Crashes and failover").
   package init(epoch: Epoch, snapshot: Snapshot, durable: UInt64) {
     let claimed = snapshot.lowered(to: durable + 1)
     self.epoch = epoch

@@ -1,6 +1,4 @@
-import Synchronization
-
-/// The tables whose rows are delivered, as clients are told of them.
+/// The tables whose rows are delivered, as clients see them.
 package struct TableCatalog: Sendable, Equatable {
   /// One table.
   package struct Source: Sendable, Equatable {
@@ -36,21 +34,9 @@ package struct TableCatalog: Sendable, Equatable {
     return JSONText.string(source.name)
   }
 
-  /// The table that a client means: the one of this name, or the only one where it gives none.
+  /// The number of the table with this name; of the only table where a client gives no name.
   package func number(named name: String?) -> Int32? {
     guard let name else { return sources.count == 1 ? sources[0].number : nil }
     return sources.first { $0.name == name }?.number
-  }
-}
-
-/// The served tables as of now: told by the store, asked by the gateway.
-package final class CurrentTableCatalog: Sendable {
-  private let list = Mutex(TableCatalog())
-
-  package init() {}
-
-  package var current: TableCatalog {
-    get { list.withLock { $0 } }
-    set { list.withLock { $0 = newValue } }
   }
 }

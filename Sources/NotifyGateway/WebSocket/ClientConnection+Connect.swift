@@ -128,7 +128,7 @@ extension ClientConnection {
     let ticket = ReplayCancellation()
     self.ticket = ticket
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let request = ReplayRequest(user: user, wanted: wanted, ticket: ticket, generation: hub.generation)
+    let request = ReplayRequest(user: user, wanted: wanted, cancellation: ticket, generation: hub.generation)
     services.replays.replay(request) { page in
       bound.eventLoop.execute {
         if !ticket.isCancelled { bound.value.replayed(page) }
@@ -155,7 +155,7 @@ extension ClientConnection {
     var head: [UInt8] = []
     if case .with(let cursor) = opening.established {
       let message = ServerMessage.connectionEstablished(
-        user: user, isNumber: services.status.served.current.hasIntegerRecipients,
+        user: user, isNumber: services.status.catalog.hasIntegerRecipients,
         timestamp: WallClock.microseconds(), epoch: epoch, cursor: cursor)
       head += FrameEncoder.text(message.json)
       messages += 1

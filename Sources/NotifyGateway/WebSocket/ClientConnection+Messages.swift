@@ -105,7 +105,7 @@ extension ClientConnection {
 
   /// The rows that a client means; nil where it was told that their table is missing.
   private func rows(_ ids: [RowID], of source: String?) -> [RowName]? {
-    let served = services.status.served.current
+    let served = services.status.catalog
     if let number = served.number(named: source) { return ids.map { RowName(source: number, id: $0) } }
     if source == nil, served.isNamed {
       send(.error(code: "invalid_message", message: "\"source\" is missing: more than one table is served"))

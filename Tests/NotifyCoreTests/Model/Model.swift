@@ -1,7 +1,8 @@
 import NotifyCore
 import TestSupport
 
-/// A rule of `architecture.md` or `database.md` that the model can leave out, to show that the accounting notices.
+/// A rule of `Documentation/architecture.md` or `Documentation/database.md` that the model can leave out: the accounting
+/// has to notice.
 enum Rule: CaseIterable {
   case joinBeforeReplay, snapshotDivides, cursorVouches, orderByTransaction, markAfterWriting, unsentIsReplayed
   case lowerAfterCrash, dropByKeyAfterCrash, unsentIsCounted
@@ -201,7 +202,7 @@ struct Model {
   }
 
   private func request(_ wanted: ReplayRequest.Wanted, _ client: Client) -> ReplayRequest {
-    ReplayRequest(user: client.user, wanted: wanted, ticket: ReplayCancellation(), generation: generation)
+    ReplayRequest(user: client.user, wanted: wanted, cancellation: ReplayCancellation(), generation: generation)
   }
 
   /// The statement of a replay runs; its answer is on its way.

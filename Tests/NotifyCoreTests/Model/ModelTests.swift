@@ -61,7 +61,8 @@ struct ModelTests {
     return Accounting.faults(model)
   }
 
-  @Test("loses, doubles and mixes up nothing, whatever is committed, cut, killed or crashes", arguments: 0..<20)
+  @Test(
+    "The model loses, doubles and reorders no row, whatever is committed, cut, killed or crashes", arguments: 0..<20)
   func exact(block: Int) {
     for seed in UInt64(block * 25)..<UInt64(block * 25 + 25) {
       let faults = Self.faults(seed: seed)
@@ -69,7 +70,7 @@ struct ModelTests {
     }
   }
 
-  @Test("is noticed to be wrong when any rule is left out", arguments: Rule.allCases)
+  @Test("The accounting fails when any rule is left out", arguments: Rule.allCases)
   func mutants(rule: Rule) {
     let caught = (UInt64(0)..<200).contains { !Self.faults(seed: $0, without: rule).isEmpty }
     #expect(caught, "leaving out \(rule) was not noticed")

@@ -29,7 +29,7 @@ struct RunningGateway: Sendable {
     settings.drainSeconds = 1
     let confirmations = TestConfirmations()
     let status = BridgeStatus()
-    status.served.current = TableCatalog([
+    status.catalog = TableCatalog([
       .init(number: 1, name: "public.notification", recipientKind: .integer)
     ])
     let registry = PrometheusRegistry()

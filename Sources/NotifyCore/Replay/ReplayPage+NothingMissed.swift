@@ -1,15 +1,15 @@
 extension ReplayPage {
-  /// The page of a connection that has missed nothing, where that is known without asking the database: most browsers
-  /// come without a cursor, and have no unsent row.
+  /// The page of a connection that has missed nothing, where that is known without a query: most browsers come without a
+  /// cursor, and have no unsent row.
   ///
-  /// Every row that `joined` sees was counted in `unsent` before it was routed, and counted off only once it was marked. What
-  /// it doesn't see comes by a delta that is routed after the connection joined its group. So the page has no rows, and
-  /// `joined` is its snapshot.
+  /// Every row that `joined` sees was counted in `unsent` before it was routed, and is counted off only after its marking.
+  /// A row that it doesn't see comes by a delta that is routed after the connection joined its group. So the page has no
+  /// rows, and `joined` is its snapshot.
   ///
   /// - Parameters:
-  ///   - generation: the number of lost connections to the database by now.
+  ///   - generation: the number of the current generation.
   ///   - durable: the newest transaction known to be on disk.
-  /// - Returns: nil where there may be something to read.
+  /// - Returns: nil where the database has to be read.
   package static func ofNothingMissed(
     _ request: ReplayRequest, unsent: UnsentIndex, epoch: Epoch, generation: UInt64, durable: UInt64
   ) -> ReplayPage? {

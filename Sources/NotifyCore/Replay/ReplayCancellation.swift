@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Lets whoever asked for a replay say that the answer is no longer wanted.
+/// Cancels a replay's request, from any thread.
 package final class ReplayCancellation: Sendable {
   private let cancelled = Atomic<Bool>(false)
 

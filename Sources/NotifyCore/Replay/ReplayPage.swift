@@ -1,0 +1,50 @@
+/// A page of a replay, its rows in order of delivery.
+package struct ReplayPage: Sendable {
+  /// The place of a replay's next page.
+  package struct Position: Sendable, Equatable {
+    /// The first page's snapshot, as PostgreSQL gave it.
+    package let snapshot: Snapshot
+    /// The last row read.
+    package let last: RowKey
+    /// Wanted are rows not visible in it, and unsent ones where `unsent`, as on the first page.
+    package let since: Snapshot?
+    package let unsent: Bool
+
+    package init(snapshot: Snapshot, last: RowKey, since: Snapshot?, unsent: Bool) {
+      self.snapshot = snapshot
+      self.last = last
+      self.since = since
+      self.unsent = unsent
+    }
+
+    /// The connection to the database was lost: `since` claims nothing above the newest durable transaction.
+    package func lowered(durable: UInt64) -> Position {
+      Position(snapshot: snapshot, last: last, since: since?.lowered(to: durable + 1), unsent: unsent)
+    }
+  }
+
+  /// Frames of one group, that of the user; no groups where there is no row. `snapshot` is that of the first page.
+  /// `cursor` vouches for the whole replay; it is set on the last page and written in its last row.
+  package let batch: DeliveryBatch
+  /// Rows after `since` were left out: the client refetches. Only on the first page.
+  package let truncated: Bool
+  /// Where the next page begins; nil on the last page.
+  package let next: Position?
+  /// The epoch of the database that answered.
+  package let epoch: Epoch
+  /// The number of the generation in which the page was read.
+  package let generation: UInt64
+  /// The newest transaction known to be on disk when the page was read.
+  package let durable: UInt64
+
+  package init(
+    batch: DeliveryBatch, truncated: Bool, next: Position?, epoch: Epoch, generation: UInt64, durable: UInt64
+  ) {
+    self.batch = batch
+    self.truncated = truncated
+    self.next = next
+    self.epoch = epoch
+    self.generation = generation
+    self.durable = durable
+  }
+}
