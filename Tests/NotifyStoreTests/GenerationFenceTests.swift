@@ -3,18 +3,18 @@ import Testing
 
 @testable import NotifyStore
 
-@Suite("The history in which ids are valid")
-struct LineageTests {
-  @Test("lowers a request that has waited while the connection was lost by what was on disk at the first loss")
+@Suite("The fence between generations")
+struct GenerationFenceTests {
+  @Test("A request that has waited through losses of the connection is lowered to what was on disk at the first one")
   func waiting() {
     let fence = GenerationFence()
     let epoch = Epoch(systemIdentifier: 1, timeline: 1)
     for (generation, lost) in [(0, 0), (1, 50), (2, 70)] as [(UInt64, UInt64)] {
-      fence.begin(GenerationFence.Generation(epoch: epoch, generation: generation, durable: 0), lost: lost)
+      fence.begin(GenerationFence.Generation(epoch: epoch, number: generation, durable: 0), lost: lost)
     }
     func current(_ wanted: ReplayRequest.Wanted, from generation: UInt64) -> ReplayRequest {
-      fence.current(
-        ReplayRequest(user: UserID(1), wanted: wanted, ticket: ReplayCancellation(), generation: generation))
+      fence.adapted(
+        ReplayRequest(user: UserID(1), wanted: wanted, cancellation: ReplayCancellation(), generation: generation))
     }
     let joined = Snapshot(xmax: 100)
     #expect(current(.after(joined), from: 2).wanted == .after(joined))

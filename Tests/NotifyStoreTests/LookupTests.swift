@@ -8,14 +8,14 @@ import Testing
 @Suite("Look-ups of credentials", .timeLimit(.minutes(2)))
 struct LookupTests {
   let cluster: TestCluster
-  let context: StoreContext
+  let store: Store
   let url: Secret
   let sink = RecordingSink()
 
   init() throws {
     cluster = try TestCluster()
     url = try cluster.database("looked_up")
-    context = StoreContext(
+    store = Store(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance),
       logger: .silent)
@@ -23,8 +23,8 @@ struct LookupTests {
 
   /// Runs the reader, and the listener that confirms its connection, around a test.
   func run(_ body: (LookupReader, PGConnection) async throws -> Void) async throws {
-    let listener = try DeltaFetcher(context, sink: sink)
-    let reader = try LookupReader(context)
+    let listener = try DeltaFetcher(store, sink: sink)
+    let reader = try LookupReader(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try connection.query(
       """
@@ -58,7 +58,7 @@ struct LookupTests {
 
   struct NotFound: Error {}
 
-  @Test("answer each kind of question")
+  @Test("Each kind of question is answered")
   func kinds() async throws {
     try await run { reader, connection in
       let session = try await record(reader, .session(key: Secret(#"key"\"#)))
@@ -79,7 +79,7 @@ struct LookupTests {
     }
   }
 
-  @Test("see what was committed before they were asked, and say so by their snapshot")
+  @Test("An answer holds all that was committed before the question, and its snapshot shows that")
   func fresh() async throws {
     try await run { reader, connection in
       #expect(try await record(reader, .account(UserID(1))).isActive)
@@ -91,7 +91,7 @@ struct LookupTests {
     }
   }
 
-  @Test("of one kind go on when the table of another is missing")
+  @Test("Questions of one kind are answered while the table of another kind is missing")
   func oneMissing() async throws {
     try await run { reader, connection in
       _ = try await record(reader, .account(UserID(1)))
@@ -114,7 +114,7 @@ struct LookupTests {
     Int(try connection.query("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] ?? "") ?? 0
   }
 
-  @Test("are unavailable while the database is away, and come back with it")
+  @Test("Look-ups are unavailable while the database is away, and come back with it")
   func away() async throws {
     try await run { reader, connection in
       _ = try await record(reader, .account(UserID(1)))
@@ -130,7 +130,7 @@ struct LookupTests {
     }
   }
 
-  @Test("after the end are unavailable")
+  @Test("Look-ups are unavailable once the reader has ended")
   func over() async throws {
     var kept: LookupReader?
     try await run { reader, _ in

@@ -51,7 +51,7 @@ struct PlanTests {
     return (snapshot, rows)
   }
 
-  @Test("a delta reads the index on txid for the new rows and nothing else")
+  @Test("A delta reads the index on txid for the new rows and nothing else")
   func newRows() throws {
     let start = try delta(since: Snapshot(xmax: 1_000_000)).snapshot
     try connection.query("INSERT INTO notification (user_id, data) SELECT i, '1' FROM generate_series(1, 5) AS i")
@@ -63,7 +63,7 @@ struct PlanTests {
     #expect(after.indexEntries - before.indexEntries <= 5 + Self.planning)
   }
 
-  @Test("a delta does not read the rows of a transaction that is still in progress")
+  @Test("A delta does not read the rows of a transaction that is still in progress")
   func inProgress() throws {
     let writer = try PGConnection.connect(url: url, applicationName: "writer", timeout: .seconds(10))
     try writer.query("BEGIN")
@@ -81,7 +81,7 @@ struct PlanTests {
     #expect(try delta(since: during.snapshot).rows == 20_000)
   }
 
-  @Test("a marking looks each row up by its key, also those that are left")
+  @Test("A marking looks each row up by its key, also the rows that are left")
   func marking() throws {
     let rows = 500
     let texts = try connection.query(
@@ -90,10 +90,11 @@ struct PlanTests {
     let keys = texts.compactMap { row in
       row[0].flatMap { UInt64($0) }.flatMap { txid in row[1].flatMap { Int64($0) }.map { RowKey(txid: txid, id: $0) } }
     }
+    let marks = keys.map { PendingMark(key: $0, user: UserID(1)) }
     let holder = try PGConnection.connect(url: url, applicationName: "holder", timeout: .seconds(10))
     try holder.query("BEGIN; SELECT FROM notification WHERE id = \(keys[0].id) FOR UPDATE")
     let before = try reads()
-    let marking = try connection.markSent(keys, in: 1, timeout: .seconds(30))
+    let marking = try connection.markSent(marks, in: 1, timeout: .seconds(30))
     let after = try reads()
     #expect(marking.marked == rows - 1 && marking.left == [0])
     #expect(after.sequential == before.sequential)

@@ -25,23 +25,24 @@ struct RevocationOrderTests {
     func epochChanged(to epoch: Epoch, generation: UInt64) {}
   }
 
-  @Test("hands over those that it saw before its rows, though the listener is behind")
+  @Test("A replay passes on the revocations that it saw before its rows, although the delta fetcher is behind")
   func order() async throws {
     let cluster = try TestCluster()
     let url = try cluster.database("order_of_revocations")
-    let context = StoreContext(
+    let store = Store(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance),
       logger: .silent)
     let sink = HeldSink()
-    let listener = try DeltaFetcher(context, sink: sink)
-    let replays = try ReplayReader(context)
+    let listener = try DeltaFetcher(store, sink: sink)
+    let replays = try ReplayReader(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     let page = { (user: Int64) in
       await withCheckedContinuation { continuation in
-        replays.replay(ReplayRequest(user: UserID(user), wanted: .connecting(since: nil), ticket: ReplayCancellation()))
-        {
-          // What had been handed over when the page was.
+        replays.replay(
+          ReplayRequest(user: UserID(user), wanted: .connecting(since: nil), cancellation: ReplayCancellation())
+        ) {
+          // Revocations passed on before the page.
           continuation.resume(returning: (page: $0, revoked: sink.revoked.withLock { $0 }))
         }
       }

@@ -8,7 +8,7 @@ import Testing
 @Suite("Served tables", .timeLimit(.minutes(2)))
 struct SourceTests {
   let cluster: TestCluster
-  let context: StoreContext
+  let store: Store
   let connection: PGConnection
   let sink = RecordingSink()
 
@@ -16,7 +16,7 @@ struct SourceTests {
     cluster = try TestCluster()
     let url = try cluster.database("served")
     connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
-    context = StoreContext(
+    store = Store(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
   }
@@ -40,8 +40,8 @@ struct SourceTests {
   }
 
   func run(_ body: (ReplayReader, Marker) async throws -> Void) async throws {
-    let listener = try DeltaFetcher(context, sink: sink)
-    let (marker, replays, housekeeper) = (try Marker(context), try ReplayReader(context), try Maintenance(context))
+    let listener = try DeltaFetcher(store, sink: sink)
+    let (marker, replays, housekeeper) = (try Marker(store), try ReplayReader(store), try Maintenance(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
       group.addTask { try await marker.run() }
@@ -54,7 +54,7 @@ struct SourceTests {
 
   func page(_ replays: ReplayReader, _ user: UserID) async -> ReplayPage {
     await withCheckedContinuation { continuation in
-      replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayCancellation())) {
+      replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), cancellation: ReplayCancellation())) {
         continuation.resume(returning: $0)
       }
     }
@@ -62,7 +62,7 @@ struct SourceTests {
 
   func text(_ batch: DeliveryBatch) -> String { String(decoding: batch.bytes, as: UTF8.self) }
 
-  @Test("rows of several tables come in one delta, each marked in its own")
+  @Test("Rows of several tables come in one delta, and each is marked in its own table")
   func several() async throws {
     try addTable()
     try await run { replays, marker in
@@ -93,7 +93,7 @@ struct SourceTests {
     }
   }
 
-  @Test("a table that is added while the bridge runs is served at once, with what it holds")
+  @Test("A table that is attached while the bridge runs is served at once, with the rows that it holds")
   func added() async throws {
     try await run { replays, _ in
       let user = try #require(UserID("someone"))
@@ -104,45 +104,45 @@ struct SourceTests {
       for await news in sink.news {
         if case .epoch = news { break }
       }
-      #expect(context.status.served.current.sources.map(\.name) == ["public.notification", #"public."Order ""x""""#])
+      #expect(store.status.catalog.sources.map(\.name) == ["public.notification", #"public."Order ""x""""#])
       #expect(await page(replays, user).batch.frames.count == 1)
     }
   }
 
-  @Test("a table whose column is renamed is named as failing, and the others are served on")
+  @Test("A table whose column is renamed is reported as failing, and the others are still served")
   func renamed() async throws {
     try addTable()
     try await run { replays, _ in
       _ = await page(replays, UserID(1))
-      #expect(context.status.failing(at: .now).isEmpty)
+      #expect(store.status.failing(at: .now).isEmpty)
       try connection.query(#"ALTER TABLE public."Order ""x""" RENAME "to" TO recipient"#)
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
-      while context.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
+      while store.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
         _ = await page(replays, UserID(1))
       }
-      let reason = context.status.failing(at: .now).first { $0.part == "table" }?.reason
+      let reason = store.status.failing(at: .now).first { $0.part == "table" }?.reason
       #expect(reason == #"public."Order ""x""": column "to" is missing: it was renamed or dropped"#)
       #expect(await page(replays, UserID(1)).batch.frames.count == 1)
       try connection.query(#"ALTER TABLE public."Order ""x""" RENAME recipient TO "to""#)
       try connection.query("SELECT pg_notify('notify_bridge', '')")
-      while !context.status.failing(at: .now).isEmpty { _ = await page(replays, UserID(1)) }
+      while !store.status.failing(at: .now).isEmpty { _ = await page(replays, UserID(1)) }
     }
   }
 
-  @Test("an expression that fails keeps only its own table from being served")
+  @Test("A payload expression that is not valid keeps only its own table from being served")
   func broken() async throws {
     try addTable()
     try connection.query("UPDATE notify_bridge.source SET payload = 'nothing_like(title)' WHERE number = 2")
     try await run { replays, _ in
       _ = await page(replays, UserID(1))
-      let failing = context.status.failing(at: .now)
+      let failing = store.status.failing(at: .now)
       #expect(failing.map(\.part) == ["table"] && failing[0].reason.contains("nothing_like"))
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
       #expect(await sink.rows(1).count == 1)
     }
   }
 
-  @Test("a row whose payload can't be made keeps only its own table from being served, until it is mended")
+  @Test("A row whose payload fails keeps only its own table from being served, until the row is fixed")
   func poisoned() async throws {
     try addTable()
     try connection.query("UPDATE notify_bridge.source SET payload = 'to_jsonb(title::integer)' WHERE number = 2")
@@ -151,19 +151,19 @@ struct SourceTests {
       try connection.query(
         #"INSERT INTO public."Order ""x""" ("to", title) VALUES ('1', 'a secret'), ('1', '7')"#)
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
-      while context.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
+      while store.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
         _ = await page(replays, UserID(1))
       }
-      let reasons = context.status.failing(at: .now).map(\.reason).joined()
+      let reasons = store.status.failing(at: .now).map(\.reason).joined()
       #expect(reasons.contains("SQLSTATE 22P02") && !reasons.contains("secret"))
       #expect(await page(replays, UserID(1)).batch.frames.count == 1)
       try connection.query(#"UPDATE public."Order ""x""" SET title = '8' WHERE title = 'a secret'"#)
       while await page(replays, UserID(1)).batch.frames.count != 3 {}
-      #expect(context.status.failing(at: .now).isEmpty)
+      #expect(store.status.failing(at: .now).isEmpty)
     }
   }
 
-  @Test("revocations come before the rows of their delta")
+  @Test("Revocations come before the rows of their delta")
   func revocations() async throws {
     try await run { replays, _ in
       _ = await page(replays, UserID(1))

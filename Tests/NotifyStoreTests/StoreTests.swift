@@ -41,24 +41,24 @@ final class RecordingSink: DeliverySink {
 @Suite("The store's services", .timeLimit(.minutes(2)))
 struct StoreTests {
   let cluster: TestCluster
-  let context: StoreContext
+  let store: Store
   let url: Secret
   let sink = RecordingSink()
 
   init() throws {
     cluster = try TestCluster()
     url = try cluster.database("served")
-    context = StoreContext(
+    store = Store(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
   }
 
   /// Runs the services around a test.
   func run(_ body: (ReplayReader, Marker, PGConnection) async throws -> Void) async throws {
-    let listener = try DeltaFetcher(context, sink: sink)
-    let marker = try Marker(context)
-    let replays = try ReplayReader(context)
-    let housekeeper = try Maintenance(context)
+    let listener = try DeltaFetcher(store, sink: sink)
+    let marker = try Marker(store)
+    let replays = try ReplayReader(store)
+    let housekeeper = try Maintenance(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
@@ -74,13 +74,13 @@ struct StoreTests {
     _ replays: ReplayReader, _ user: Int64, _ wanted: ReplayRequest.Wanted = .connecting(since: nil)
   ) async -> ReplayPage {
     await withCheckedContinuation { continuation in
-      replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayCancellation())) {
+      replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, cancellation: ReplayCancellation())) {
         continuation.resume(returning: $0)
       }
     }
   }
 
-  @Test("deliver what is committed after they listen, mark it, and replay what is unsent")
+  @Test("Rows committed after LISTEN are delivered and marked, and replayed while they are unsent")
   func path() async throws {
     try await run { replays, marker, connection in
       _ = await page(replays, 1)  // listening by now
@@ -103,13 +103,13 @@ struct StoreTests {
     }
   }
 
-  @Test("replay what is unsent though another row of its delta was reported twice, as by two event loops")
+  @Test("An unsent row is replayed although another row of its delta was reported twice, as by two event loops")
   func reportedTwice() async throws {
     try await run { replays, marker, connection in
       _ = await page(replays, 1)  // listening by now
       try connection.query("INSERT INTO notification (user_id) VALUES (1), (1), (2), (2)")
       let rows = await sink.rows(4)
-      while context.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
+      while store.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
       // Each is marked before the next report; the last one tells that the second was taken.
       for (row, user) in [(rows[0], 1), (rows[0], 1), (rows[2], 2)] as [(RowKey, Int64)] {
         marker.written([PendingMark(key: row, user: UserID(user))])
@@ -124,19 +124,19 @@ struct StoreTests {
     }
   }
 
-  @Test("answer without the database where a connection has missed nothing, and only there")
+  @Test("A replay is answered without the database where the connection has missed nothing, and only there")
   func nothingMissed() async throws {
     try await run { replays, _, connection in
       _ = await page(replays, 1)  // listening by now
       _ = try connection.insert(user: "2", data: "1")
       _ = await sink.rows(1)
-      while context.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
-      let joined = try #require(context.handedOver.withLock { $0 })
+      while store.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
+      let joined = try #require(store.progress.lastDelivered)
       func answeredAtOnce(_ user: Int64) async -> (Bool, ReplayPage) {
         let asking = Atomic(true)
         let (answers, continuation) = AsyncStream.makeStream(of: (Bool, ReplayPage).self)
         let wanted = ReplayRequest.Wanted.connecting(since: nil, joined: joined)
-        replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, ticket: ReplayCancellation())) {
+        replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, cancellation: ReplayCancellation())) {
           continuation.yield((asking.load(ordering: .sequentiallyConsistent), $0))
         }
         asking.store(false, ordering: .sequentiallyConsistent)
@@ -149,7 +149,7 @@ struct StoreTests {
     }
   }
 
-  @Test("replay in pages under the first page's snapshot, with the cursor on the last")
+  @Test("A replay's pages are read under the first page's snapshot, and the last one has the cursor")
   func pages() async throws {
     try await run { replays, _, connection in
       try connection.query(
@@ -168,12 +168,12 @@ struct StoreTests {
     }
   }
 
-  @Test("skip a user that the column can't hold, and take a cursor from elsewhere as foreign")
+  @Test("A user that the column can't hold has no rows, and a cursor of another history is foreign")
   func odd() async throws {
     try await run { replays, _, _ in
       let user = try #require(UserID("no-number"))
       let page = await withCheckedContinuation { continuation in
-        replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), ticket: ReplayCancellation())) {
+        replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), cancellation: ReplayCancellation())) {
           continuation.resume(returning: $0)
         }
       }
@@ -184,7 +184,7 @@ struct StoreTests {
     }
   }
 
-  @Test("say that a cursor is too old once the retention has deleted rows after it")
+  @Test("A cursor is too old once the retention has deleted rows after it")
   func tooOld() async throws {
     try await run { replays, _, connection in
       let recent = try #require(await page(replays, 1).batch.cursor)
@@ -199,7 +199,7 @@ struct StoreTests {
     }
   }
 
-  @Test("connect again when their sessions are killed, and lose nothing that was committed meanwhile")
+  @Test("Killed sessions connect again, and no row committed meanwhile is lost")
   func killed() async throws {
     try await run { replays, _, connection in
       _ = await page(replays, 1)
@@ -211,36 +211,36 @@ struct StoreTests {
     }
   }
 
-  @Test("have clients come back when revocations may have been deleted while the database was away")
+  @Test("Clients have to connect again when revocations may have been deleted while the database was away")
   func awayForLong() async throws {
     var settings = StoreSettings(url: url, version: "test", retentionDays: 0)
     settings.revocationsKept = .zero
-    let late = StoreContext(
-      settings: settings, limits: Limits(), status: BridgeStatus(), metrics: context.metrics, logger: context.logger)
+    let late = Store(
+      settings: settings, limits: Limits(), status: BridgeStatus(), metrics: store.metrics, logger: store.logger)
     let listener = try DeltaFetcher(late, sink: sink)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
-      let moment = try #require(await late.fence.confirm())
+      let generation = try #require(await late.fence.waitUntilCurrent())
       try cluster.connect().query(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
       for await news in sink.news {
         if case .reconnected = news { Issue.record("sockets stayed open") }
         guard case .epoch(let epoch) = news else { continue }
-        #expect(epoch == moment.epoch)
+        #expect(epoch == generation.epoch)
         break
       }
       group.cancelAll()
     }
   }
 
-  @Test("end with an error that waiting can't mend, and hold up nobody who waits for the listener")
+  @Test("The fetcher ends with an error that is not retriable, and holds up no connection that waits for it")
   func missingSchema() async throws {
-    let empty = StoreContext(
+    let empty = Store(
       settings: StoreSettings(url: cluster.url, version: "test", retentionDays: 0), limits: Limits(),
-      status: BridgeStatus(), metrics: context.metrics, logger: context.logger)
+      status: BridgeStatus(), metrics: store.metrics, logger: store.logger)
     let listener = try DeltaFetcher(empty, sink: sink)
     let error = await #expect(throws: StoreError.self) { try await listener.run() }
     #expect(error?.code == .schema)
-    #expect(await empty.fence.confirm() == nil)
+    #expect(await empty.fence.waitUntilCurrent() == nil)
   }
 }

@@ -1,13 +1,12 @@
-import Foundation
 import NotifyCore
 import NotifyStore
 
 /// A connection on which tables are attached and detached.
 struct AttachSession {
-  /// The longest total wait for locks that others hold.
-  private static let patience: Duration = .seconds(600)
-  /// The longest pause between two tries, in seconds; each try waits one second for the lock.
-  private static let longestPause = 4.0
+  /// How long a statement waits for other sessions' locks, all in all.
+  private static let lockPatience: Duration = .seconds(600)
+  /// How long it waits for another program that attaches the table, which may build indexes.
+  private static let claimPatience: Duration = .seconds(86_400)
 
   let connection: PGConnection
   let url: Secret
@@ -51,25 +50,17 @@ struct AttachSession {
     }
   }
 
-  /// Repeats a statement while a lock blocks it. Each try waits for one second only, so that others queue behind it no
-  /// longer.
+  /// Runs a statement, and again while other sessions' locks are in its way.
   func insist(_ sql: String, _ parameters: [String?] = [], on table: TableName) throws -> [[String?]] {
-    let deadline = ContinuousClock.now + Self.patience
-    var pause = 0.25
-    var isReported = false
-    while true {
-      let error: StoreError
-      do {
-        return try connection.query(sql, parameters, timeout: .seconds(3_600))
-      } catch let failure {
-        error = failure
+    do {
+      return try connection.retryLocked(
+        sql, parameters, timeout: .seconds(3_600), patience: Self.lockPatience
+      ) { error in
+        let holder = (try? holder(of: table)) ?? ""
+        FileOutput.printError("waiting: \(error.message)\(holder). Trying again.")
       }
-      let isLocked = ["55P03", "40P01"].contains(error.sqlstate) && connection.isConnected
-      guard isLocked, ContinuousClock.now < deadline else { throw Self.explained(error) }
-      if !isReported { FileOutput.printError("waiting: \(error.message)\(try holder(of: table)). Trying again.") }
-      isReported = true
-      Thread.sleep(forTimeInterval: pause)
-      pause = min(pause * 2, Self.longestPause)
+    } catch {
+      throw Self.explained(error)
     }
   }
 
@@ -81,21 +72,22 @@ struct AttachSession {
       status: error.sqlstate == "42P08" ? .usage : .failed)
   }
 
-  /// Locks the table for this session, so that two programs don't build the same indexes.
+  /// Claims the table for this session, so that two programs don't build the same indexes.
   func claim(_ table: TableName) throws {
     guard !connection.isPooled else { return }
-    var isReported = false
+    var retry = LockRetry(patience: Self.claimPatience, from: .now)
     while true {
       let rows = try connection.query(
         "SELECT pg_try_advisory_lock(hashtextextended('notify_bridge.attach', $1::int8))", [table.number])
       if rows.first?.first == "t" { return }
-      if !isReported { FileOutput.printError("waiting: another program attaches or detaches \(table.name)") }
-      isReported = true
-      Thread.sleep(forTimeInterval: 0.5)
+      let waiting = "another program attaches or detaches \(table.name)"
+      guard let pause = retry.next(at: .now) else { throw Failure(waiting) }
+      if retry.attempts == 1 { FileOutput.printError("waiting: \(waiting)") }
+      LockRetry.sleep(pause)
     }
   }
 
-  /// The process that has used the table for longest, as far as this role may know.
+  /// Names the session that has used the table for longest, as far as this role may know.
   private func holder(of table: TableName) throws -> String {
     let rows = try connection.query(
       """

@@ -2,9 +2,8 @@ import NotifyStore
 
 /// The triggers on Django's tables that end access at once, for `attach --logins` and `detach`.
 enum DjangoTriggers {
-  /// The number of tries on a locked table. Each try waits for three seconds only, so that others queue behind it no
-  /// longer.
-  private static let tries = 10
+  /// How long to wait for other sessions' locks on Django's tables, all in all.
+  private static let lockPatience: Duration = .seconds(30)
 
   /// Makes a logout, a deleted token, a changed password and a deactivated user close their sockets.
   ///
@@ -29,13 +28,7 @@ enum DjangoTriggers {
   private static func perform(
     _ connection: PGConnection, _ statement: String, _ parameters: [String?]
   ) throws(StoreError) -> [String] {
-    for _ in 1..<tries {
-      do {
-        return try connection.query(statement, parameters, timeout: .seconds(60)).compactMap { $0[0] }
-      } catch  where error.sqlstate == "55P03" {
-        continue
-      }
-    }
-    return try connection.query(statement, parameters, timeout: .seconds(60)).compactMap { $0[0] }
+    try connection.retryLocked(statement, parameters, timeout: .seconds(60), patience: lockPatience)
+      .compactMap { $0[0] }
   }
 }

@@ -8,17 +8,17 @@ struct SourceChecks {
 
   /// Checks all of them.
   func run(_ report: inout CheckReport) throws {
-    let listing = try TableMapping.read(connection)
-    if listing.isEmpty {
+    let survey = try TableSurvey(connection)
+    if survey.isEmpty {
       return report.fail(
         "tables", "no table is served: public.notification existed before `migrate` and isn't ours",
         "Attach it, or another one: notify-bridge attach public.notification")
     }
-    for problem in listing.problems {
+    for problem in survey.problems {
       report.fail("tables", "not served: \(problem)", "Fix it or attach it again; detach forgets it")
     }
-    if listing.problems.isEmpty {
-      report.ok("tables", "served: \(listing.served.map(\.relation).joined(separator: ", "))")
+    if survey.problems.isEmpty {
+      report.ok("tables", "served: \(survey.served.map(\.relation).joined(separator: ", "))")
     }
     try checkTriggers(&report)
     try checkRowSecurity(&report)

@@ -43,7 +43,7 @@ struct SendCommand: ParsableCommand {
   }
 
   private func insert(_ payload: String, _ connection: PGConnection) throws -> String {
-    let served = try TableMapping.read(connection).served
+    let served = try TableSurvey(connection).served
     let source = try source(among: served, connection)
     guard let user = UserID(user), user.fits(source.recipientKind) else {
       throw Failure(

@@ -36,13 +36,13 @@ struct Bridge {
     let registry = PrometheusRegistry()
     let metrics = BridgeMetrics(factory: registry)
     let status = BridgeStatus()
-    let context = StoreContext(
+    let store = Store(
       settings: storeSettings, limits: gatewaySettings.limits, status: status, metrics: metrics, logger: logger)
-    let marker = try Marker(context)
-    let replays = try ReplayReader(context)
-    let lookups = try LookupReader(context, userTable: settings.djangoUserTable)
+    let marker = try Marker(store)
+    let replays = try ReplayReader(store)
+    let lookups = try LookupReader(store, userTable: settings.djangoUserTable)
     let authenticator = try await ReloadingAuthenticator(settings, lookup: lookups, logger: logger)
-    let housekeeper = try Maintenance(context)
+    let maintenance = try Maintenance(store)
     let latch = Latch()
     let gateway = Gateway(
       settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, lookup: lookups,
@@ -51,7 +51,7 @@ struct Bridge {
         onListening($0)
         latch.open()
       })
-    let listener = try DeltaFetcher(context, sink: gateway.sink)
+    let fetcher = try DeltaFetcher(store, sink: gateway.sink)
     let onFailure = exitAfterFailure()
     let reloader = Reloader(
       running: settings, read: readSettings, output: output, authenticator: authenticator, gateway: gateway,
@@ -60,8 +60,8 @@ struct Bridge {
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
-          .init(service: AfterListening(service: listener, latch: latch, onFailure: onFailure)),
-          .init(service: AfterListening(service: housekeeper, latch: latch, onFailure: onFailure)),
+          .init(service: AfterListening(service: fetcher, latch: latch, onFailure: onFailure)),
+          .init(service: AfterListening(service: maintenance, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: marker, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: replays, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: lookups, latch: latch, onFailure: onFailure)),

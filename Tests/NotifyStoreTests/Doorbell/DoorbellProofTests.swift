@@ -62,7 +62,7 @@ struct DoorbellProofTests {
   }
 
   @Test(
-    "every row comes once, and each that is first seen while quiet was rung for",
+    "Every row comes once, and a doorbell rang for each that was first seen while quiet",
     arguments: [(2, false), (3, true)])
   func exact(replicas: Int, isTwoPhase: Bool) async throws {
     let proof = try proof(replicas: replicas, writers: 6, isTwoPhase: isTwoPhase)
@@ -74,7 +74,7 @@ struct DoorbellProofTests {
     }
   }
 
-  @Test("that is noticed to be wrong when any rule is left out", arguments: Rule.allCases)
+  @Test("The proof fails when any rule is left out", arguments: Rule.allCases)
   func mutants(rule: Rule) async throws {
     // Few writers: what ends after a lost transaction, and began after it, would hide it.
     let proof = try proof(replicas: 2, writers: 2, isTwoPhase: false, without: rule)

@@ -26,11 +26,11 @@ final class Replica: DeliverySink {
   private let listener = Mutex<DeltaFetcher?>(nil)
 
   init(_ url: Secret, name: String, doorbell: DoorbellSettings) throws {
-    let context = StoreContext(
+    let store = Store(
       settings: StoreSettings(
         url: url, applicationName: name, version: "test", retentionDays: 0, doorbell: doorbell),
       limits: Limits(), status: BridgeStatus(), metrics: BridgeMetrics(factory: metrics), logger: .silent)
-    let listener = try DeltaFetcher(context, sink: self)
+    let listener = try DeltaFetcher(store, sink: self)
     self.listener.withLock { $0 = listener }
   }
 

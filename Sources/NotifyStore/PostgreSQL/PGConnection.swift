@@ -2,13 +2,13 @@ internal import CNotifyStore
 internal import Foundation
 package import NotifyCore
 
-/// One connection to PostgreSQL, used by one thread at a time; each call blocks that thread until its timeout at most.
+/// One connection to PostgreSQL, used by one thread at a time. Each call blocks that thread, at most until its timeout.
 ///
-/// Commands use it on the main thread, the bridge's actors on the thread that each has of its own.
+/// Commands use it on the main thread, each service of the store on its own thread.
 package final class PGConnection {
   /// Owns the C handle.
   final class Handle: Sendable {
-    // The C module says which calls may come from which thread; only `wake` is used from another one.
+    // Of the C module's calls only `wake` may come from another thread, and only that one does.
     nonisolated(unsafe) let pointer: OpaquePointer
 
     init() throws(StoreError) {
@@ -33,7 +33,7 @@ package final class PGConnection {
   /// How long each `next` of the stream that was started last may take, in milliseconds.
   var streamTimeout: Int32 = 0
 
-  /// Makes a connection that is not connected yet.
+  /// Makes a connection that is not connected.
   ///
   /// - Parameter pooler: what stands between this program and the server.
   package init(pooler: Pooler = .detected) throws(StoreError) {
@@ -41,16 +41,7 @@ package final class PGConnection {
     notify_store_set_pooler(handle.pointer, pooler.c)
   }
 
-  /// Says which tables are read and marked from now on; without it, `public.notification`.
-  package func serve(_ sources: [TableMapping]) throws(StoreError) {
-    var strings = CStrings()
-    defer { strings.free() }
-    var list: [notify_store_source] = []
-    for source in sources { list.append(strings.source(source)) }
-    try check(notify_store_serve(pointer, list, list.count))
-  }
-
-  /// Connects a new connection.
+  /// Makes a connection and connects it.
   package static func connect(
     url: Secret, applicationName: String, timeout: Duration
   ) throws(StoreError) -> PGConnection {
@@ -59,7 +50,7 @@ package final class PGConnection {
     return connection
   }
 
-  /// Why a connection string can't be parsed, without any network access; nil where it can. Quotes no secret.
+  /// Explains why a connection string can't be parsed; nil where it can. Needs no network and quotes no secret.
   package static func check(_ url: Secret) -> String? {
     var message: UnsafeMutablePointer<CChar>?
     let status = notify_store_check_conninfo(url.exposed, &message)
@@ -83,12 +74,12 @@ package final class PGConnection {
   package var serverVersion: Int { Int(notify_store_server_version(pointer)) }
   /// The process id in the connection's key data; differs from `pg_backend_pid()` behind a pooler.
   package var backendPID: Int { Int(notify_store_backend_pid(pointer)) }
-  /// Whether a pooler stands in between: then each statement stands for itself.
+  /// Whether a pooler stands in between: then no statement can rely on the session of the one before.
   package var isPooled: Bool { notify_store_is_pooled(pointer) }
   /// Wakes `wait` from any thread.
   package var waker: Waker { Waker(handle: handle) }
 
-  /// Runs one statement (without parameters: or several) and returns its rows, as text; nil is SQL NULL.
+  /// Runs one statement, or several where there are no parameters, and returns the last one's rows as text; nil is NULL.
   @discardableResult
   package func query(
     _ sql: String, _ parameters: [String?] = [], timeout: Duration = .seconds(5)
@@ -113,14 +104,14 @@ package final class PGConnection {
     try check(notify_store_listen(pointer, channel, timeout.milliseconds))
   }
 
-  /// What ended a wait.
+  /// The end of a wait.
   package struct Event: Sendable, Equatable {
-    /// Notifications that came; 0 where none did.
+    /// Notifications received.
     package let doorbells: Int
     package let isWoken: Bool
   }
 
-  /// Waits for a doorbell or a wake, at most so long.
+  /// Waits for a doorbell or a wake, until the timeout at most.
   ///
   /// - Throws: `connectionLost`.
   package func wait(_ timeout: Duration) throws(StoreError) -> Event {
@@ -130,56 +121,7 @@ package final class PGConnection {
     return Event(doorbells: Int(doorbells), isWoken: events & NOTIFY_STORE_EVENT_WAKE != 0)
   }
 
-  /// INSERTs a row.
-  ///
-  /// - Parameters:
-  ///   - source: the table's number; 1 is `public.notification` where `serve` was not called.
-  ///   - data: JSON text, or nil for SQL NULL.
-  /// - Returns: the row's id, as text.
-  package func insert(
-    into source: Int32 = 1, user: String, data: String?, timeout: Duration = .seconds(5)
-  ) throws(StoreError) -> String {
-    var id: UnsafeMutablePointer<CChar>?
-    defer { free(id) }
-    try check(notify_store_insert(pointer, source, user, data, timeout.milliseconds, &id))
-    return id.map { String(cString: $0) } ?? ""
-  }
-
-  /// Deletes sent rows older than `days` (0: none) from our own table, and from attached ones what is past a retention
-  /// of their own, at most `batch` altogether; with `dryRun` counts all that are due instead.
-  package func purge(days: Int, batch: Int, dryRun: Bool, timeout: Duration) throws(StoreError) -> Int64 {
-    var rows: Int64 = 0
-    try check(notify_store_purge(pointer, Int32(days), Int32(batch), dryRun, timeout.milliseconds, &rows))
-    return rows
-  }
-
   func check(_ status: notify_store_status) throws(StoreError) {
     guard status == NOTIFY_STORE_OK else { throw StoreError(status, notify_store_last_error(pointer)) }
-  }
-}
-
-/// What stands between this program and the server.
-package enum Pooler: Sendable, Equatable {
-  /// Found out at each connect.
-  case detected
-  /// A pooler that gives each transaction another session.
-  case always
-  case never
-
-  fileprivate var c: notify_store_pooler {
-    switch self {
-    case .detected: NOTIFY_STORE_POOLER_DETECT
-    case .always: NOTIFY_STORE_POOLER_ALWAYS
-    case .never: NOTIFY_STORE_POOLER_NEVER
-    }
-  }
-}
-
-extension Duration {
-  /// Whole milliseconds, rounded up, for the C module: never negative, never more than a day.
-  var milliseconds: Int32 {
-    let (seconds, attoseconds) = components
-    let milliseconds = seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-    return Int32(clamping: min(max(milliseconds, 0), 86_400_000))
   }
 }

@@ -1,6 +1,6 @@
 internal import NotifyCore
 
-/// How one request for a replay is put to the database, and its page made from the answer.
+/// Decides what one request for a replay reads, and makes its page of the answer. A value without I/O.
 struct ReplayPlan {
   let request: ReplayRequest
   let query: PGConnection.ReplayQuery
@@ -9,12 +9,12 @@ struct ReplayPlan {
   private let since: Snapshot?
   private let wantsUnsent: Bool
   private let isForeign: Bool
-  /// The client gave a cursor, so it is told when rows after it are left out.
+  /// The client gave a cursor: its page says when rows after that are left out.
   private let promisesAll: Bool
 
   /// - Parameters:
-  ///   - request: one that takes all lost connections into account.
-  ///   - lowest: where the user's unsent rows begin.
+  ///   - request: adapted to all losses of the connection.
+  ///   - lowest: no unsent row of the user has a lower txid.
   ///   - purged: the newest transaction of which the retention has deleted a row.
   init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64) {
     self.request = request
@@ -38,7 +38,7 @@ struct ReplayPlan {
       case .cursor(let snapshot):
         since = snapshot
         from = min(from, snapshot.xmin)
-        // Some of what came after it is gone.
+        // Some rows after it are deleted.
         isForeign = !snapshot.sees(purged)
       }
     case .after(let snapshot):
@@ -62,22 +62,23 @@ struct ReplayPlan {
       page: firstSnapshot, after: after)
   }
 
-  /// The page that the rows make.
+  /// Makes the page of the rows.
   ///
   /// - Parameters:
   ///   - snapshot: the statement's.
   ///   - isTruncated: rows after `since` were left out as too many.
   ///   - hasMore: the page is not the last one.
-  ///   - moment: the present when the statement began.
+  ///   - generation: the current one when the statement began.
   func page(
-    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool, moment: GenerationFence.Generation
+    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool,
+    in generation: GenerationFence.Generation
   ) -> ReplayPage {
     let replaySnapshot = firstSnapshot ?? snapshot
     let next = hasMore ? rows.keys.last : nil
-    // A cursor from the future was made by a history that this database has lost: it says nothing here.
+    // A cursor from the future was made in a history that this database has lost: it is not valid here.
     let isFromFuture = firstSnapshot == nil && (since.map { $0.xmax > snapshot.xmax } ?? false)
     let cursor =
-      next == nil ? Cursor(epoch: moment.epoch, snapshot: replaySnapshot, durable: moment.durable).text : nil
+      next == nil ? Cursor(epoch: generation.epoch, snapshot: replaySnapshot, durable: generation.durable).text : nil
     return ReplayPage(
       batch: rows.finish(base: replaySnapshot, snapshot: replaySnapshot, cursor: cursor),
       truncated: promisesAll && (isTruncated || isForeign || isFromFuture),
@@ -85,6 +86,6 @@ struct ReplayPlan {
         ReplayPage.Position(
           snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent)
       },
-      epoch: moment.epoch, generation: moment.generation, durable: moment.durable)
+      epoch: generation.epoch, generation: generation.number, durable: generation.durable)
   }
 }

@@ -2,7 +2,7 @@ internal import CNotifyStore
 internal import Foundation
 internal import NotifyCore
 
-/// Reading and marking rows.
+/// Streams of rows: deltas, replays and the scan for unsent rows.
 extension PGConnection {
   /// One item of a stream; its bytes live until the next call on the connection.
   enum Item {
@@ -10,15 +10,15 @@ extension PGConnection {
     case snapshot(Snapshot)
     /// The answer to a replay's request begins.
     case request(index: Int, isTruncated: Bool, hasMore: Bool)
-    /// A row; `user` is nil for SQL NULL or an id that is none, `data` empty for SQL NULL.
+    /// A row; `user` is nil for SQL NULL and for an id that is not valid, `data` is empty for SQL NULL.
     case row(request: Int, key: RowKey, user: UserID?, createdAt: Int64?, data: UnsafeRawBufferPointer)
     /// A user has unsent rows.
     case unsent(user: UserID?, oldest: UInt64, rows: Int)
-    /// Access has ended: before the rows of a delta. Nil where the row says nothing that this program knows.
+    /// Access has ended; comes before the rows of a delta. Nil for a kind of revocation that this program doesn't know.
     case revocation(Revocation?)
   }
 
-  /// Starts to read what is visible now and was not in `previous`; read it with `next`.
+  /// Starts a stream of the rows that are visible now and were not in `previous`; read it with `next`.
   ///
   /// - Parameter timeout: of the start, and of each `next`.
   func delta(since previous: Snapshot, timeout: Duration) throws(StoreError) {
@@ -29,7 +29,7 @@ extension PGConnection {
     try check(status)
   }
 
-  /// Starts to read each user with unsent rows; read them with `next`.
+  /// Starts a stream of the users with unsent rows; read it with `next`.
   ///
   /// - Parameter timeout: of the start, and of each `next`.
   func scanUnsent(timeout: Duration) throws(StoreError) {
@@ -76,7 +76,7 @@ extension PGConnection {
     start.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: length), as: UTF8.self) }
   }
 
-  /// What to read for one user.
+  /// One user's part of a replay; see `notify_store_replay_request`.
   struct ReplayQuery {
     var user: UserID
     var lowest: UInt64
@@ -87,7 +87,7 @@ extension PGConnection {
     var after: RowKey?
   }
 
-  /// Starts to read one page for each query, all under one snapshot; read them with `next`.
+  /// Starts a stream of one page for each query, all under one snapshot; read it with `next`.
   ///
   /// - Parameter timeout: of the start, and of each `next`.
   func replay(_ queries: [ReplayQuery], timeout: Duration) throws(StoreError) {
@@ -110,53 +110,5 @@ extension PGConnection {
     try check(
       notify_store_replay(
         pointer, requests, requests.count, UInt32(Limits.replayPageRows), Limits.replayPageBytes, streamTimeout))
-  }
-
-  /// What a marking did.
-  struct Marking {
-    /// How many rows were marked.
-    let marked: Int
-    /// Indices of rows that are still unsent because somebody holds them locked.
-    let left: [Int]
-    /// The committed transaction, where anything was marked: it is on disk.
-    let transaction: UInt64?
-  }
-
-  /// Marks rows of one table sent, in one statement and one synchronous commit.
-  func markSent(_ keys: [RowKey], in source: Int32, timeout: Duration) throws(StoreError) -> Marking {
-    var strings = CStrings()
-    defer { strings.free() }
-    var ids: [notify_store_id] = []
-    ids.reserveCapacity(keys.count)
-    for key in keys { ids.append(strings.id(key.row.id)) }
-    var marked = 0
-    var transaction: UInt64 = 0
-    var left = Array(repeating: false, count: keys.count)
-    try check(
-      notify_store_mark_sent(
-        pointer, source, ids, keys.map(\.txid), keys.count, timeout.milliseconds, &marked, &left, &transaction))
-    return Marking(
-      marked: marked, left: left.indices.filter { left[$0] }, transaction: transaction == 0 ? nil : transaction)
-  }
-
-  /// Notes that users have read rows of one table.
-  ///
-  /// - Parameter receipts: users that the table's recipient column can hold.
-  /// - Returns: how many rows changed.
-  func markRead(
-    _ receipts: [(user: UserID, id: RowID)], in source: Int32, timeout: Duration
-  ) throws(StoreError) -> Int {
-    var strings = CStrings()
-    defer { strings.free() }
-    var ids: [notify_store_id] = []
-    var users: [UnsafePointer<CChar>?] = []
-    for receipt in receipts {
-      ids.append(strings.id(receipt.id))
-      users.append(strings.copy(receipt.user.text))
-    }
-    var updated = 0
-    try check(
-      notify_store_mark_read(pointer, source, ids, users, receipts.count, timeout.milliseconds, &updated))
-    return updated
   }
 }

@@ -3,25 +3,27 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Runs an actor on a thread of its own, so that its blocking calls to the database block nobody else.
-final class DedicatedThread: SerialExecutor {
+/// Runs an actor on its own thread, so that its blocking calls to the database block no other work.
+package final class DedicatedThread: SerialExecutor {
   private let queue = Queue()
 
   /// - Parameter name: shown by debuggers and `top -H`; at most 15 characters.
   init(name: String) {
     let queue = self.queue
-    let thread = Thread { queue.drain() }
-    thread.name = name
-    thread.start()
+    Thread.detachNewThread {
+      // Set by the thread itself: on Linux a name that is set before has no effect.
+      Thread.current.name = name
+      queue.drain()
+    }
   }
 
   deinit { queue.enqueue(nil) }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     queue.enqueue((UnownedJob(job), asUnownedSerialExecutor()))
   }
 
-  /// The thread's jobs; nil ends it. Apart from the executor, so that the thread doesn't keep the executor alive.
+  /// The thread's jobs; nil ends it. Separate from the executor, so that the thread doesn't keep the executor alive.
   private final class Queue: Sendable {
     private let jobs = Mutex(Deque<(job: UnownedJob, executor: UnownedSerialExecutor)?>())
     private let available = DispatchSemaphore(value: 0)

@@ -1,12 +1,12 @@
 internal import CNotifyStore
 
-/// What went wrong with the database.
+/// A failure of the database.
 package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConvertible {
   /// What kind of failure it is; adding one breaks nobody.
   package struct Code: Hashable, Sendable, CustomStringConvertible {
     package let description: String
 
-    /// The time given passed first.
+    /// Timed out.
     package static let timeout = Code(description: "timeout")
     /// The caller's argument is wrong, or the connection string can't be parsed.
     package static let badArgument = Code(description: "bad argument")
@@ -17,11 +17,11 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
     package static let connectionLost = Code(description: "connection lost")
     /// The server answered a statement with an error.
     package static let server = Code(description: "server error")
-    /// The server's answer has not the expected shape.
+    /// The server's answer does not have the expected shape.
     package static let badAnswer = Code(description: "unexpected answer")
     /// The server is a standby: LISTEN and marking need a primary.
     package static let standby = Code(description: "standby")
-    /// A pooler stands where a session of our own is needed.
+    /// A pooler stands where a session is needed.
     package static let pooler = Code(description: "pooler")
     /// The bridge's schema is missing, older or newer than this program needs.
     package static let schema = Code(description: "schema")
@@ -32,7 +32,7 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
   package let sqlstate: String
   /// One line for a person; no secret.
   package let message: String
-  /// What to do about it, or empty.
+  /// How to fix it, or empty.
   package let hint: String
   /// Whether the same call can succeed later without anybody changing anything.
   package let isRetriable: Bool
@@ -45,7 +45,7 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
     self.isRetriable = isRetriable
   }
 
-  /// Reads what the C module knows of its last failure.
+  /// Copies the C module's last failure.
   init(_ status: notify_store_status, _ error: UnsafePointer<notify_store_error>?) {
     let error = error?.pointee
     let sqlstate = error.map {
@@ -75,15 +75,21 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
     sqlstate.isEmpty ? message : "\(message) (SQLSTATE \(sqlstate))"
   }
 
-  /// Whether a value of a row is what the server could not use (SQLSTATE class 22): its message may quote the value.
+  /// Whether the server could not use a value of some row (SQLSTATE class 22). Its message may quote that value.
   var concernsValue: Bool { code == .server && sqlstate.hasPrefix("22") }
+
+  /// Whether the statement gave up waiting for a lock: it can be tried again, see `LockRetry`.
+  package var isLockConflict: Bool { code == .server && Self.lockConflicts.contains(sqlstate) }
+
+  /// Lock not available, deadlock detected.
+  private static let lockConflicts: Set<String> = ["55P03", "40P01"]
 
   /// As `description`, for errors of statements that read rows: quotes nothing of a row.
   var loggable: String {
     concernsValue ? "the payload of some row can't be made (SQLSTATE \(sqlstate))" : description
   }
 
-  /// Everything that is known.
+  /// The full text, with the kind of failure and the hint.
   package var debugDescription: String {
     "\(code): \(description)\(hint.isEmpty ? "" : " Hint: \(hint)")\(isRetriable ? " [retriable]" : "")"
   }

@@ -1,14 +1,14 @@
 package import NotifyCore
 
-/// Whether notifications reach a connection that waits, which many poolers prevent without a word.
+/// Tries whether notifications reach a waiting connection. Many poolers drop them without an error.
 package enum ListenProbe {
   private static let statement: Duration = .milliseconds(1_500)
 
-  /// Listens on a channel of its own and notifies from another connection.
+  /// Listens on a random channel and notifies it from another connection.
   ///
-  /// From elsewhere: a pooler may hand a connection its own notification while it runs a statement.
+  /// A second connection is needed: a pooler may pass on a connection's own notification while it runs a statement.
   ///
-  /// - Parameter url: where the listener is connected to.
+  /// - Parameter url: the listener's server.
   /// - Returns: whether the notification arrived.
   package static func hears(_ listener: PGConnection, at url: Secret) throws(StoreError) -> Bool {
     let channel = "notify_bridge_check_\(UInt32.random(in: 0...UInt32.max))"

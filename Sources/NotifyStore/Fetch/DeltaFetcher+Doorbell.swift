@@ -1,0 +1,95 @@
+internal import Logging
+internal import Metrics
+internal import NotifyCore
+
+/// Performs the doorbell's decisions.
+extension DeltaFetcher {
+  /// The decisions of one session.
+  private struct Decisions {
+    var doorbell: Doorbell
+    var safety = SafetyWatch()
+    var upkeep: SessionUpkeep
+  }
+
+  /// Fetches until the session is lost or the fetcher is stopped.
+  func fetch(_ session: ListeningSession) async throws {
+    var decisions = Decisions(
+      doorbell: Doorbell(settings.doorbell, at: .now), upkeep: SessionUpkeep(at: .now))
+    var action = decisions.doorbell.armed(at: .now)
+    show(decisions.doorbell.state)
+    while !signal.isStopped {
+      let state = decisions.doorbell.state
+      action = try await perform(action, session, &decisions)
+      if decisions.doorbell.state.name != state.name { show(decisions.doorbell.state) }
+      if decisions.upkeep.isHeartbeatDue(at: .now) {
+        fence.recordDurable(try session.heartbeat(), number: history.number)
+      }
+      if decisions.upkeep.isSurveyDue(at: .now), try surveyTables(), let epoch = history.epoch {
+        try adopt(epoch, session)
+      }
+    }
+  }
+
+  private func show(_ state: Doorbell.State) {
+    metrics.doorbell(state.name)
+    logger.debug("doorbell", metadata: [LogKey.state: "\(state.name)"])
+  }
+
+  private func perform(
+    _ action: Doorbell.Action, _ session: ListeningSession, _ decisions: inout Decisions
+  ) async throws -> Doorbell.Action {
+    switch action {
+    case .wait(let patience):
+      let event = try database.connection.wait(patience)
+      if event.doorbells > 0 {
+        decisions.safety.rang()
+        metrics.doorbells.increment(by: event.doorbells)
+        return try await fetchDelta(&decisions, doorbell: .now)
+      }
+      return try await fetchDelta(&decisions, isSafety: decisions.doorbell.isReliedOn && !event.isWoken)
+    case .pause(let duration):
+      metrics.doorbells.increment(by: try session.pause(duration))
+      return try await fetchDelta(&decisions)
+    case .disarm:
+      decisions.safety = SafetyWatch()
+      try session.arm(false)
+      metrics.doorbellChanges.increment()
+      return decisions.doorbell.disarmed(at: .now)
+    case .arm:
+      try session.arm(true)
+      metrics.doorbellChanges.increment()
+      return decisions.doorbell.armed(at: .now)
+    case .takeBarrier:
+      return decisions.doorbell.barrierTaken(try session.barrier())
+    case .countLockWaits:
+      return decisions.doorbell.counted(lockWaits: try session.lockWaits(), at: .now)
+    }
+  }
+
+  private func fetchDelta(
+    _ decisions: inout Decisions, doorbell: ContinuousClock.Instant? = nil, isSafety: Bool = false
+  ) async throws -> Doorbell.Action {
+    let began = ContinuousClock.now
+    fence.statementBegins()
+    guard let generation = fence.current else {
+      throw StoreError(.badAnswer, message: "fetching before a generation has begun")
+    }
+    let fetched = try await delivery.fetch(database.connection, in: generation, doorbell: doorbell)
+    let now = ContinuousClock.now
+    fence.statementAnswered()
+    // Attaching and detaching ring too.
+    if doorbell != nil, fetched.rows == 0 { decisions.upkeep.tablesMayHaveChanged() }
+    if decisions.safety.fetched(rows: fetched.rows, isSafety: isSafety, at: now) {
+      metrics.safetyFinds.increment()
+      logger.error("a safety fetch found rows for which no doorbell rang")
+    }
+    status.listening(at: now)
+    if !history.hasFetched {
+      logger.info("listening to the database", metadata: [LogKey.epoch: "\(history.epoch?.text ?? "")"])
+    }
+    history.fetched(at: now)
+    database.succeeded()
+    return decisions.doorbell.fetched(
+      fetched.snapshot, transactions: fetched.transactions, rows: fetched.rows, took: now - began, at: now)
+  }
+}

@@ -1,0 +1,127 @@
+internal import Logging
+internal import Metrics
+package import NotifyCore
+
+/// Keeps the listening connection: waits for the doorbell, fetches each delta and has it delivered.
+///
+/// LISTEN comes first, and deltas are fetched on the same session. The fetcher waits for a database that is away, and
+/// recognises another history behind the same address.
+package actor DeltaFetcher: DatabaseService {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  package nonisolated let thread = DedicatedThread(name: "nb-listen")
+  package nonisolated let signal: StopSignal
+  let database: RetryingConnection
+  let settings: StoreSettings
+  let fence: GenerationFence
+  let status: BridgeStatus
+  let metrics: BridgeMetrics
+  let logger: Logger
+  let delivery: DeltaDelivery
+  private let sink: any DeliverySink
+  private let unsent: UnsentRows
+  private let purgeHorizon: PurgeHorizon
+  private var tables: TableWatch
+  var history = FollowedHistory()
+  private var session: ListeningSession?
+
+  /// - Parameter sink: takes rows and events of the database.
+  package init(_ store: Store, sink: any DeliverySink) throws {
+    database = try RetryingConnection(.listen, of: store)
+    signal = database.signal
+    settings = store.settings
+    fence = store.fence
+    status = store.status
+    metrics = store.metrics
+    logger = store.logger
+    unsent = store.unsent
+    purgeHorizon = store.purgeHorizon
+    tables = TableWatch(store.tables, status: store.status, logger: store.logger)
+    delivery = DeltaDelivery(to: sink, of: store)
+    self.sink = sink
+    store.progress.sink = sink
+    fence.setWaker(database.connection.waker)
+  }
+
+  /// Serves one session after the other.
+  ///
+  /// - Throws: before the first delta was fetched, a `StoreError` that is not retriable: a wrong password, a missing
+  ///   database, a missing or newer schema.
+  package func work() async throws {
+    defer { fence.end() }
+    while !signal.isStopped {
+      do {
+        try await serveSession()
+      } catch let error as StoreError {
+        lost()
+        if !error.isRetriable, !history.hasFetched { throw error }
+        status.databaseLost(error.loggable)
+        database.failed(error)
+      }
+    }
+    session?.end()
+  }
+
+  /// One session, from connecting to its loss.
+  private func serveSession() async throws {
+    let url = settings.listenURL ?? settings.url
+    let connection = database.connection
+    try database.connect(url)
+    let lost = fence.current?.durable ?? 0
+    let epoch = try ListeningSession.epoch(connection)
+    try Migrator(connection).verify()
+    let hasNewTables = try surveyTables()
+    let session = try ListeningSession(connection, at: url, settings)
+    self.session = session
+    if !hasNewTables, history.isContinued(by: epoch, at: .now, revocationsKept: settings.revocationsKept) {
+      try resume(epoch, session, lost: lost)
+    } else {
+      try adopt(epoch, session)
+    }
+    try await fetch(session)
+  }
+
+  private func lost() {
+    delivery.connectionLost(durable: fence.current?.durable ?? 0)
+    session = nil
+    fence.connectionLost()
+  }
+
+  /// The connection is back in the same history.
+  ///
+  /// - Parameter durable: the newest transaction known to be on disk when it was lost.
+  private func resume(_ epoch: Epoch, _ session: ListeningSession, lost durable: UInt64) throws(StoreError) {
+    let number = history.resume()
+    metrics.reconnects.increment()
+    sink.reconnected(generation: number, durable: durable)
+    let generation = GenerationFence.Generation(epoch: epoch, number: number, durable: try session.heartbeat())
+    fence.begin(generation, lost: durable)
+  }
+
+  /// Begins to follow a history, or to serve other tables: unsent rows come by replay.
+  func adopt(_ epoch: Epoch, _ session: ListeningSession) throws(StoreError) {
+    let repaired = try session.repairTransactionIDs()
+    if repaired != "0" {
+      logger.warning(
+        "rows of a restored dump had transaction ids from the future", metadata: [LogKey.rows: "\(repaired)"])
+    }
+    let durable = try session.heartbeat()
+    let start = try session.snapshot()
+    unsent.forget()
+    purgeHorizon.newest = 0
+    delivery.restart(at: start)
+    if let known = history.epoch, known != epoch {
+      logger.warning("database identity changed (failover or restore)", metadata: [LogKey.epoch: "\(epoch)"])
+    }
+    if history.adopt(epoch) { sink.epochChanged(to: epoch, generation: history.number) }
+    fence.begin(GenerationFence.Generation(epoch: epoch, number: history.number, durable: durable))
+  }
+
+  /// Surveys the served tables, and serves them.
+  ///
+  /// - Returns: whether there are new ones.
+  func surveyTables() throws(StoreError) -> Bool {
+    let hasNew = try tables.survey(database.connection, needsOne: !history.hasFetched)
+    try database.serve()
+    return hasNew
+  }
+}

@@ -1,0 +1,88 @@
+internal import Logging
+internal import Metrics
+internal import NotifyCore
+
+/// The work beside the way of a row: scans for users with unsent rows, and deletes old rows.
+package actor Maintenance: DatabaseService {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  package nonisolated let thread = DedicatedThread(name: "nb-house")
+  package nonisolated let signal: StopSignal
+  private let database: RetryingConnection
+  private let unsent: UnsentRows
+  private let purgeHorizon: PurgeHorizon
+  private let retentionDays: Int
+  private let logger: Logger
+  /// The version of the index of unsent rows that was filled last.
+  private var scanned: Int?
+  private var lastPurge: ContinuousClock.Instant?
+
+  package init(_ store: Store) throws {
+    database = try RetryingConnection(.housekeeping, of: store)
+    signal = database.signal
+    unsent = store.unsent
+    purgeHorizon = store.purgeHorizon
+    retentionDays = store.settings.retentionDays
+    logger = store.logger
+  }
+
+  package func work() async {
+    while !signal.isStopped {
+      do {
+        _ = try await database.connectWhenCurrent()
+        try database.serve()
+        let version = unsent.withLock { $0.version }
+        if version != scanned {
+          try scan(version)
+          scanned = version
+        }
+        if lastPurge.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
+          try purge()
+          try database.connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
+          lastPurge = .now
+        }
+        try readPurgeHorizon()
+        database.succeeded()
+        _ = try database.connection.wait(Limits.safetyInterval)
+      } catch {
+        database.failed(error)
+      }
+    }
+    database.connection.close()
+  }
+
+  /// Fills the index of unsent rows; until then look-ups have no lower bound.
+  private func scan(_ version: Int) throws(StoreError) {
+    let connection = database.connection
+    // The only statement that reads a table from end to end.
+    if !connection.isPooled { try connection.query("SET enable_seqscan = on") }
+    try connection.scanUnsent(timeout: Limits.scanTimeout)
+    var users = 0
+    while let item = try connection.next(), !signal.isStopped {
+      guard case .unsent(let user?, let oldest, let rows) = item else { continue }
+      users += 1
+      unsent.withLock { if $0.version == version { $0.add(user, oldest: oldest, rows: rows) } }
+    }
+    unsent.withLock { if $0.version == version, !signal.isStopped { $0.scanEnded() } }
+    if !connection.isPooled { try connection.query("SET enable_seqscan = off") }
+    logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
+  }
+
+  private func purge() throws(StoreError) {
+    var total: Int64 = 0
+    var rows: Int64
+    repeat {
+      rows = try database.connection.purge(
+        days: retentionDays, batch: Limits.purgeRows, dryRun: false, timeout: Limits.scanTimeout)
+      total += rows
+    } while rows == Int64(Limits.purgeRows) && !signal.isStopped
+    if total > 0 {
+      logger.info("deleted rows past their retention", metadata: [LogKey.rows: "\(total)"])
+    }
+  }
+
+  /// Reads how far the retention has deleted; other bridges and commands apply it too.
+  private func readPurgeHorizon() throws(StoreError) {
+    let rows = try database.connection.query("SELECT purged_txid::text FROM notify_bridge.source")
+    purgeHorizon.newest = rows.compactMap { $0[0].flatMap { UInt64($0) } }.max() ?? 0
+  }
+}

@@ -1,0 +1,52 @@
+internal import CNotifyStore
+internal import Foundation
+internal import NotifyCore
+
+/// Marking rows sent and read.
+extension PGConnection {
+  /// The outcome of a marking.
+  struct Marking {
+    /// How many rows were marked.
+    let marked: Int
+    /// Indices of rows that are still unsent because another session holds them locked.
+    let left: [Int]
+    /// The committed transaction, where anything was marked: it is on disk.
+    let transaction: UInt64?
+  }
+
+  /// Marks rows of one table sent, in one statement and one synchronous commit.
+  func markSent(_ rows: [PendingMark], in source: Int32, timeout: Duration) throws(StoreError) -> Marking {
+    var strings = CStrings()
+    defer { strings.free() }
+    var marks: [notify_store_mark] = []
+    marks.reserveCapacity(rows.count)
+    for row in rows { marks.append(notify_store_mark(id: strings.id(row.key.row.id), txid: row.key.txid)) }
+    var marked = 0
+    var transaction: UInt64 = 0
+    var left = Array(repeating: false, count: rows.count)
+    try check(
+      notify_store_mark_sent(
+        pointer, source, marks, marks.count, timeout.milliseconds, &marked, &left, &transaction))
+    return Marking(
+      marked: marked, left: left.indices.filter { left[$0] }, transaction: transaction == 0 ? nil : transaction)
+  }
+
+  /// Marks rows of one table read.
+  ///
+  /// - Parameter receipts: of users that the table's recipient column can hold.
+  /// - Returns: how many rows changed.
+  func markRead(_ receipts: [ReadReceipt], in source: Int32, timeout: Duration) throws(StoreError) -> Int {
+    var strings = CStrings()
+    defer { strings.free() }
+    var ids: [notify_store_id] = []
+    var users: [UnsafePointer<CChar>?] = []
+    for receipt in receipts {
+      ids.append(strings.id(receipt.row.id))
+      users.append(strings.copy(receipt.user.text))
+    }
+    var updated = 0
+    try check(
+      notify_store_mark_read(pointer, source, ids, users, receipts.count, timeout.milliseconds, &updated))
+    return updated
+  }
+}

@@ -1,0 +1,54 @@
+internal import CNotifyStore
+internal import Foundation
+
+/// Served tables, and rows written to them.
+extension PGConnection {
+  /// Sets the tables that later calls read and mark. Until the first call, that is `public.notification`.
+  package func serve(_ sources: [TableMapping]) throws(StoreError) {
+    var strings = CStrings()
+    defer { strings.free() }
+    var list: [notify_store_source] = []
+    for source in sources { list.append(strings.source(source)) }
+    try check(notify_store_serve(pointer, list, list.count))
+  }
+
+  /// Reads and marks no row of a table, in all the ways in which rows are read and marked.
+  ///
+  /// - Returns: the server's error where something is wrong with the table, else nil.
+  func probe(_ table: TableMapping) throws(StoreError) -> String? {
+    var strings = CStrings()
+    defer { strings.free() }
+    let status = notify_store_probe(pointer, [strings.source(table)], Duration.seconds(5).milliseconds)
+    do throws(StoreError) {
+      try check(status)
+      return nil
+    } catch {
+      guard error.code == .server, isConnected else { throw error }
+      return error.description
+    }
+  }
+
+  /// INSERTs a row.
+  ///
+  /// - Parameters:
+  ///   - source: the table's number; 1 is `public.notification` where `serve` was not called.
+  ///   - data: JSON text, or nil for SQL NULL.
+  /// - Returns: the row's id, as text.
+  package func insert(
+    into source: Int32 = 1, user: String, data: String?, timeout: Duration = .seconds(5)
+  ) throws(StoreError) -> String {
+    var id: UnsafeMutablePointer<CChar>?
+    defer { free(id) }
+    try check(notify_store_insert(pointer, source, user, data, timeout.milliseconds, &id))
+    return id.map { String(cString: $0) } ?? ""
+  }
+
+  /// Deletes old rows, at most `batch` altogether, or counts all that are due with `dryRun`.
+  ///
+  /// Old are sent rows of our own table after `days` (0: none are), and rows of attached tables past their retention.
+  package func purge(days: Int, batch: Int, dryRun: Bool, timeout: Duration) throws(StoreError) -> Int64 {
+    var rows: Int64 = 0
+    try check(notify_store_purge(pointer, Int32(days), Int32(batch), dryRun, timeout.milliseconds, &rows))
+    return rows
+  }
+}

@@ -1,0 +1,143 @@
+internal import Logging
+package import NotifyCore
+
+/// Reads the rows that connections have missed: for many requests by one statement, under one snapshot.
+///
+/// `Documentation/database.md`, "Replay and cursors".
+package actor ReplayReader: DatabaseService, ReplaySource {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  package nonisolated let thread = DedicatedThread(name: "nb-replay")
+  package nonisolated let signal: StopSignal
+
+  private struct Pending: Sendable {
+    let request: ReplayRequest
+    let answer: @Sendable (ReplayPage) -> Void
+  }
+
+  private nonisolated let inbox = Inbox<Pending>()
+  private nonisolated let fence: GenerationFence
+  private nonisolated let unsent: UnsentRows
+  private let database: RetryingConnection
+  private let progress: DeliveryProgress
+  private let purgeHorizon: PurgeHorizon
+  private let status: BridgeStatus
+  private let limits: Limits
+  private var pending: [Pending] = []
+
+  package init(_ store: Store) throws {
+    database = try RetryingConnection(.replay, of: store)
+    signal = database.signal
+    fence = store.fence
+    unsent = store.unsent
+    progress = store.progress
+    purgeHorizon = store.purgeHorizon
+    status = store.status
+    limits = store.limits
+  }
+
+  package nonisolated func replay(_ request: ReplayRequest, _ answer: @escaping @Sendable (ReplayPage) -> Void) {
+    if let generation = fence.current {
+      let page = unsent.withLock {
+        ReplayPage.ofNothingMissed(
+          request, unsent: $0, epoch: generation.epoch, generation: generation.number, durable: generation.durable)
+      }
+      if let page { return answer(page) }
+    }
+    if inbox.append(Pending(request: request, answer: answer)) == 0 { signal.wake() }
+  }
+
+  /// Answers requests until it is stopped; requests pending then get no answer.
+  package func work() async {
+    while !signal.isStopped {
+      pending += inbox.takeAll()
+      pending.removeAll { $0.request.cancellation.isCancelled }
+      do {
+        // Also without requests, so that the first one finds a connection.
+        _ = try await database.connectWhenCurrent()
+        try database.serve()
+        database.succeeded()
+        if pending.isEmpty {
+          _ = try database.connection.wait(Limits.safetyInterval)
+        } else {
+          try answerOldest()
+        }
+      } catch {
+        database.failed(error)
+      }
+    }
+    database.connection.close()
+  }
+
+  /// Reads a page for each of the oldest requests and answers them. Where that fails, they stay pending.
+  private func answerOldest() throws(StoreError) {
+    guard let generation = fence.current else { return }
+    let batch = Array(pending.prefix(Limits.replayRequests))
+    pending.removeFirst(batch.count)
+    var isAnswered = false
+    defer { if !isAnswered { pending = batch + pending } }
+    let plans = batch.map { one in
+      ReplayPlan(
+        fence.adapted(one.request), epoch: generation.epoch, limits: limits,
+        lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest)
+    }
+    let (snapshot, pages) = try read(plans, in: generation)
+    try revoke(seenBy: snapshot)
+    isAnswered = true
+    for (one, page) in zip(batch, pages) { if let page { one.answer(page) } }
+  }
+
+  /// Reads one page for each plan.
+  private func read(
+    _ plans: [ReplayPlan], in generation: GenerationFence.Generation
+  ) throws(StoreError) -> (Snapshot, [ReplayPage?]) {
+    let connection = database.connection
+    try connection.replay(plans.map(\.query), timeout: Limits.statementTimeout)
+    guard case .snapshot(let snapshot) = try connection.next() else {
+      throw StoreError(.badAnswer, message: "a replay without a snapshot")
+    }
+    var pages: [ReplayPage?] = Array(repeating: nil, count: plans.count)
+    var rows = BatchBuilder(sources: status.catalog)
+    var current: (place: Int, isTruncated: Bool, hasMore: Bool)?
+
+    func finishPage() {
+      guard let current else { return }
+      pages[current.place] = plans[current.place].page(
+        &rows, snapshot: snapshot, isTruncated: current.isTruncated, hasMore: current.hasMore, in: generation)
+    }
+
+    while let item = try connection.next() {
+      switch item {
+      case .request(let index, let isTruncated, let hasMore):
+        finishPage()
+        current = (index, isTruncated, hasMore)
+      case .row(_, let key, _, let createdAt, let data):
+        guard let current else { continue }
+        rows.add(user: plans[current.place].request.user, key: key, createdAt: createdAt, data: data)
+      case .snapshot, .unsent, .revocation:
+        throw StoreError(.badAnswer, message: "a replay with an item of another stream")
+      }
+    }
+    finishPage()
+    return (snapshot, pages)
+  }
+
+  /// Passes on revocations that the replay saw and no delta has delivered yet: the replay's rows may be of later
+  /// transactions.
+  private func revoke(seenBy snapshot: Snapshot) throws(StoreError) {
+    guard let known = progress.lastDelivered, let sink = progress.sink else {
+      throw StoreError(.notConnected, message: "waiting for the listening connection", isRetriable: true)
+    }
+    if snapshot.xmax <= known.xmax, snapshot.xip == known.xip { return }
+    let revocations = try database.connection.query(
+      """
+      SELECT user_id, kind, credential, reason, txid::text FROM notify_bridge.revocation
+      WHERE txid >= $1::xid8 OR txid = ANY ($2::xid8[])
+      """, [String(known.xmax), "{\(known.xip.map(String.init).joined(separator: ","))}"]
+    ).compactMap { row in
+      Revocation(
+        user: row[0] ?? "", kind: row[1] ?? "", credential: row[2], reason: row[3] ?? "",
+        txid: row[4].flatMap { UInt64($0) } ?? 0)
+    }
+    if !revocations.isEmpty { sink.revoke(revocations) }
+  }
+}

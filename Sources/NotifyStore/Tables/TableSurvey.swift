@@ -1,0 +1,42 @@
+internal import NotifyCore
+
+/// The tables of a database that are to be served, each tried.
+package struct TableSurvey: Sendable, Equatable {
+  /// The tables that can be served.
+  package private(set) var served: [TableMapping] = []
+  /// The problems of the others, one line each.
+  package private(set) var problems: [String] = []
+  /// The tables of which some row's payload fails.
+  private(set) var failing: Set<Int32> = []
+  /// The tables for clients. Those with a problem are among them, so that names don't come and go.
+  private(set) var catalog = TableCatalog()
+
+  /// Whether there is no table at all.
+  package var isEmpty: Bool { served.isEmpty && problems.isEmpty }
+
+  /// Reads `notify_bridge.served` and tries each table.
+  ///
+  /// - Parameter suspects: whether a table's payloads are tried too, which reads all of its rows.
+  package init(_ connection: PGConnection, suspects: (_ number: Int32) -> Bool = { _ in false }) throws(StoreError) {
+    var sources: [TableCatalog.Source] = []
+    for row in try connection.query("SELECT \(TableMapping.columns) FROM notify_bridge.served ORDER BY number") {
+      guard let table = TableMapping(row: row) else {
+        problems.append("table \(row[0] ?? "?") of notify_bridge.source: \((row.last ?? nil) ?? "it can't be read")")
+        continue
+      }
+      sources.append(
+        TableCatalog.Source(number: table.number, name: table.relation, recipientKind: table.recipientKind))
+      if let problem = row[16] {
+        problems.append("\(table.relation): \(problem)")
+      } else if let problem = try connection.probe(table) {
+        problems.append("\(table.relation): \(problem)")
+      } else if suspects(table.number), let problem = try table.tryPayloads(connection) {
+        problems.append("\(table.relation): \(problem)")
+        failing.insert(table.number)
+      } else {
+        served.append(table)
+      }
+    }
+    catalog = TableCatalog(sources)
+  }
+}
