@@ -10,7 +10,7 @@ ARG RUN_IMAGE=swift:6.3.1-bookworm-slim
 FROM ${BUILD_IMAGE} AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install --yes --no-install-recommends libpq-dev zlib1g-dev \
+  && apt-get install --yes --no-install-recommends libpq-dev libssl-dev zlib1g-dev \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The dependencies, in a layer of their own: they change less often than the sources.
@@ -29,7 +29,7 @@ RUN swift build -c release --product notify-bridge \
 FROM ${RUN_IMAGE} AS run
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install --yes --no-install-recommends ca-certificates libpq5 zlib1g \
+  && apt-get install --yes --no-install-recommends ca-certificates libpq5 libssl3 zlib1g \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --system --uid 10001 --user-group --home-dir /nonexistent --no-create-home \
     --shell /usr/sbin/nologin notify-bridge

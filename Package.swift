@@ -36,10 +36,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
     .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
-    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
-    .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
-    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
   ],
   targets: [
@@ -49,10 +46,22 @@ let package = Package(
       linkerSettings: [.linkedLibrary("pq")]
     ),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    // libpq needs it anyway. A package's own BoringSSL would take two minutes of every first build.
+    .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+    .target(name: "NotifyCrypto", dependencies: ["COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "NotifyHTTPClient",
+      dependencies: [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      swiftSettings: strict
+    ),
     .target(
       name: "NotifyCore",
       dependencies: [
-        .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "DequeModule", package: "swift-collections"),
       ],
@@ -61,8 +70,7 @@ let package = Package(
     .target(
       name: "NotifyStore",
       dependencies: [
-        "CNotifyStore", "NotifyCore",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "CNotifyStore", "NotifyCore", "NotifyCrypto",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "DequeModule", package: "swift-collections"),
@@ -74,13 +82,8 @@ let package = Package(
     .target(
       name: "NotifyAuth",
       dependencies: [
-        "CZlib", "NotifyCore",
+        "CZlib", "NotifyCore", "NotifyCrypto", "NotifyHTTPClient",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "JWTKit", package: "jwt-kit"),
-        .product(name: "Crypto", package: "swift-crypto"),
-        .product(name: "AsyncHTTPClient", package: "async-http-client"),
-        .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOFoundationCompat", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict
@@ -88,8 +91,7 @@ let package = Package(
     .target(
       name: "NotifyGateway",
       dependencies: [
-        "CZlib", "NotifyCore",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "CZlib", "NotifyCore", "NotifyCrypto",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -99,7 +101,6 @@ let package = Package(
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "NIOExtras", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -120,7 +121,7 @@ let package = Package(
     .executableTarget(
       name: "notify-bridge",
       dependencies: [
-        "NotifyCore", "NotifyStore", "NotifyAuth", "NotifyGateway", "NotifyDev",
+        "NotifyCore", "NotifyStore", "NotifyAuth", "NotifyGateway", "NotifyDev", "NotifyHTTPClient",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -130,7 +131,6 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
       ],
       swiftSettings: strict
@@ -165,7 +165,6 @@ let package = Package(
       name: "NotifyStoreTests",
       dependencies: [
         "NotifyStore", "NotifyCore", "CNotifyStore", "TestSupport",
-        .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "MetricsTestKit", package: "swift-metrics"),
       ],
@@ -173,15 +172,14 @@ let package = Package(
     .testTarget(
       name: "NotifyAuthTests",
       dependencies: [
-        "NotifyAuth", "NotifyCore", "TestSupport",
+        "NotifyAuth", "NotifyCore", "NotifyCrypto", "NotifyHTTPClient", "COpenSSL", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "JWTKit", package: "jwt-kit"),
-        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       exclude: ["Fixtures"],
       swiftSettings: strict),
@@ -196,7 +194,6 @@ let package = Package(
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
-        .product(name: "NIOWebSocket", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .testTarget(name: "NotifyDevTests", dependencies: ["NotifyDev"], swiftSettings: strict),

@@ -1,4 +1,4 @@
-import Crypto
+import NotifyCrypto
 
 /// Lowercase hexadecimal digits, two for a byte.
 enum Hexadecimal {
@@ -16,5 +16,5 @@ enum Hexadecimal {
   }
 
   /// The SHA-256 of a text, as the database makes it of a key.
-  static func sha256(_ text: String) -> String { encode(SHA256.hash(data: Array(text.utf8))) }
+  static func sha256(_ text: String) -> String { encode(HashFunction.sha256.digest(text.utf8)) }
 }

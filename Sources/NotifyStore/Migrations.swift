@@ -1,5 +1,5 @@
-internal import Crypto
 import Foundation
+internal import NotifyCrypto
 
 /// A migration that the program carries.
 package struct Migration: Sendable, Equatable {
@@ -12,7 +12,7 @@ package struct Migration: Sendable, Equatable {
 
   /// SHA-256 of the text, in hex.
   package var checksum: String {
-    SHA256.hash(data: Data(sql.utf8)).map { String(format: "%02x", $0) }.joined()
+    HashFunction.sha256.digest(sql.utf8).map { String(format: "%02x", $0) }.joined()
   }
 
   /// `0001_schema`.

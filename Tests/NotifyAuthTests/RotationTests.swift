@@ -1,5 +1,4 @@
 import Foundation
-import JWTKit
 import NIOHTTP1
 import NotifyCore
 import ServiceLifecycle
@@ -44,15 +43,15 @@ struct RotationTests {
     }
   }
 
-  static func token(_ key: ES256PrivateKey, kid: String?) async throws -> String {
+  static func token(_ key: SigningKey, kid: String?) -> String {
     let name = kid.map { #","kid":"\#($0)""# } ?? ""
-    return try Tokens.signed(Tokens.claims(), header: #"{"alg":"ES256"\#(name)}"#, by: await Tokens.es256(key))
+    return Tokens.signed(Tokens.claims(), header: #"{"alg":"ES256"\#(name)}"#, by: key)
   }
 
   @Test("Before the first fetch the answer is that it can't be looked up, afterwards the user")
   func start() async throws {
-    let key = ES256PrivateKey()
-    let token = try await Self.token(key, kid: "a")
+    let key = SigningKey.p256()
+    let token = Self.token(key, kid: "a")
     try await KeySetServer.serve(Tokens.keySet([("a", key)])) { server in
       let address = URL(string: server.address)
       let notRunning = try await JWTAuthenticator.test { $0.jwksURL = address }
@@ -81,22 +80,22 @@ struct RotationTests {
 
   @Test("A token with an unknown kid has the set read once more; a second within five seconds is invalid at once")
   func unknownKey() async throws {
-    let old = ES256PrivateKey()
-    let new = ES256PrivateKey()
-    let newest = ES256PrivateKey()
+    let old = SigningKey.p256()
+    let new = SigningKey.p256()
+    let newest = SigningKey.p256()
     try await KeySetServer.serve(Tokens.keySet([("old", old)])) { server in
       try await Self.run {
         $0.jwksURL = URL(string: server.address)
       } _: { scene in
         _ = try await scene.pause()
         server.answer { $0.body = Tokens.keySet([("old", old), ("new", new)]) }
-        #expect(await scene.authenticator.verify(try await Self.token(new, kid: "new")).user == "42")
+        #expect(await scene.authenticator.verify(Self.token(new, kid: "new")).user == "42")
         #expect(server.count == 2)
         // The old key stays good while it is published.
-        #expect(await scene.authenticator.verify(try await Self.token(old, kid: "old")).user == "42")
+        #expect(await scene.authenticator.verify(Self.token(old, kid: "old")).user == "42")
 
         server.answer { $0.body = Tokens.keySet([("newest", newest)]) }
-        let newestToken = try await Self.token(newest, kid: "newest")
+        let newestToken = Self.token(newest, kid: "newest")
         scene.clock.advance(by: 4.9)
         #expect(await scene.authenticator.verify(newestToken).reason == .invalid)
         #expect(server.count == 2)
@@ -104,27 +103,27 @@ struct RotationTests {
         #expect(await scene.authenticator.verify(newestToken).user == "42")
         #expect(server.count == 3)
         // The old key is gone with the set that had it.
-        #expect(await scene.authenticator.verify(try await Self.token(old, kid: "old")).reason == .invalid)
+        #expect(await scene.authenticator.verify(Self.token(old, kid: "old")).reason == .invalid)
       }
     }
   }
 
   @Test("Many tokens with unknown keys cost one fetch; a wrong signature under a known kid none")
   func flood() async throws {
-    let key = ES256PrivateKey()
+    let key = SigningKey.p256()
     try await KeySetServer.serve(Tokens.keySet([("a", key)])) { server in
       try await Self.run {
         $0.jwksURL = URL(string: server.address)
       } _: { scene in
         _ = try await scene.pause()
-        let stranger = ES256PrivateKey()
-        let wrong = try await Self.token(stranger, kid: "a")
+        let stranger = SigningKey.p256()
+        let wrong = Self.token(stranger, kid: "a")
         #expect(await scene.authenticator.verify(wrong).reason == .invalid)
         #expect(server.count == 1)
         let authenticator = scene.authenticator
         try await withThrowingTaskGroup(of: CloseReason.Credential?.self) { group in
           for number in 0..<100 {
-            group.addTask { await authenticator.verify(try await Self.token(stranger, kid: "\(number)")).reason }
+            group.addTask { await authenticator.verify(Self.token(stranger, kid: "\(number)")).reason }
           }
           for try await reason in group { #expect(reason == .invalid) }
         }
@@ -135,7 +134,7 @@ struct RotationTests {
 
   @Test("The set is fetched again every refresh, and after SIGHUP at once")
   func refresh() async throws {
-    let key = ES256PrivateKey()
+    let key = SigningKey.p256()
     try await KeySetServer.serve(Tokens.keySet([("a", key)])) { server in
       try await Self.run {
         $0.jwksURL = URL(string: server.address)
@@ -155,10 +154,10 @@ struct RotationTests {
 
   @Test("A fetch that fails is tried again, ever more seldom; the keys before it stay")
   func failures() async throws {
-    let key = ES256PrivateKey()
+    let key = SigningKey.p256()
     let set = Tokens.keySet([("a", key)])
-    let known = try await Self.token(key, kid: "a")
-    let unknown = try await Self.token(ES256PrivateKey(), kid: "b")
+    let known = Self.token(key, kid: "a")
+    let unknown = Self.token(SigningKey.p256(), kid: "b")
     try await KeySetServer.serve(set) { server in
       server.answer { $0.status = .serviceUnavailable }
       try await Self.run {
@@ -206,7 +205,7 @@ struct RotationTests {
 
   @Test("A redirect is not followed: it may lead to whomever")
   func redirect() async throws {
-    let key = ES256PrivateKey()
+    let key = SigningKey.p256()
     try await KeySetServer.serve(Tokens.keySet([("a", key)])) { other in
       try await KeySetServer.serve("") { server in
         let location = other.address
@@ -218,7 +217,7 @@ struct RotationTests {
           $0.jwksURL = URL(string: server.address)
         } _: { scene in
           try await scene.pause(of: 1)
-          #expect(await scene.authenticator.verify(try await Self.token(key, kid: "a")).isUnavailable)
+          #expect(await scene.authenticator.verify(Self.token(key, kid: "a")).isUnavailable)
           #expect(other.count == 0)
         }
       }
@@ -227,16 +226,16 @@ struct RotationTests {
 
   @Test("An issuer without kids may rotate too")
   func withoutKeyIDs() async throws {
-    let old = ES256PrivateKey()
-    let new = ES256PrivateKey()
+    let old = SigningKey.p256()
+    let new = SigningKey.p256()
     try await KeySetServer.serve(Tokens.keySet([(nil, old)])) { server in
       try await Self.run {
         $0.jwksURL = URL(string: server.address)
       } _: { scene in
         _ = try await scene.pause()
-        #expect(await scene.authenticator.verify(try await Self.token(old, kid: nil)).user == "42")
+        #expect(await scene.authenticator.verify(Self.token(old, kid: nil)).user == "42")
         server.answer { $0.body = Tokens.keySet([(nil, new)]) }
-        #expect(await scene.authenticator.verify(try await Self.token(new, kid: nil)).user == "42")
+        #expect(await scene.authenticator.verify(Self.token(new, kid: nil)).user == "42")
         #expect(server.count == 2)
       }
     }
@@ -244,35 +243,35 @@ struct RotationTests {
 
   @Test("A file is read again within a second, on SIGHUP and for an unknown kid; a broken one changes nothing")
   func file() async throws {
-    let keys = (0..<4).map { _ in ES256PrivateKey() }
+    let keys = (0..<4).map { _ in SigningKey.p256() }
     func set(_ index: Int) -> String { Tokens.keySet([("\(index)", keys[index])]) }
-    func token(_ index: Int) async throws -> String { try await Self.token(keys[index], kid: "\(index)") }
+    func token(_ index: Int) -> String { Self.token(keys[index], kid: "\(index)") }
     try await TemporaryFile.with(set(0)) { path in
       try await Self.run {
         $0.jwksFile = path
       } _: { scene in
         let first = try await scene.pause()
         #expect(first.duration == .seconds(1))
-        #expect(await scene.authenticator.verify(try await token(0)).user == "42")
+        #expect(await scene.authenticator.verify(token(0)).user == "42")
 
         try TemporaryFile.write(set(1), to: path)
         first.finish()
         _ = try await scene.pause()
-        #expect(await scene.authenticator.verify(try await token(1)).user == "42")
+        #expect(await scene.authenticator.verify(token(1)).user == "42")
 
         try TemporaryFile.write(set(2), to: path)
         await scene.authenticator.reload()
         _ = try await scene.pause()
-        #expect(await scene.authenticator.verify(try await token(2)).user == "42")
+        #expect(await scene.authenticator.verify(token(2)).user == "42")
 
         try TemporaryFile.write(set(3), to: path)
-        #expect(await scene.authenticator.verify(try await token(3)).user == "42")
+        #expect(await scene.authenticator.verify(token(3)).user == "42")
         _ = try await scene.pause()
 
         try TemporaryFile.write("{", to: path)
         await scene.authenticator.reload()
         _ = try await scene.pause()
-        #expect(await scene.authenticator.verify(try await token(3)).user == "42")
+        #expect(await scene.authenticator.verify(token(3)).user == "42")
         let problem = #"NOTIFY_BRIDGE_AUTH_JWT_JWKS_FILE is not a JWKS, a JSON object with "keys""#
         #expect(await scene.authenticator.problems() == [problem])
       }

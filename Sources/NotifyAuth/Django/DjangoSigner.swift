@@ -1,5 +1,5 @@
-import Crypto
 import NotifyCore
+import NotifyCrypto
 
 /// Django's signatures (`django.core.signing`, `django.utils.crypto.salted_hmac`) with SHA-256, its default.
 struct DjangoSigner: Sendable {
@@ -52,8 +52,8 @@ struct DjangoSigner: Sendable {
   private func isSigned(_ value: some Sequence<UInt8>, _ signature: [UInt8], salt: String) -> Bool {
     let value = Array(value)
     return keys.contains { secret in
-      let key = SymmetricKey(data: SHA256.hash(data: Array((salt + secret.exposed).utf8)))
-      return HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: value, using: key)
+      let key = HMACKey(HashFunction.sha256.digest((salt + secret.exposed).utf8), hash: .sha256)
+      return key.isValid(signature, for: value)
     }
   }
 

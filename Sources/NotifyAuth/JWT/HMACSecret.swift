@@ -1,30 +1,29 @@
-import Crypto
 import NotifyCore
+import NotifyCrypto
 
-/// The secret of HS256, HS384 and HS512.
-///
-/// By swift-crypto itself: jwt-kit asserts a key at least as long as the hash, which Django's `SECRET_KEY` of 50
-/// characters is not for HS512.
+/// The secret of HS256, HS384 and HS512. It may be shorter than the hash, as Django's `SECRET_KEY` is for HS512.
 struct HMACSecret: Sendable {
-  private let key: SymmetricKey
+  private let hs256: HMACKey
+  private let hs384: HMACKey
+  private let hs512: HMACKey
 
-  init(_ secret: Secret) { self.key = SymmetricKey(data: Array(secret.exposed.utf8)) }
+  init(_ secret: Secret) {
+    let key = Array(secret.exposed.utf8)
+    hs256 = HMACKey(key, hash: .sha256)
+    hs384 = HMACKey(key, hash: .sha384)
+    hs512 = HMACKey(key, hash: .sha512)
+  }
 
   /// Whether the token was signed with this secret; compares in constant time.
   func signed(_ token: SignedToken) -> Bool {
     switch token.algorithm {
-    case .hs256:
-      HMAC<SHA256>.isValidAuthenticationCode(token.signature, authenticating: token.signed, using: key)
-    case .hs384:
-      HMAC<SHA384>.isValidAuthenticationCode(token.signature, authenticating: token.signed, using: key)
-    case .hs512:
-      HMAC<SHA512>.isValidAuthenticationCode(token.signature, authenticating: token.signed, using: key)
+    case .hs256: hs256.isValid(token.signature, for: token.signed)
+    case .hs384: hs384.isValid(token.signature, for: token.signed)
+    case .hs512: hs512.isValid(token.signature, for: token.signed)
     default: false
     }
   }
 
   /// The HS256 signature of a text.
-  func signature(of text: String) -> [UInt8] {
-    Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key))
-  }
+  func signature(of text: String) -> [UInt8] { hs256.code(for: text.utf8) }
 }

@@ -1,4 +1,4 @@
-import JWTKit
+import NotifyCrypto
 
 /// Why a key of a set is left out.
 enum JSONWebKeyError: Error, Equatable {
@@ -14,9 +14,6 @@ enum JSONWebKeyError: Error, Equatable {
 }
 
 /// A key of a JWKS (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
-///
-/// Read here and not by jwt-kit's `JWK`, for which one key of a kind unknown to it, as issuers publish for encryption,
-/// spoils the whole set.
 struct JSONWebKey {
   let id: String?
   /// The one algorithm that the key is for; nil for all of its kind.
@@ -46,38 +43,31 @@ struct JSONWebKey {
       guard let text = fields[name]?.string else { throw .malformed }
       return text
     }
+    func bytes(_ name: String) throws(JSONWebKeyError) -> [UInt8] {
+      guard let bytes = Base64URL.decode(ArraySlice(try text(name).utf8)) else { throw .malformed }
+      return bytes
+    }
     switch kind {
-    case "RSA":
-      let modulus = try text("n")
-      guard let number = Base64URL.decode(ArraySlice(Array(modulus.utf8))) else { throw .malformed }
-      guard Self.bits(number) >= 2_048 else { throw .weak }
-      guard let key = try? Insecure.RSA.PublicKey(modulus: modulus, exponent: text("e")) else { throw .malformed }
-      self.key = .rsa(key)
-    case "EC": self.key = try Self.elliptic(curve: text("crv"), x: text("x"), y: text("y"))
+    case "RSA": self.key = try Self.rsa(modulus: bytes("n"), exponent: bytes("e"))
+    case "EC":
+      guard let curve = Curve(rawValue: try text("crv")),
+        let key = try? PublicKey(curve: curve, x: bytes("x"), y: bytes("y"))
+      else { throw .malformed }
+      self.key = key
     case "OKP":
       guard fields["crv"] == .string("Ed25519") else { return nil }
-      guard let key = try? EdDSA.PublicKey(x: text("x"), curve: .ed25519) else { throw .malformed }
-      self.key = .ed25519(key)
+      guard let key = try? PublicKey(ed25519: bytes("x")) else { throw .malformed }
+      self.key = key
     case "oct": throw .symmetric
     default: return nil
     }
   }
 
-  /// The bits of a big-endian number.
-  private static func bits(_ number: [UInt8]) -> Int {
-    let significant = number.drop { $0 == 0 }
-    return significant.count * 8 - (significant.first?.leadingZeroBitCount ?? 0)
-  }
-
-  private static func elliptic(curve: String, x: String, y: String) throws(JSONWebKeyError) -> PublicKey {
-    let key: PublicKey? =
-      switch curve {
-      case "P-256": (try? ES256PublicKey(parameters: (x, y))).map(PublicKey.p256)
-      case "P-384": (try? ES384PublicKey(parameters: (x, y))).map(PublicKey.p384)
-      case "P-521": (try? ES512PublicKey(parameters: (x, y))).map(PublicKey.p521)
-      default: nil
-      }
-    guard let key else { throw .malformed }
-    return key
+  private static func rsa(modulus: [UInt8], exponent: [UInt8]) throws(JSONWebKeyError) -> PublicKey {
+    do throws(PublicKeyError) {
+      return try PublicKey(modulus: modulus, exponent: exponent)
+    } catch {
+      throw error == .weak ? .weak : .malformed
+    }
   }
 }

@@ -33,7 +33,7 @@ package struct JWTAuthenticator: Authenticator {
     try settings.validate()
     var publicKeys: [VerificationKey] = []
     for pem in settings.publicKeyPEM {
-      for key in try PEMKeys.read(pem) { publicKeys += await key.verificationKeys(id: nil, only: nil) }
+      for key in try PEMKeys.read(pem) { publicKeys += VerificationKey.all(of: key, id: nil, only: nil) }
     }
     var stores: [KeySetStore] = []
     var warnings = settings.warnings()

@@ -1,4 +1,3 @@
-import JWTKit
 import NotifyCore
 
 /// Why a key set can't be used. Safe to log.
@@ -16,7 +15,7 @@ struct KeySet: Sendable {
   let hasWeakKey: Bool
 
   /// Reads a JWKS. Keys for other uses or of other kinds are left out, as RFC 7517 asks; none left is an error.
-  static func read(_ bytes: [UInt8]) async throws(KeySetError) -> KeySet {
+  static func read(_ bytes: [UInt8]) throws(KeySetError) -> KeySet {
     guard bytes.count <= Limits.keySetBytes else {
       throw KeySetError(detail: "is larger than \(Limits.keySetBytes) bytes")
     }
@@ -33,7 +32,7 @@ struct KeySet: Sendable {
     for (index, value) in values.prefix(Limits.keySetKeys).enumerated() {
       do {
         guard let key = try JSONWebKey(value) else { continue }
-        for verification in await key.key.verificationKeys(id: key.id, only: key.algorithm) {
+        for verification in VerificationKey.all(of: key.key, id: key.id, only: key.algorithm) {
           keys[verification.algorithm, default: []].append(verification)
         }
         if let id = key.id { ids.insert(id) }

@@ -1,9 +1,7 @@
-import AsyncHTTPClient
 import Dispatch
 import Foundation
-import NIOCore
-import NIOFoundationCompat
 import NotifyCore
+import NotifyHTTPClient
 
 /// Where a key set comes from.
 enum KeySetSource: Sendable, Equatable {
@@ -47,32 +45,18 @@ enum KeySetSource: Sendable, Equatable {
     }
   }
 
-  /// One client for one fetch: there are few, minutes apart, and nothing is left to shut down.
   private static func fetch(_ url: URL) async throws(KeySetError) -> [UInt8] {
-    var configuration = HTTPClient.Configuration()
-    // A redirect could lead from https to http, and to whomever.
-    configuration.redirectConfiguration = .disallow
-    configuration.timeout.connect = .seconds(Limits.keySetFetchSeconds)
-    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    let result = await answer(client, url)
-    try? await client.shutdown()
-    return try result.get()
-  }
-
-  private static func answer(_ client: HTTPClient, _ url: URL) async -> Result<[UInt8], KeySetError> {
-    do {
-      let response = try await client.execute(
-        HTTPClientRequest(url: url.absoluteString), timeout: .seconds(Limits.keySetFetchSeconds))
-      // By its text, `200 OK`: the type's members are another module's, which nothing else here needs.
-      let status = String(describing: response.status).prefix { $0.isNumber }
-      guard status == "200" else { return .failure(KeySetError(detail: "is answered with status \(status)")) }
-      let body = try await response.body.collect(upTo: Limits.keySetBytes)
-      return .success(Array(body.readableBytesView))
-    } catch is NIOTooManyBytesError {
-      return .failure(KeySetError(detail: "is larger than \(Limits.keySetBytes) bytes"))
+    let answer: HTTPGet.Answer
+    do throws(HTTPGetError) {
+      answer = try await HTTPGet(
+        url, maximumBytes: Limits.keySetBytes, timeout: .seconds(Limits.keySetFetchSeconds), userAgent: "notify-bridge"
+      ).answer()
+    } catch .tooLarge {
+      throw KeySetError(detail: "is larger than \(Limits.keySetBytes) bytes")
     } catch {
-      // The kind of error, not its text: an address may hold what isn't for a log.
-      return .failure(KeySetError(detail: "can't be fetched (\(type(of: error)))"))
+      throw KeySetError(detail: "can't be fetched: \(error)")
     }
+    guard answer.status == 200 else { throw KeySetError(detail: "is answered with status \(answer.status)") }
+    return answer.body
   }
 }

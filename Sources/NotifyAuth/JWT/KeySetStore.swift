@@ -143,7 +143,7 @@ actor KeySetStore: Service {
   private func read() async throws(KeySetError) {
     let bytes = try await source.read()
     if bytes != self.bytes || keySet == nil {
-      keySet = try await KeySet.read(bytes)
+      keySet = try KeySet.read(bytes)
       self.bytes = bytes
     }
     failure = nil

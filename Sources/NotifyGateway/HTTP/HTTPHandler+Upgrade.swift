@@ -1,10 +1,10 @@
-import Crypto
 import Foundation
 import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1
 import NotifyCore
+import NotifyCrypto
 
 /// From HTTP to WebSocket.
 extension HTTPHandler {
@@ -36,7 +36,7 @@ extension HTTPHandler {
 
   /// Proves that the request was understood (RFC 6455 §4.2.2).
   private static func accept(_ key: String) -> String {
-    let digest = Insecure.SHA1.hash(data: Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+    let digest = HashFunction.sha1.digest((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
     return Data(digest).base64EncodedString()
   }
 

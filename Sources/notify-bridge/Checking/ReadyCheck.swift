@@ -1,8 +1,5 @@
-import AsyncHTTPClient
 import Foundation
-import NIOCore
-import NIOHTTP1
-import NIOSSL
+import NotifyHTTPClient
 
 /// Queries a running bridge for its readiness.
 struct ReadyCheck {
@@ -22,25 +19,20 @@ struct ReadyCheck {
   ///
   /// - Throws: a failure where no bridge answers.
   func failing() async throws -> [String] {
-    var tls = TLSConfiguration.makeClientConfiguration()
-    // The certificate is for the bridge's public name; this connection goes to loopback.
-    if address.isOwn { tls.certificateVerification = .none }
-    var configuration = HTTPClient.Configuration(
-      tlsConfiguration: tls, timeout: .init(connect: .seconds(2), read: .seconds(3)))
-    configuration.redirectConfiguration = .disallow
-    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    do {
-      let response = try await client.execute(
-        HTTPClientRequest(url: address.http("/readyz")), deadline: .now() + .seconds(4))
-      let body = Data(try await response.body.collect(upTo: 64 << 10).readableBytesView)
-      try await client.shutdown()
-      if response.status == .ok { return [] }
-      return Self.parts(body) ?? ["answered with HTTP status \(response.status.code)"]
+    let address = address.http("/readyz")
+    let answer: HTTPGet.Answer
+    do throws(HTTPGetError) {
+      guard let url = URL(string: address) else { throw .invalidURL }
+      answer = try await HTTPGet(
+        url, maximumBytes: 64 << 10, timeout: .seconds(4), userAgent: "notify-bridge/\(Version.number)",
+        // The certificate is for the bridge's public name; this connection goes to loopback.
+        verifiesCertificate: !self.address.isOwn
+      ).answer()
     } catch {
-      try? await client.shutdown()
-      throw Failure(
-        "no bridge answers at \(address.http("/readyz"))", remedy: "Is it running, and is --url right?")
+      throw Failure("no bridge answers at \(address)", remedy: "Is it running, and is --url right?")
     }
+    if answer.status == 200 { return [] }
+    return Self.parts(Data(answer.body)) ?? ["answered with HTTP status \(answer.status)"]
   }
 
   private static func parts(_ body: Data) -> [String]? {

@@ -1,4 +1,3 @@
-import JWTKit
 import NotifyCore
 
 @testable import NotifyAuth
@@ -21,34 +20,21 @@ enum Tokens {
     #"{"user_id":\#(user),"exp":\#(exp)\#(more.isEmpty ? "" : ",")\#(more)}"#
   }
 
-  /// Joins parts, signed with a private key of the fixtures.
-  static func signed(_ payload: String, header: String, by key: any JWTAlgorithm) throws -> String {
+  /// Joins parts, signed with a private key.
+  static func signed(_ payload: String, header: String, by key: SigningKey) -> String {
     let signed = Base64URL.encode(header.utf8) + "." + Base64URL.encode(payload.utf8)
-    return signed + "." + Base64URL.encode(try key.sign(Array(signed.utf8)))
+    return signed + "." + Base64URL.encode(key.sign(signed))
   }
 
-  /// RS256 with the RSA key of the fixtures, or another.
-  static func rs256(pem: String = Fixtures.rsaPrivate) async throws -> any JWTAlgorithm {
-    let key = try Insecure.RSA.PrivateKey(pem: pem)
-    return try await JWTKeyCollection().add(rsa: key, digestAlgorithm: .sha256).getKey()
-  }
-
-  /// ES256 with the P-256 key of the fixtures, or another.
-  static func es256(_ key: ES256PrivateKey? = nil) async throws -> any JWTAlgorithm {
-    let key = try key ?? ES256PrivateKey(pem: Fixtures.p256Private)
-    return try await JWTKeyCollection().add(ecdsa: key).getKey()
-  }
+  /// The P-256 key of the fixtures.
+  static let p256 = SigningKey(pem: Fixtures.p256Private)
 
   /// A JWKS of P-256 keys, by their `kid`.
-  static func keySet(_ keys: [(id: String?, key: ES256PrivateKey)]) -> String {
+  static func keySet(_ keys: [(id: String?, key: SigningKey)]) -> String {
     let texts = keys.map { id, key in
-      let parameters = key.parameters
-      let coordinates = [parameters?.x ?? "", parameters?.y ?? ""].map {
-        // jwt-kit gives standard base64, a JWK has base64url.
-        $0.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
-      }
+      let (x, y) = key.coordinates
       let name = id.map { #""kid":"\#($0)","# } ?? ""
-      return #"{"kty":"EC","crv":"P-256",\#(name)"x":"\#(coordinates[0])","y":"\#(coordinates[1])"}"#
+      return #"{"kty":"EC","crv":"P-256",\#(name)"x":"\#(Base64URL.encode(x))","y":"\#(Base64URL.encode(y))"}"#
     }
     return #"{"keys":[\#(texts.joined(separator: ","))]}"#
   }
