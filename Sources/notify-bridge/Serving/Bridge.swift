@@ -22,6 +22,8 @@ struct Bridge {
   let routes: (@Sendable (Router<BasicRequestContext>) -> Void)?
   /// Called with the gateway's address when it listens.
   let onListening: @Sendable (String) -> Void
+  /// Gets reports of listening, reloading and stopping.
+  private let serviceManager = ServiceManager()
   /// Called before the process ends without a return of `run()`.
   var beforeExit: @Sendable () -> Void = {}
 
@@ -47,8 +49,9 @@ struct Bridge {
     let gateway = Gateway(
       settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, lookup: lookups,
       status: status, metrics: metrics, registry: registry, logger: logger, routes: routes,
-      onListening: { [onListening] in
+      onListening: { [onListening, serviceManager] in
         onListening($0)
+        serviceManager.report(.ready)
         latch.open()
       })
     let fetcher = try DeltaFetcher(store, sink: gateway.sink)
@@ -67,7 +70,7 @@ struct Bridge {
           .init(service: AfterListening(service: lookups, latch: latch, onFailure: onFailure)),
           .init(service: authenticator), .init(service: gateway),
           .init(
-            service: SignalService(signals: signals, reload: { await reloader.reload() }),
+            service: SignalService(signals: signals, reload: reload(by: reloader)),
             successTerminationBehavior: .gracefullyShutdownGroup),
         ],
         logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }))
@@ -78,6 +81,14 @@ struct Bridge {
     defer { output.flush() }
     try await group.run()
     logger.info("stopped")
+  }
+
+  private func reload(by reloader: Reloader) -> @Sendable () async -> Void {
+    { [serviceManager] in
+      serviceManager.report(.reloading)
+      await reloader.reload()
+      serviceManager.report(.ready)
+    }
   }
 
   /// Ends the process 2 s after a fatal error, even if other parts still wait.
@@ -102,8 +113,9 @@ struct Bridge {
       output.flush()
       status.exit()
     }
-    signals.whenStopped { count in
+    signals.whenStopped { [serviceManager] count in
       if count > 1 { exit(.failed) }
+      serviceManager.report(.stopping(within: .seconds(patience)))
       Thread.detachNewThread {
         Thread.sleep(forTimeInterval: patience)
         exit(.done)
