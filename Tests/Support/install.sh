@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Installs what is missing: `install.sh run` for trying the bridge, `install.sh test` for the tests too.
+# Installs what is missing: `install.sh run` for trying the bridge, `install.sh package` for making and trying its
+# Debian package, `install.sh test` for all tests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-packages=(libpq-dev zlib1g-dev postgresql)
+packages=(libpq-dev libssl-dev zlib1g-dev postgresql)
+if [ "${1:-run}" != run ]; then
+  packages+=(dpkg-dev debhelper chrpath lintian debootstrap)
+fi
 if [ "${1:-run}" = test ]; then
   packages+=(postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl chromium clang-format-14 pgbouncer gcc make curl python3-venv)
 fi
