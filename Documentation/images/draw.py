@@ -47,24 +47,30 @@ def how_it_works() -> Figure:
 
 
 def targets() -> Figure:
-    f = Figure(820, 356, "The targets of the package and their dependencies, all of which point downwards")
-    f.box(290, 14, 240, 50, "notify-bridge", "commands, settings, checks", kind="blue")
-    f.box(596, 14, 190, 50, "NotifyDev", "private PostgreSQL, demo page")
-    f.arrow((530, 39), (596, 39))
-    f.box(30, 122, 210, 66, "NotifyStore", "threads, connections, migrations", "the only Swift that sees C", kind="blue")
-    f.box(305, 122, 210, 66, "NotifyGateway", "HTTP, WebSocket, event loops", "the only target that sees sockets", kind="blue")
-    f.box(580, 122, 210, 66, "NotifyAuth", "JWT, Django session,", "DRF token, ticket", kind="blue")
-    for x in (135, 410, 685):
-        f.arrow((410, 64), (410, 92), (x, 92), (x, 122))
-    f.box(30, 252, 210, 66, "CNotifyStore", "libpq in C: connect, listen,", "delta, replay, mark")
-    f.box(305, 252, 485, 66, "NotifyCore", "decisions, model and wire format: values without I/O and clock",
-          "imports neither NIO nor libpq", kind="green")
-    f.arrow((100, 188), (100, 252))
-    f.arrow((180, 188), (180, 220), (360, 220), (360, 252))
-    f.arrow((410, 188), (410, 252))
-    f.arrow((685, 188), (685, 252))
-    f.text(135, 342, "libpq")
-    f.arrow((135, 318), (135, 330))
+    f = Figure(840, 396, "The targets of the package and their dependencies, all of which point downwards")
+    f.box(300, 14, 240, 50, "notify-bridge", "commands, settings, checks", kind="blue")
+    f.box(30, 14, 210, 50, "NotifyDev", "private PostgreSQL, demo page")
+    f.arrow((300, 39), (240, 39))
+    f.box(30, 122, 210, 66, "NotifyStore", "threads, connections, migrator", "the only Swift that sees libpq", kind="blue")
+    f.box(315, 122, 210, 66, "NotifyGateway", "HTTP, WebSocket, event loops:", "the sockets of browsers", kind="blue")
+    f.box(600, 122, 210, 66, "NotifyAuth", "JWT, Django session,", "DRF token, ticket", kind="blue")
+    f.arrow((420, 64), (420, 122))
+    f.arrow((420, 92), (190, 92), (190, 122))
+    f.arrow((420, 92), (705, 92), (705, 122))
+    f.arrow((100, 64), (100, 122))
+    f.box(30, 246, 150, 66, "CNotifyStore", "libpq in C: connect,", "listen, read, mark")
+    f.box(250, 246, 330, 66, "NotifyCore", "decisions, model, wire format: values without",
+          "I/O and clock; neither NIO nor libpq", kind="green")
+    f.box(640, 246, 180, 66, "NotifyCrypto", "and NotifyHTTPClient:", "signatures, key sets")
+    f.arrow((90, 188), (90, 246))
+    f.arrow((200, 188), (200, 216), (290, 216), (290, 246))
+    f.arrow((415, 188), (415, 246))
+    f.arrow((650, 188), (650, 216), (540, 216), (540, 246))
+    f.arrow((730, 188), (730, 246))
+    for x, name in ((105, "libpq"), (730, "OpenSSL, zlib")):
+        f.arrow((x, 312), (x, 336))
+        f.text(x, 354, name, "code")
+    f.text(420, 384, "NotifyStore and NotifyGateway never import each other: they meet in the protocols of NotifyCore.", "title")
     return f
 
 

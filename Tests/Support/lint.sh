@@ -65,7 +65,7 @@ check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
 mapfile -t documents < <(git ls-files '*.md')
-mapfile -t sources < <(git ls-files Sources sql Tests Benchmarks Clients Config Examples Makefile Package.swift compose.yaml Dockerfile |
+mapfile -t sources < <(git ls-files Sources sql Tests Benchmarks Clients Config Examples Packaging Makefile Package.swift compose.yaml Dockerfile |
   grep -vE '\.(md|svg|png|json)$|/lint\.sh$')
 check 'links of documents' "$bad/link.md" references "${documents[@]}"
 check 'references to documents' "$bad/reference.swift" references "${sources[@]}"

@@ -19,10 +19,10 @@ HOMES = (ROOT, ROOT / "Documentation", ROOT / "Benchmarks")
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_PATH = re.compile(r"`((?:Benchmarks|Clients|Config|Documentation|Examples|Sources|Tests|sql)/[\w./+-]*)`")
+_PATH = re.compile(r"`((?:Benchmarks|Clients|Config|Documentation|Examples|Packaging|Sources|Tests|sql)/[\w./+-]*)`")
 _LEADER = re.compile(r"\n[ \t]*(?://+|#+|--+|\*+)?[ \t]*")
 _NAME = re.compile(r"(?<![\w/.-])((?:\.\./|[\w.-]+/)*[\w-]+\.md)(#[\w-]+)?")
-_SECTION = re.compile(r"""[`)]?,?\s+"([^"\n]{3,60})\"""")
+_SECTION = re.compile(r"""[`)]?,\s+"([A-Z][^"\n]{2,60})\"""")
 
 
 def slug(heading: str) -> str:
