@@ -43,7 +43,7 @@ struct CommonMessageTests {
     #expect(Array(text.utf8).withUnsafeBytes(ClientMessageFastPath.read) == nil)
   }
 
-  @Test("says what the decoder says, of every text that is a byte or two away from a right one")
+  @Test("The fast path agrees with the decoder on every text one or two bytes away from a valid one")
   func agreement() {
     let right = [
       #"{"type":"ack","ids":[7,80,-9]}"#, #"{ "type": "read", "ids": [10, 0], "source": "a.b" }"#,

@@ -1,7 +1,7 @@
 import NotifyCore
 import Testing
 
-@Suite("A revocation")
+@Suite("A revocation ends access")
 struct RevocationTests {
   static func identity(_ login: Identity.Login = .other, user: Int64 = 7, seen: UInt64? = nil) -> Identity {
     Identity(user: UserID(user), expires: nil, login: login, seen: seen.map { Snapshot(xmax: $0) })
@@ -11,7 +11,7 @@ struct RevocationTests {
     RevocationIndex([Revocation(user: user.map { UserID($0) }, scope: scope, reason: .revoked, txid: txid)])
   }
 
-  @Test("ends what its scope says, of whom it says")
+  @Test("A revocation ends the access in its scope, of its user")
   func scopes() {
     let logins: [Identity.Login] = [.other, .session("a"), .session(nil), .token("a")]
     func ended(_ index: RevocationIndex) -> [Bool] { logins.map { index.reason(for: Self.identity($0)) != nil } }
@@ -30,7 +30,7 @@ struct RevocationTests {
     #expect(ended(Self.index(7, .token("b"))) == [false, false, false, false])
   }
 
-  @Test("tells its own reason")
+  @Test("A revocation has its own reason")
   func reason() {
     let index = RevocationIndex([
       Revocation(user: UserID(7), scope: .user, reason: .inactive, txid: 1),
@@ -41,7 +41,7 @@ struct RevocationTests {
     #expect(index.count == 2)
   }
 
-  @Test("that the look-up of the credential saw is none for it")
+  @Test("A revocation that the look-up of the credential saw does not end its access")
   func seen() {
     #expect(Self.index(7, .user, txid: 50).reason(for: Self.identity(seen: 51)) == nil)
     #expect(Self.index(7, .user, txid: 50).reason(for: Self.identity(seen: 50)) == .revoked)
@@ -50,7 +50,7 @@ struct RevocationTests {
     #expect(both.reason(for: Self.identity(seen: 61)) == nil)
   }
 
-  @Test("that came while a credential was verified ends its access")
+  @Test("A revocation during the verification of a credential ends its access")
   func history() {
     var history = RevocationHistory()
     history.add(Self.index(7, .user))
@@ -62,7 +62,7 @@ struct RevocationTests {
     #expect(history.judge(Self.identity(), since: 0) == .ended(.revoked))
   }
 
-  @Test("that is forgotten has the credential verified again")
+  @Test("After a forgotten revocation the credential is verified again")
   func forgotten() {
     var history = RevocationHistory()
     let start = history.serial
@@ -80,7 +80,7 @@ struct RevocationTests {
     #expect(history.judge(Self.identity(), since: history.serial) == .good)
   }
 
-  @Test("is read from its columns, and is none where they say nothing known")
+  @Test("A revocation is read from its columns; unknown ones are skipped")
   func columns() {
     func read(_ user: String, _ kind: String, _ credential: String?, _ reason: String = "revoked") -> Revocation? {
       Revocation(user: user, kind: kind, credential: credential, reason: reason, txid: 9)

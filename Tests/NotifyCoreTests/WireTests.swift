@@ -3,7 +3,7 @@ import NotifyCore
 import TestSupport
 import Testing
 
-@Suite("The wire")
+@Suite("Messages and frames follow the protocol")
 struct WireTests {
   @Test(
     "writes timestamps as PostgreSQL would",
@@ -19,7 +19,7 @@ struct WireTests {
     #expect(Timestamp.text(microseconds: microseconds) == text)
   }
 
-  @Test("agrees with Foundation on 2,000 instants over four centuries")
+  @Test("Timestamps agree with Foundation on 2,000 instants over four centuries")
   func timestampsAgree() throws {
     let formatter = ISO8601DateFormatter()
     for step in 0..<2_000 {
@@ -29,7 +29,7 @@ struct WireTests {
     }
   }
 
-  @Test("has the messages of the protocol, key by key in their order")
+  @Test("Messages have the keys of the protocol in their order")
   func messages() throws {
     let epoch = Epoch(systemIdentifier: 1, timeline: 1)
     let user = UserID(42)
@@ -52,7 +52,7 @@ struct WireTests {
         == #"{"type":"error","code":"invalid_message","message":"a\n\u0001"}"#)
   }
 
-  @Test("frames any size with the shortest header of RFC 6455", arguments: [1, 125, 126, 65_535, 65_536, 5_000_000])
+  @Test("Frames of any size have the shortest header of RFC 6455", arguments: [1, 125, 126, 65_535, 65_536, 5_000_000])
   func headers(size: Int) {
     let frame = FrameEncoder.text(String(repeating: "x", count: size))
     let header = size < 126 ? 2 : size < 65_536 ? 4 : 10
@@ -65,7 +65,7 @@ struct WireTests {
     }
   }
 
-  @Test("writes ids and times of rows that come one after the other as it does for each alone")
+  @Test("Consecutive rows are encoded like each of them alone")
   func sequence() {
     var encoder = NotificationEncoder()
     let times: [Int64] = [
@@ -85,7 +85,7 @@ struct WireTests {
     }
   }
 
-  @Test("writes a row with data last and byte for byte")
+  @Test("A row is written with data last and byte for byte")
   func notification() {
     let data = Array(#"{"a": "\u0007 \\ 😀"}"#.utf8)
     var encoder = NotificationEncoder()
@@ -141,7 +141,7 @@ struct WireTests {
     #expect(!why.contains("secret"))
   }
 
-  @Test("has close reasons that fit into a close frame")
+  @Test("Close reasons fit into a close frame")
   func closeReasons() {
     let all: [CloseReason] =
       CloseReason.Credential.allCases.map { .unauthorized($0) } + [
@@ -153,7 +153,7 @@ struct WireTests {
     #expect(Set(all.map(\.code)) == [4001, 4008, 4009, 4029, 1012, 1013, 1000, 1002, 1003, 1007, 1009, 1001])
   }
 
-  @Test("never prints a secret")
+  @Test("A secret is never printed")
   func secrets() {
     let secret = Secret("hunter2")
     var dumped = ""

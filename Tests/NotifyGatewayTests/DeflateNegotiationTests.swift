@@ -3,7 +3,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("permessage-deflate is agreed on as RFC 7692 says", .timeLimit(.minutes(1)))
+@Suite("permessage-deflate follows RFC 7692", .timeLimit(.minutes(1)))
 struct DeflateNegotiationTests {
   static let plain = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
   static let twelve = plain + "; server_max_window_bits=12"
@@ -46,7 +46,7 @@ struct DeflateNegotiationTests {
     ["permessage-deflate; client_max_window_bits=08"],
   ].map { Offered(fields: $0, answer: nil) }
 
-  @Test("The first offer that can be taken is answered", arguments: taken + declined)
+  @Test("The first acceptable offer is answered", arguments: taken + declined)
   func answers(_ offered: Offered) throws {
     #expect(DeflateNegotiation.answer(to: try ExtensionOffer.read(offered.fields)) == offered.answer)
   }
@@ -73,7 +73,7 @@ struct DeflateNegotiationTests {
       ])
   }
 
-  @Test("The handshake's answer has what was agreed on, unless it is switched off")
+  @Test("The handshake answers with the agreed extension, unless compression is switched off")
   func handshake() async throws {
     let offer = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
     for (settings, answer) in [

@@ -5,7 +5,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Compressed messages of a client are read as RFC 7692 says")
+@Suite("Compressed messages of a client are read by the rules of RFC 7692")
 struct InflateTests {
   private static func read(_ bytes: [UInt8], limit: Int = 100) throws -> [FrameReader.Event] {
     var reader = FrameReader(limit: limit, inflater: Inflater())
@@ -77,7 +77,7 @@ struct InflateTests {
     Broken(testDescription: "over the limit as it came", bytes: [0xc1, 0xe5], code: 1009),
   ]
 
-  @Test("What breaks the protocol is refused with the code for it", arguments: broken)
+  @Test("A broken message is refused with the close code of its fault", arguments: broken)
   func refuses(_ broken: Broken) {
     do {
       _ = try Self.read(broken.bytes)
@@ -87,7 +87,7 @@ struct InflateTests {
     }
   }
 
-  @Test("The limit counts what a message has decompressed, to the byte")
+  @Test("The limit holds for the decompressed size of a message, to the byte")
   func limit() throws {
     let payload = Self.hello[0]
     #expect(try Self.read(Self.frame(0xc1, payload), limit: 7) == [.message(ByteBuffer(string: "Hello"))])
@@ -125,7 +125,7 @@ struct InflateTests {
     #expect(try inflater.inflate(ByteBuffer(bytes: Self.hello[0]), atMost: 5) == ByteBuffer(string: "Hello"))
   }
 
-  @Test("Where only the peer's close is waited for, messages before it are not decompressed")
+  @Test("After our close frame, messages before the peer's are not decompressed")
   func closing() throws {
     var reader = FrameReader(limit: 4, inflater: Inflater())
     reader.skipsTexts = true
@@ -134,7 +134,7 @@ struct InflateTests {
     #expect(try reader.next() == .close(code: nil))
   }
 
-  @Test("Of a message that would become far too large, no more is decompressed than may be")
+  @Test("A message that would become too large is decompressed only up to the limit")
   func bomb() throws {
     // A stored byte, then blocks that repeat it 258 times with each two bits: 64 KB for over 60 MB.
     let block: [UInt8] = Array(Deflated.payload(of: String(repeating: "x", count: 262_000)))

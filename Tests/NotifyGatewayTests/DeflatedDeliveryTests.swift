@@ -6,7 +6,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Rows are compressed once for all devices that agreed on it", .timeLimit(.minutes(1)))
+@Suite("Rows are compressed once for all devices that negotiated it", .timeLimit(.minutes(1)))
 struct DeflatedDeliveryTests {
   private static let offer = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
 
@@ -47,7 +47,7 @@ struct DeflatedDeliveryTests {
     }
   }
 
-  @Test("What does not become smaller goes out as it is")
+  @Test("A row that compression does not make smaller goes out uncompressed")
   func incompressible() {
     var state: UInt64 = 1
     var text = ""
@@ -86,7 +86,7 @@ struct DeflatedDeliveryTests {
     #expect(address(small.slice(1..<2, of: 0..<3, by: Deflated.deflater(from: 10_000))) == address(small.slice(1..<2)))
   }
 
-  @Test("Each row is compressed once a loop, and devices without the extension get it as it is")
+  @Test("Each row is compressed once a loop, and devices without the extension get it uncompressed")
   func delivers() async throws {
     try await RunningGateway.run { running in
       var clients: [RawClient] = []
@@ -154,7 +154,7 @@ struct DeflatedDeliveryTests {
     }
   }
 
-  @Test("What waits for a slow client counts as it is written")
+  @Test("Rows that wait for a slow client count with their compressed size")
   func queue() async throws {
     var limits = Limits()
     limits.queueBytes = 1 << 17
@@ -167,7 +167,7 @@ struct DeflatedDeliveryTests {
     }
   }
 
-  @Test("Compressed messages of a client are answered, and refused where that was not agreed on")
+  @Test("Compressed messages of a client are answered, and refused where the extension was not negotiated")
   func receives() async throws {
     try await RunningGateway.run { running in
       let ping = RawClient.masked(0xc1, Array(Deflated.payload(of: #"{"type":"ping","padding":"xxxxxxxxxxxxxxxx"}"#)))

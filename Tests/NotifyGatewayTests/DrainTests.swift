@@ -26,7 +26,7 @@ struct DrainTests {
     }
   }
 
-  @Test("With no socket open it does not wait for the time allowed, with mute ones no longer than that")
+  @Test("Without sockets a shutdown returns at once, with mute peers after drainSeconds")
   func returnsInTime() async throws {
     let clock = ContinuousClock()
     let empty = try await clock.measure { try await RunningGateway.run(GatewaySettings(drainSeconds: 600)) { _ in } }
@@ -40,7 +40,7 @@ struct DrainTests {
     #expect(mute < .seconds(300))
   }
 
-  @Test("A taken port, a bad certificate and a bad path are told apart and explained")
+  @Test("A taken port, a bad certificate and a bad path have different errors that explain themselves")
   func startErrors() async throws {
     try await RunningGateway.run { running in
       let taken = await Self.startError(GatewaySettings(port: running.port))
@@ -71,7 +71,7 @@ struct DrainTests {
     }
   }
 
-  @Test("The log tells who came and how they went, and never a credential")
+  @Test("The log has connects, disconnects and rejections, and never a credential")
   func log() async throws {
     let lines = LogLines()
     try await RunningGateway.run(logger: Logger(label: "test", factory: { _ in lines })) { running in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Frames of a client are read as RFC 6455 says")
+@Suite("Frames of a client are read by the rules of RFC 6455")
 struct FramingTests {
   private static func read(_ bytes: [UInt8], limit: Int = 100) throws -> [FrameReader.Event] {
     var reader = FrameReader(limit: limit)
@@ -58,7 +58,7 @@ struct FramingTests {
     Broken(testDescription: "a close with bad UTF-8", bytes: frame(0x88, [0x03, 0xe8, 0xff]), code: 1007),
   ]
 
-  @Test("What breaks the protocol is refused with the code for it", arguments: broken)
+  @Test("A broken frame is refused with the close code of its fault", arguments: broken)
   func refuses(_ broken: Broken) {
     do {
       _ = try Self.read(broken.bytes)
@@ -104,7 +104,7 @@ struct FramingTests {
     #expect(events == [.message(ByteBuffer(bytes: text)), .close(code: nil)])
   }
 
-  @Test("A second's worth of messages may come at once, and no more")
+  @Test("One second's share of messages may come at once, and no more")
   func rate() {
     var rate = MessageRate(perSecond: 5, now: .uptimeNanoseconds(0))
     let accepted = (0..<6).map { _ in rate.accept(at: .uptimeNanoseconds(1)) }

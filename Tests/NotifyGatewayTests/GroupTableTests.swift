@@ -3,11 +3,11 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Group table")
+@Suite("The group table of an event loop")
 struct GroupTableTests {
   final class Member {}
 
-  @Test("keeps a user's connections oldest first, and forgets users without any")
+  @Test("The group table keeps a user's connections oldest first, and forgets users without any")
   func membership() {
     var table = GroupTable<Member>()
     let (first, second) = (Member(), Member())

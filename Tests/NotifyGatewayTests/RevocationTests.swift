@@ -3,7 +3,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Access that ends", .timeLimit(.minutes(1)))
+@Suite("Revoked access closes sockets", .timeLimit(.minutes(1)))
 struct RevocationTests {
   /// Accepts `USER:LOGIN:SEEN`, once the test lets it.
   final class HeldAuthenticator: Authenticator {
@@ -36,7 +36,7 @@ struct RevocationTests {
     return client
   }
 
-  @Test("closes the sockets that it concerns before the rows that came with it, and no others")
+  @Test("A revocation closes the sockets in its scope before the rows of its delta, and no others")
   func closes() async throws {
     let authenticator = HeldAuthenticator()
     try await RunningGateway.run(authenticator: authenticator) { running in
@@ -61,7 +61,7 @@ struct RevocationTests {
     }
   }
 
-  @Test("while its credential is verified does not begin")
+  @Test("Access that is revoked while its credential is verified does not begin")
   func raced() async throws {
     let authenticator = HeldAuthenticator()
     try await RunningGateway.run(authenticator: authenticator) { running in
@@ -80,7 +80,7 @@ struct RevocationTests {
     }
   }
 
-  @Test("counts again for what was seen before the database was lost")
+  @Test("A look-up before a lost connection does not outweigh a later revocation")
   func reconnected() async throws {
     let authenticator = HeldAuthenticator()
     try await RunningGateway.run(authenticator: authenticator) { running in
@@ -98,7 +98,7 @@ struct RevocationTests {
     }
   }
 
-  @Test("ends also what replaces it meanwhile")
+  @Test("A revocation also ends a credential that is being verified to replace the first")
   func replaced() async throws {
     let authenticator = HeldAuthenticator()
     try await RunningGateway.run(authenticator: authenticator) { running in

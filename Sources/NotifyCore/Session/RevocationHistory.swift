@@ -2,10 +2,10 @@ internal import DequeModule
 
 /// The newest revocations, for credentials whose verification began before they came.
 ///
-/// Whoever verifies notes `serial` first and asks `judge` last: what came in between was not known to the look-up, and
-/// the socket was in no group yet where it could have been found. A value without clock or I/O.
+/// A verification notes `serial` first and calls `judge` last. The look-up did not see the revocations in between, and the
+/// socket was in no group in which they could have found it. A value without clock or I/O.
 package struct RevocationHistory: Sendable {
-  /// What has become of an access meanwhile.
+  /// The state of an access after the revocations since.
   package enum Judgement: Equatable, Sendable {
     case good
     case ended(CloseReason.Credential)
@@ -13,7 +13,7 @@ package struct RevocationHistory: Sendable {
     case unknown
   }
 
-  /// Counts what was added.
+  /// The number of batches added.
   package private(set) var serial: UInt64 = 0
   private var recent: Deque<RevocationIndex> = []
   private var remembered = 0

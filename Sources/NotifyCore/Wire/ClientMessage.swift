@@ -2,7 +2,7 @@ import Foundation
 
 /// A message from a client.
 package enum ClientMessage: Equatable, Sendable {
-  /// Asks for a heartbeat.
+  /// Requests a heartbeat.
   case ping
   /// Rows of a table that arrived (connections with `ack=1`); without `source` of the only table.
   case acknowledge([RowID], source: String?)
@@ -10,10 +10,10 @@ package enum ClientMessage: Equatable, Sendable {
   case read([RowID], source: String?)
   /// A credential, as the first message or to replace one that expires.
   case authenticate(token: String)
-  /// Anything else; says what is wrong, without quoting it.
+  /// Anything else, with the fault; the message is not quoted.
   case invalid(String)
 
-  /// Reads one text message. Never fails; what can't be read is `.invalid`.
+  /// Reads one text message. Never fails: an unreadable one is `.invalid`.
   package static func read(_ text: UnsafeRawBufferPointer) -> ClientMessage {
     ClientMessageFastPath.read(text) ?? decode(text)
   }

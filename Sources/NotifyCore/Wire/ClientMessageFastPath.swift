@@ -8,7 +8,7 @@ struct ClientMessageFastPath {
   private let text: UnsafeRawBufferPointer
   private var position = 0
 
-  /// - Returns: what a decoder would make of the text, nil where it is to be asked.
+  /// - Returns: the decoder's result; nil where only the decoder knows it.
   static func read(_ text: UnsafeRawBufferPointer) -> ClientMessage? {
     var reader = ClientMessageFastPath(text: text)
     return reader.message()

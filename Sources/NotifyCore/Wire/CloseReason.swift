@@ -10,7 +10,7 @@ package struct CloseReason: Hashable, Sendable, CustomStringConvertible {
     self.reason = reason
   }
 
-  /// What was wrong with the credential.
+  /// The fault of a credential.
   package enum Credential: String, Sendable, CaseIterable {
     case missing, invalid, expired, revoked, inactive
   }
@@ -29,7 +29,7 @@ package struct CloseReason: Hashable, Sendable, CustomStringConvertible {
   package static func restart(retryMilliseconds: Int) -> CloseReason {
     CloseReason(1012, "retry_ms=\(retryMilliseconds)")
   }
-  /// 1013: the database can't be asked just now.
+  /// 1013: the database is away.
   package static func tryLater(retryMilliseconds: Int) -> CloseReason {
     CloseReason(1013, "retry_ms=\(retryMilliseconds)")
   }

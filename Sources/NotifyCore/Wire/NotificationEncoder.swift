@@ -1,4 +1,4 @@
-/// Writes the frames of rows, one after the other: bytes only, and what rows have in common only once.
+/// Writes the frames of rows, one after the other: as bytes, and the parts that rows have in common only once.
 package struct NotificationEncoder: Sendable {
   private static let opening = Array(#"{"type":"notification","id":"#.utf8)
   private static let source = Array(#","source":"#.utf8)
@@ -8,7 +8,7 @@ package struct NotificationEncoder: Sendable {
   private static let null = Array("null".utf8)
 
   private var timestamps = TimestampWriter()
-  /// What comes before the payload; kept for its memory.
+  /// The bytes before the payload; kept for its memory.
   private var head: [UInt8] = []
 
   package init() {}

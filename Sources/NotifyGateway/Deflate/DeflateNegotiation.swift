@@ -1,11 +1,11 @@
 /// Agrees on permessage-deflate (RFC 7692) with a client.
 ///
-/// There is never context takeover, in neither direction: so a compressed row is the same for all its devices, and no
-/// connection needs memory for a stream of its own.
+/// There is no context takeover in either direction. A compressed row is so the same for all devices, and no connection
+/// needs memory for its own stream.
 enum DeflateNegotiation {
   private static let name = "permessage-deflate"
 
-  /// The answer to the first offer that can be taken; nil where there is none.
+  /// The answer to the first acceptable offer; nil where there is none.
   static func answer(to offers: [ExtensionOffer]) -> String? {
     for offer in offers where offer.name == name {
       if let answer = answer(to: offer.parameters) { return answer }
@@ -25,7 +25,7 @@ enum DeflateNegotiation {
       case ("client_max_window_bits", let value?):
         guard windowBits(value) != nil else { return nil }
       case ("server_max_window_bits", let value?):
-        // All messages are compressed with the same window; who wants a smaller one gets them as they are.
+        // All messages are compressed with the same window. A client with a smaller one gets them uncompressed.
         guard let bits = windowBits(value), bits >= Deflater.windowBits else { return nil }
         answer += "; server_max_window_bits=\(Deflater.windowBits)"
       default:

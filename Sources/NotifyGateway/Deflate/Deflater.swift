@@ -5,7 +5,7 @@ import NIOCore
 /// Compresses frames (RFC 7692) for all connections of an event loop. Touched only on its loop.
 final class Deflater {
   /// log2 of the window. With 12, rows of usual sizes become as small as with 15; a stream takes 54 KB instead of 262 KB,
-  /// and it is what Python's `websockets` asks for.
+  /// and Python's `websockets` requests the same.
   static let windowBits = 12
   /// zlib's memLevel: as fast as larger ones, which take longer to clear, and faster than smaller ones.
   private static let memoryLevel: Int32 = 6
@@ -32,7 +32,7 @@ final class Deflater {
     stream.deallocate()
   }
 
-  /// Whether it is worth trying.
+  /// Whether a frame of this size is compressed.
   func wants(frameBytes: Int) -> Bool { sizes.contains(frameBytes - Self.headerBytes(frameBytes: frameBytes)) }
 
   /// Appends a frame: compressed where that makes it smaller, else as it is.
@@ -63,7 +63,7 @@ final class Deflater {
     bytes.writeBytes(scratch[..<size])
   }
 
-  /// Of a frame whose length is written as RFC 6455 has it: in the shortest way.
+  /// The header of a frame whose length has its shortest form, as RFC 6455 requires.
   private static func headerBytes(frameBytes: Int) -> Int {
     switch frameBytes {
     case ..<(2 + 126): 2

@@ -26,7 +26,7 @@ final class Inflater {
     let stream = stream ?? Self.makeStream()
     self.stream = stream
     inflateReset(stream)
-    // RFC 7692, 7.2.2: what the sender has left out.
+    // RFC 7692, 7.2.2: the four bytes that the sender has left out.
     var input = message
     input.writeBytes([0x00, 0x00, 0xff, 0xff])
     var output = ByteBuffer()

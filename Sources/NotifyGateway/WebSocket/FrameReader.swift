@@ -4,7 +4,7 @@ import NotifyCore
 
 /// Reads a client's frames (RFC 6455, chapter 5) and puts messages together. A value without I/O.
 struct FrameReader {
-  /// What a client sent.
+  /// A complete frame or message of a client.
   enum Event: Equatable {
     /// A whole text message, known to be UTF-8.
     case message(ByteBuffer)
@@ -30,7 +30,7 @@ struct FrameReader {
   private var unread: ByteBuffer?
   private var fragments: ByteBuffer?
   private var isDeflated = false
-  /// Compressed messages are left as they are: nobody wants their texts any more, only the close frame behind them.
+  /// Compressed messages are not decompressed: after our close frame only the peer's close frame matters.
   var skipsTexts = false
   private var validator = UTF8Validator()
 
@@ -122,7 +122,7 @@ struct FrameReader {
     buffer.moveReaderIndex(forwardBy: header.size - 4)
     let key: [UInt8] = buffer.readBytes(length: 4) ?? []
     var payload = buffer.readSlice(length: header.length) ?? ByteBuffer()
-    // What is left of a large read must not keep it alive, nor be copied by the unmasking below.
+    // The rest of a large read must not keep it alive, nor be copied by the unmasking below.
     unread = buffer.readableBytes > 0 ? buffer : nil
     if let mask = WebSocketMaskingKey(key) { payload.webSocketUnmask(mask) }
     return payload
@@ -159,7 +159,7 @@ struct FrameReader {
     guard validator.accept(text.readableBytesView) else { throw Violation(reason: .invalidText) }
   }
 
-  /// RFC 7692 names no code for a message that can't be decompressed; what it is not is bad UTF-8.
+  /// RFC 7692 names no code for a message that can't be decompressed. 1007 would mean bad UTF-8, so it is 1002.
   private func inflate(_ message: ByteBuffer) throws(Violation) -> ByteBuffer {
     guard let inflater else { throw Violation(reason: .protocolError) }
     do throws(Inflater.Failure) {

@@ -16,7 +16,7 @@ struct MessageRate {
     let elapsed = (now - since).nanoseconds
     let refilled = Int(min(elapsed, 3_600_000_000_000)) * perSecond / 1_000_000_000
     if refilled > 0 {
-      // What is left of the last message's share counts on, or a client just at the rate would be over it some day.
+      // The rest of the last message's share is kept, or a client just at the rate would exceed it some day.
       since = refilled < used ? since + .nanoseconds(Int64(refilled) * 1_000_000_000 / Int64(perSecond)) : now
       used = max(0, used - refilled)
     }
