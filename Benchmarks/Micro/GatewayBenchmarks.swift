@@ -56,7 +56,7 @@ enum GatewayBenchmarks {
       turn?.hold()
       for _ in 0..<load.batches {
         for (row, user) in users.enumerated() { Rows.add(user, row, to: &builder) }
-        let batch = Rows.finish(&builder, wanted: gateway.sink.present(builder.users))
+        let batch = Rows.finish(&builder, loops: gateway.sink.loops(of: builder.users))
         bytes += batch.bytes.count * load.devices
         // Each loop that has devices of the user confirms the row.
         rows += batch.frames.count * (load.devices > 1 ? 2 : 1)

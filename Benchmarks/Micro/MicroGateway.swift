@@ -87,7 +87,7 @@ struct MicroGateway: Sendable {
   }
 
   private struct Confirmations: ConfirmationSink {
-    func written(_ rows: [PendingMark]) { micro_confirmed(UInt64(rows.count)) }
+    func delivered(_ rows: [PendingMark]) { micro_confirmed(UInt64(rows.count)) }
     func read(user: UserID, rows: [RowName]) {}
   }
 }

@@ -23,7 +23,7 @@ enum Rows {
     }
   }
 
-  static func finish(_ builder: inout BatchBuilder, wanted: [Bool]? = nil) -> DeliveryBatch {
-    builder.finish(base: base, snapshot: snapshot, cursor: cursor, doorbell: .now, wanted: wanted)
+  static func finish(_ builder: inout BatchBuilder, loops: [LoopSet]? = nil) -> DeliveryBatch {
+    builder.finish(base: base, snapshot: snapshot, cursor: cursor, doorbell: .now, loops: loops)
   }
 }

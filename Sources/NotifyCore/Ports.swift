@@ -2,12 +2,13 @@
 
 /// Takes rows and events of the database; the gateway's side of the path.
 package protocol DeliverySink: Sendable {
-  /// For each of these users, whether it has a socket: the rows of the others need not be delivered.
+  /// The event loops on which each of these users has sockets. A user without any needs no frames.
   ///
-  /// A user who connects after this call gets them by its replay, which is read later than they were.
-  func present(_ users: [UserID]) -> [Bool]
+  /// Called once for each batch, after its rows were read and counted as unsent. A socket that joins later gets the rows
+  /// by its replay: the replay is read later than they were, and they can't be marked before the batch is delivered.
+  func loops(of users: [UserID]) -> [LoopSet]
 
-  /// Delivers a batch to the event loops. Called from one thread, in order.
+  /// Delivers a batch to the event loops that its groups name. Called from one thread, in order.
   ///
   /// Returns at once while fewer than `Limits.batchesInFlight` batches are under way, else when there is room again.
   func deliver(_ batch: DeliveryBatch) async
@@ -28,14 +29,15 @@ package protocol DeliverySink: Sendable {
 }
 
 extension DeliverySink {
-  /// All of them, where it is not known.
-  package func present(_ users: [UserID]) -> [Bool] { Array(repeating: true, count: users.count) }
+  /// Every loop, where it is not known.
+  package func loops(of users: [UserID]) -> [LoopSet] { Array(repeating: .all, count: users.count) }
 }
 
 /// Takes rows that reached their users, to be marked; the store's side of the path. Returns at once, from any thread.
 package protocol ConfirmationSink: Sendable {
-  /// Rows were written to a socket, or acknowledged where the client promised that: they are to be marked sent.
-  func written(_ rows: [PendingMark])
+  /// Rows were delivered: the kernel took them, or the client acknowledged them where it promised that. They are to be
+  /// marked sent.
+  func delivered(_ rows: [PendingMark])
   /// A user has read rows: they are to be marked read.
   func read(user: UserID, rows: [RowName])
 }

@@ -129,7 +129,7 @@ package final class Gateway: Service, Sendable {
 
   private func metricsText() -> String {
     services.metrics.connections.record(services.admission.open)
-    services.metrics.users.record(services.users.count)
+    services.metrics.users.record(hub.userCount)
     services.metrics.queueBytes.record(hub.queuedBytes)
     return registry.text()
   }

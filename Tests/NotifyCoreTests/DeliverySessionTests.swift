@@ -33,7 +33,7 @@ enum Sample {
   }
 }
 
-@Suite("A session")
+@Suite("A delivery session decides for each row")
 struct SessionTests {
   var limits = Limits()
 
@@ -54,16 +54,16 @@ struct SessionTests {
     }
     _ = session.replayed(Sample.page([], snapshot: Snapshot(xmax: 100)), generation: 0)
     if phase == .replaying { return session }
-    _ = session.pageWritten(limits: limits)
+    _ = session.pageFlushed(limits: limits)
     return session
   }
 
-  @Test("can be brought to every phase", arguments: DeliverySession.Phase.allCases)
+  @Test("A session reaches every phase", arguments: DeliverySession.Phase.allCases)
   func reachable(phase: DeliverySession.Phase) {
     #expect(session(phase).phase == phase)
   }
 
-  @Test("routes rows by its phase", arguments: DeliverySession.Phase.allCases)
+  @Test("A session routes rows by its phase", arguments: DeliverySession.Phase.allCases)
   func routing(phase: DeliverySession.Phase) {
     var session = session(phase)
     let routing = session.route(Sample.batch(Sample.keys([150])), 0..<1, limits: limits)
@@ -71,17 +71,17 @@ struct SessionTests {
     #expect(session.phase == phase)
   }
 
-  @Test("takes a page only while it catches up", arguments: DeliverySession.Phase.allCases)
+  @Test("A session takes a page only while it catches up", arguments: DeliverySession.Phase.allCases)
   func pages(phase: DeliverySession.Phase) {
     var session = session(phase)
     let opening = session.replayed(Sample.page([50], snapshot: Snapshot(xmax: 100)), generation: 0)
     #expect((opening != nil) == (phase == .joining || phase == .replaying))
   }
 
-  @Test("has nothing to write after a write unless it catches up", arguments: DeliverySession.Phase.allCases)
+  @Test("A session has nothing to write after a flush unless it catches up", arguments: DeliverySession.Phase.allCases)
   func written(phase: DeliverySession.Phase) {
     var session = session(phase)
-    switch (phase, session.pageWritten(limits: limits)) {
+    switch (phase, session.pageFlushed(limits: limits)) {
     case (.joining, .nothing), (.live, .nothing), (.closed, .nothing): break
     case (.replaying, .writeAndGoLive(let rows, 0)): #expect(rows.isEmpty && session.phase == .live)
     case (.draining, .write(let rows)): #expect(rows.count == 1 && session.phase == .draining)
@@ -89,16 +89,16 @@ struct SessionTests {
     }
   }
 
-  @Test("stays closed whatever comes")
+  @Test("A closed session stays closed")
   func closed() {
     var session = session(.closed)
     session.lower(durable: 5)
-    _ = session.acknowledged([1], limits: limits)
+    _ = session.acknowledged([1], by: Sample.user, limits: limits)
     session.close()
     #expect(session.phase == .closed && !session.takesCursor)
   }
 
-  @Test("leaves out what the replay's snapshot sees, also after going live")
+  @Test("Rows that the replay's snapshot sees are left out, also after going live")
   func divides() {
     var session = session(.live)
     let batch = Sample.batch(Sample.keys([90, 99, 100, 110]))
@@ -106,7 +106,7 @@ struct SessionTests {
     #expect(routing == .write([2..<4]))
   }
 
-  @Test("writes everything as one piece once deltas have passed the replay's snapshot")
+  @Test("Rows go out as one piece once deltas have passed the replay's snapshot")
   func settles() {
     var session = session(.live)
     let later = Sample.batch(Sample.keys([120, 121]), base: Snapshot(xmax: 100))
@@ -114,23 +114,23 @@ struct SessionTests {
     #expect(routing == .writeAll)
   }
 
-  @Test("drains what it held back, less what was replayed, and then is live")
+  @Test("Rows held back are drained without the replayed ones, then the session is live")
   func drains() {
     var session = DeliverySession(acknowledges: false)
     _ = session.route(Sample.batch(Sample.keys([99, 100])), 0..<2, limits: limits)
     _ = session.route(Sample.batch(Sample.keys([101])), 0..<1, limits: limits)
     _ = session.replayed(Sample.page([99], snapshot: Snapshot(xmax: 100)), generation: 0)
-    guard case .writeAndGoLive(let rows, let bytes) = session.pageWritten(limits: limits) else {
+    guard case .writeAndGoLive(let rows, let bytes) = session.pageFlushed(limits: limits) else {
       Issue.record("not live")
       return
     }
     #expect(rows.flatMap(\.keys).map(\.txid) == [100, 101])
     #expect(session.queuedBytes == bytes && bytes > 0)
-    session.written(bytes: bytes)
+    session.flushed(bytes: bytes)
     #expect(session.queuedBytes == 0 && session.takesCursor)
   }
 
-  @Test("puts the cursor into the last message of a replay only")
+  @Test("Only the last message of a replay has a cursor")
   func cursors() throws {
     let snapshot = Snapshot(xmax: 100)
     func opening(_ page: ReplayPage) throws -> DeliverySession.Opening {
@@ -148,13 +148,13 @@ struct SessionTests {
     #expect(both.truncated == .with(cursor: nil))
   }
 
-  @Test("asks for page after page, establishes once, and divides by the first page's snapshot")
+  @Test("A session requests page after page, establishes once, and divides by the first page's snapshot")
   func paging() {
     var session = DeliverySession(acknowledges: false)
     let first = Sample.page([50], snapshot: Snapshot(xmax: 100), hasMore: true)
     let opening = session.replayed(first, generation: 0)
     #expect(opening?.established != nil)
-    guard case .ask(.page(let position)) = session.pageWritten(limits: limits) else {
+    guard case .request(.page(let position)) = session.pageFlushed(limits: limits) else {
       Issue.record("no further page asked for")
       return
     }
@@ -162,19 +162,19 @@ struct SessionTests {
     let second = Sample.page([60], snapshot: Snapshot(xmax: 100))
     let following = session.replayed(second, generation: 0)
     #expect(following != nil && following?.established == nil)
-    guard case .writeAndGoLive = session.pageWritten(limits: limits) else {
+    guard case .writeAndGoLive = session.pageFlushed(limits: limits) else {
       Issue.record("not live")
       return
     }
   }
 
-  @Test("catches up again from its replay's snapshot when too many rows were held back")
+  @Test("A session with too many rows held back catches up again from its replay's snapshot")
   mutating func overflow() {
     limits.catchUpRows = 2
     var session = DeliverySession(acknowledges: false)
     for txid in UInt64(100)..<104 { _ = session.route(Sample.batch(Sample.keys([txid])), 0..<1, limits: limits) }
     _ = session.replayed(Sample.page([50], snapshot: Snapshot(xmax: 100)), generation: 0)
-    guard case .ask(.after(let snapshot)) = session.pageWritten(limits: limits) else {
+    guard case .request(.after(let snapshot)) = session.pageFlushed(limits: limits) else {
       Issue.record("did not catch up again")
       return
     }
@@ -182,14 +182,14 @@ struct SessionTests {
     // Held back from here on, and divided by the new snapshot.
     _ = session.route(Sample.batch(Sample.keys([103, 110])), 0..<2, limits: limits)
     _ = session.replayed(Sample.page([100, 101, 102, 103], snapshot: Snapshot(xmax: 104)), generation: 0)
-    guard case .writeAndGoLive(let rows, _) = session.pageWritten(limits: limits) else {
+    guard case .writeAndGoLive(let rows, _) = session.pageFlushed(limits: limits) else {
       Issue.record("not live")
       return
     }
     #expect(rows.flatMap(\.keys).map(\.txid) == [110])
   }
 
-  @Test("is closed when it reads too slowly, but takes a frame of any size on an empty queue")
+  @Test("A slow client is closed, but an empty queue takes a frame of any size")
   mutating func slow() {
     limits.queueBytes = 100
     var session = session(.live)
@@ -200,7 +200,7 @@ struct SessionTests {
     #expect(routings == [.writeAll, .close(.tooSlow), .nothing])
   }
 
-  @Test("counts what its frames have on the socket, where they are compressed")
+  @Test("Compressed frames count with their size on the socket")
   mutating func slowCompressed() {
     limits.queueBytes = 100
     var session = session(.live)
@@ -212,7 +212,7 @@ struct SessionTests {
     #expect(routings == Array(repeating: .writeAll, count: 10) + [.close(.tooSlow), .nothing, .nothing])
   }
 
-  @Test("is closed when it reads too slowly what was held back")
+  @Test("A client that is too slow for the rows held back is closed")
   mutating func slowDrain() {
     var session = session(.draining)
     limits.catchUpRows = 1
@@ -220,23 +220,23 @@ struct SessionTests {
     #expect(routing == .close(.tooSlow))
   }
 
-  @Test("lets a row through whose id was handed out again after a crash, and not the one it was sent")
+  @Test("After a crash a row with a reused id goes out, and the replayed one does not")
   func crash() {
     var session = DeliverySession(acknowledges: false)
     let page = Sample.page([90, 95], snapshot: Snapshot(xmax: 100), durable: 92)
     _ = session.replayed(page, generation: 0)
-    _ = session.pageWritten(limits: limits)
+    _ = session.pageFlushed(limits: limits)
     session.lower(durable: 92)
     let reused = RowKey(txid: 95, id: 7)
     let routing = session.route(Sample.batch(Sample.keys([95]) + [reused]), 0..<2, limits: limits)
     #expect(routing == .write([1..<2]))
   }
 
-  @Test("remembers after a crash what it replayed until a delta has passed it")
+  @Test("After a crash replayed rows are remembered until a delta has passed them")
   func settlesAfterCrash() {
     var session = DeliverySession(acknowledges: false)
     _ = session.replayed(Sample.page([95], snapshot: Snapshot(xmax: 100), durable: 92), generation: 0)
-    _ = session.pageWritten(limits: limits)
+    _ = session.pageFlushed(limits: limits)
     session.lower(durable: 92)
     // The first delta after the crash starts from the lowered snapshot, and holds the replayed row once more.
     let routing = session.route(
@@ -244,73 +244,73 @@ struct SessionTests {
     #expect(routing == .write([1..<2]))
   }
 
-  @Test("remembers rows of a page that was read after the crash, under the snapshot from before it")
+  @Test("Rows of a page read after a crash under the earlier snapshot are remembered")
   func pageAfterCrash() {
     var session = DeliverySession(acknowledges: false)
     let snapshot = Snapshot(xmax: 100)
     _ = session.replayed(Sample.page([50], snapshot: snapshot, hasMore: true, durable: 92), generation: 0)
     session.lower(durable: 92)
-    _ = session.pageWritten(limits: limits)
+    _ = session.pageFlushed(limits: limits)
     let page = Sample.page([95], snapshot: snapshot, generation: 1)
     _ = session.replayed(page, generation: 1)
-    _ = session.pageWritten(limits: limits)
+    _ = session.pageFlushed(limits: limits)
     let routing = session.route(
       Sample.batch(Sample.keys([95, 96]), base: Snapshot(xmax: 93)), 0..<2, limits: limits)
     #expect(routing == .write([1..<2]))
   }
 
-  @Test("goes on with its replay from where a crash has left the table")
+  @Test("A replay goes on after a crash from the newest durable transaction")
   func nextPageAfterCrash() {
     var session = DeliverySession(acknowledges: false)
     _ = session.replayed(
       Sample.page([50], snapshot: Snapshot(xmax: 100), since: Snapshot(xmax: 98), hasMore: true), generation: 0)
     session.lower(durable: 92)
-    guard case .ask(.page(let position)) = session.pageWritten(limits: limits) else {
+    guard case .request(.page(let position)) = session.pageFlushed(limits: limits) else {
       Issue.record("did not go on")
       return
     }
     #expect(position.since == Snapshot(xmax: 93) && position.snapshot == Snapshot(xmax: 100))
   }
 
-  @Test("lowers a page that was read before a crash and comes after it, or after several")
+  @Test("A page read before one or more crashes is lowered when it comes")
   func latePage() {
     var session = DeliverySession(acknowledges: false)
     _ = session.replayed(
       Sample.page([], snapshot: Snapshot(xmax: 100), generation: 0, durable: 92), generation: 3)
-    _ = session.pageWritten(limits: limits)
+    _ = session.pageFlushed(limits: limits)
     let routing = session.route(Sample.batch(Sample.keys([95])), 0..<1, limits: limits)
     #expect(routing == .write([0..<1]))
   }
 
-  @Test("confirms only rows that were sent on it, once each")
+  @Test("An acknowledgement counts once, and only for rows sent on this connection")
   func acknowledges() {
     var session = session(.live, acknowledges: true)
     _ = session.route(Sample.batch(Sample.keys([150])), 0..<1, limits: limits)
-    let first = session.acknowledged([150, 151], limits: limits).keys
-    let second = session.acknowledged([150], limits: limits).keys
-    #expect(first == Sample.keys([150]) && second.isEmpty)
+    let first = session.acknowledged([150, 151], by: Sample.user, limits: limits).marks
+    let second = session.acknowledged([150], by: Sample.user, limits: limits).marks
+    #expect(first == [PendingMark(key: Sample.keys([150])[0], user: Sample.user)] && second.isEmpty)
   }
 
-  @Test("waits with further pages for a client that owes many acknowledgements")
+  @Test("Further pages wait for a client with many acknowledgements due")
   func pacedByAcknowledgements() {
     var session = DeliverySession(acknowledges: true)
     let many = Array(UInt64(1)...UInt64(Limits.unacknowledgedRows / 2 + 1))
     _ = session.replayed(
       Sample.page(many, snapshot: Snapshot(xmax: 100_000), hasMore: true), generation: 0)
-    guard case .nothing = session.pageWritten(limits: limits) else {
+    guard case .nothing = session.pageFlushed(limits: limits) else {
       Issue.record("did not wait")
       return
     }
-    guard case .ask(.page) = session.acknowledged([1], limits: limits).next else {
+    guard case .request(.page) = session.acknowledged([1], by: Sample.user, limits: limits).next else {
       Issue.record("did not go on")
       return
     }
   }
 }
 
-@Suite("A batch")
+@Suite("A batch builder encodes rows by user")
 struct BatchBuilderTests {
-  @Test("has each user's frames side by side in order of delivery, the cursor in each user's last")
+  @Test("A batch has each user's frames side by side in order of delivery, the cursor in the last of each")
   func grouping() throws {
     var builder = BatchBuilder(sources: TableCatalog())
     let rows: [(Int64, UInt64)] = [(1, 10), (2, 10), (1, 11), (3, 12), (2, 13), (1, 14)]
@@ -336,7 +336,7 @@ struct BatchBuilderTests {
     #expect(batch.byteRange(batch.frames.indices) == 0..<batch.bytes.count)
   }
 
-  @Test("knows nothing of the batch before it, nor of the tables served then")
+  @Test("A restarted builder keeps nothing of the batch before it, nor of the tables served then")
   func restart() {
     let one = TableCatalog([.init(number: 1, name: "a", recipientKind: .integer)])
     let two = TableCatalog(one.sources + [.init(number: 2, name: "b", recipientKind: .integer)])
@@ -369,7 +369,7 @@ struct BatchBuilderTests {
     #expect(!String(decoding: finished(&used).bytes, as: UTF8.self).contains("source"))
   }
 
-  @Test("ends at its limit of rows or bytes")
+  @Test("A batch is full at its limit of rows or bytes")
   func limits() {
     var builder = BatchBuilder(sources: TableCatalog())
     let data = Array(repeating: UInt8(ascii: "1"), count: Limits.batchBytes)

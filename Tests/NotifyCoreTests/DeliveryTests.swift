@@ -150,13 +150,14 @@ struct UnsentIndexTests {
 
 @Suite("A batch")
 struct BatchTests {
-  @Test("A batch holds each user's rows side by side, and none of unwanted users")
+  @Test("A batch holds each user's rows with their event loops, and none of users without a loop")
   func wanted() {
     let snapshot = Snapshot(xmax: 20)
     let cases: [[Bool]?] = [
       nil, [true, true, true], [true, false, true], [false, true, false], [false, false, false],
     ]
     for wanted in cases {
+      let loops = wanted?.enumerated().map { $0.element ? LoopSet(loop: $0.offset) : .none }
       var builder = BatchBuilder(sources: TableCatalog())
       for (id, user) in [1, 2, 1, 3, 2, 1].enumerated() {
         builder.add(
@@ -165,11 +166,12 @@ struct BatchTests {
       }
       #expect(builder.users.map(\.text) == ["1", "2", "3"])
       #expect(builder.keys.map(\.id) == [0, 1, 2, 3, 4, 5])
-      let batch = builder.finish(base: snapshot, snapshot: snapshot, cursor: "c", wanted: wanted)
+      let batch = builder.finish(base: snapshot, snapshot: snapshot, cursor: "c", loops: loops)
       let all: [(user: String, ids: [Int64])] = [("1", [0, 2, 5]), ("2", [1, 4]), ("3", [3])]
       let expected = zip(all, wanted ?? [true, true, true]).filter(\.1).map(\.0)
       #expect(batch.groups.map(\.user.text) == expected.map(\.user))
       #expect(batch.groups.map { batch.frames[$0.frames].map(\.key.id) } == expected.map(\.ids))
+      #expect(batch.groups.map(\.loops) == (loops?.filter { !$0.isEmpty } ?? [.all, .all, .all]))
       #expect(batch.frames.last?.end ?? 0 == batch.bytes.count)
     }
   }
@@ -238,7 +240,7 @@ struct NothingMissedTests {
     var unsent = UnsentIndex(limit: 10)
     unsent.add(UserID(2), oldest: 5, rows: 1)
     unsent.scanEnded()
-    let found = try #require(page(.connecting(since: nil, joined: joined), unsent: unsent))
+    let found = try #require(page(.connecting(since: nil, routedAtJoin: joined), unsent: unsent))
     #expect(found.batch.frames.isEmpty && found.next == nil && !found.truncated)
     #expect(found.batch.snapshot == joined && found.generation == 3 && found.durable == 99)
     #expect(Cursor.read(found.batch.cursor, epoch: found.epoch) == .cursor(joined))
@@ -249,13 +251,13 @@ struct NothingMissedTests {
   )
   func unknown() {
     var unsent = UnsentIndex(limit: 10)
-    #expect(page(.connecting(since: nil, joined: joined), unsent: unsent) == nil)
+    #expect(page(.connecting(since: nil, routedAtJoin: joined), unsent: unsent) == nil)
     unsent.scanEnded()
-    #expect(page(.connecting(since: nil, joined: nil), unsent: unsent) == nil)
-    #expect(page(.connecting(since: "c", joined: joined), unsent: unsent) == nil)
+    #expect(page(.connecting(since: nil, routedAtJoin: nil), unsent: unsent) == nil)
+    #expect(page(.connecting(since: "c", routedAtJoin: joined), unsent: unsent) == nil)
     #expect(page(.after(joined), unsent: unsent) == nil)
-    #expect(page(.connecting(since: nil, joined: joined), unsent: unsent, askedIn: 2) == nil)
+    #expect(page(.connecting(since: nil, routedAtJoin: joined), unsent: unsent, askedIn: 2) == nil)
     unsent.add(UserID(1), oldest: 5, rows: 1)
-    #expect(page(.connecting(since: nil, joined: joined), unsent: unsent) == nil)
+    #expect(page(.connecting(since: nil, routedAtJoin: joined), unsent: unsent) == nil)
   }
 }

@@ -7,9 +7,9 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Rows reach the devices of their user, in order, and are confirmed when written", .timeLimit(.minutes(1)))
+@Suite("Rows reach the devices of their user, in order, and are marked when flushed", .timeLimit(.minutes(1)))
 struct DeliveryTests {
-  @Test("Each user gets its own rows on every device, and a row is confirmed once")
+  @Test("Each user gets its own rows on every device, and each row is reported for marking once")
   func routes() async throws {
     try await RunningGateway.run { running in
       let first = try await running.connected(user: 1)
@@ -27,7 +27,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("Batches keep their order, however many are on their way")
+  @Test("Batches keep their order, however many are in flight")
   func order() async throws {
     try await RunningGateway.run { running in
       let client = try await running.connected(user: 1)
@@ -38,7 +38,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("Rows that come during the replay are held back, and those that it has seen are left out")
+  @Test("Rows that come during the replay are held back, and those that its snapshot sees are left out")
   func holds() async throws {
     let replays = TestReplays(answersItself: false)
     try await RunningGateway.run(replays: replays) { running in
@@ -65,7 +65,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("Where the client acknowledges, its acknowledgement confirms, once and only what was sent to it")
+  @Test("With ack=1 the acknowledgement marks a row, once and only if it was sent on this connection")
   func acknowledges() async throws {
     try await RunningGateway.run { running in
       let client = try await running.connected(user: 1, query: "&ack=1")
@@ -79,7 +79,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("What an event loop takes in one turn makes no client look slow")
+  @Test("Batches of one turn of the event loop make no client look slow")
   func together() async throws {
     var limits = Limits()
     limits.queueBytes = 20_000
@@ -97,7 +97,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("A heartbeat's cursor also stands for deltas that held nothing for the connection")
+  @Test("A heartbeat's cursor covers deltas without rows for the connection")
   func news() async throws {
     try await RunningGateway.run { running in
       // On whichever loops they are, and with a row of theirs in between.
@@ -105,7 +105,8 @@ struct DeliveryTests {
       let deltas: [(users: [(user: Int64, ids: [Int64])], cursor: String?)] = [
         ([(99, [1])], "c1"), ([], "c2"), ([(1, [2])], nil), ([(2, [3])], "c3"), ([(99, [4])], "c4"),
       ]
-      for (users, cursor) in deltas { await running.gateway.sink.deliver(Rows.batch(users, cursor: cursor)) }
+      let sink = running.gateway.sink
+      for (users, cursor) in deltas { await sink.deliver(Rows.batch(users, cursor: cursor, for: sink)) }
       for client in clients {
         #expect(try await client.frame().text.contains(#""type":"notification""#))
         try await client.say(#"{"type":"ping"}"#)
@@ -114,20 +115,20 @@ struct DeliveryTests {
     }
   }
 
-  @Test("A cursor that a loop was not woken for counts once the batches before it are routed, and once")
-  func slot() {
-    let slot = LazyCursor()
-    let news = LazyCursor.News(cursor: "c1", snapshot: Snapshot(xmax: 9))
-    slot.put(news)
-    #expect(slot.take(routed: 0)?.cursor == "c1")
-    #expect(slot.take(routed: 0) == nil)
-    slot.sending()
-    slot.put(news)
-    #expect(slot.take(routed: 0) == nil)
-    #expect(slot.take(routed: 1)?.cursor == "c1")
+  @Test("A lazy cursor is consumed once, after the batches before it are routed")
+  func lazyCursor() {
+    let lazyCursor = LazyCursor()
+    let position = LazyCursor.Position(cursor: "c1", snapshot: Snapshot(xmax: 9))
+    lazyCursor.publish(position)
+    #expect(lazyCursor.consume(routed: 0)?.cursor == "c1")
+    #expect(lazyCursor.consume(routed: 0) == nil)
+    lazyCursor.batchSent()
+    lazyCursor.publish(position)
+    #expect(lazyCursor.consume(routed: 0) == nil)
+    #expect(lazyCursor.consume(routed: 1)?.cursor == "c1")
   }
 
-  @Test("Messages are answered: ping, read, and what can't be read")
+  @Test("Messages are answered: ping, read, and unreadable ones")
   func messages() async throws {
     try await RunningGateway.run { running in
       let client = try await running.connected(user: 1)
@@ -181,7 +182,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("What a client does wrong gets its close code, and the peer's own close its answer")
+  @Test("Each fault of a client has its close code, and the peer's close frame is answered")
   func closeCodes() async throws {
     try await RunningGateway.run { running in
       let sent: [([UInt8], Int)] = [
@@ -205,7 +206,7 @@ struct DeliveryTests {
     }
   }
 
-  @Test("Another database closes every socket with 1012, and what was read of the old one is void")
+  @Test("A change of the database identity closes every socket with 1012 and voids pending replays")
   func epoch() async throws {
     let replays = TestReplays(answersItself: false)
     try await RunningGateway.run(replays: replays) { running in

@@ -6,7 +6,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("Deadlines pass on a clock that the test turns", .timeLimit(.minutes(1)))
+@Suite("Deadlines follow a clock that the test advances", .timeLimit(.minutes(1)))
 struct TimeTests {
   /// One connection on a loop whose time stands still unless advanced.
   private struct Bench: Sendable {
@@ -122,7 +122,7 @@ struct TimeTests {
       #expect(try await bench.written().hasSuffix("expired"))
     }
   }
-  @Test("A session that was prolonged meanwhile goes on, and one that was not ends")
+  @Test("A session that was prolonged goes on at its expiry, and another one ends")
   func renews() async throws {
     let prolonged = Bench(credential: .any(Secret("renewed-1")))
     try await prolonged.run { () async throws in

@@ -23,7 +23,7 @@ struct GenerationFenceTests {
     #expect(current(.after(joined), from: 0).generation == 2)
     // A cursor claims only what was on disk when it was made.
     #expect(
-      current(.connecting(since: "c", joined: joined), from: 0).wanted
-        == .connecting(since: "c", joined: Snapshot(xmax: 51)))
+      current(.connecting(since: "c", routedAtJoin: joined), from: 0).wanted
+        == .connecting(since: "c", routedAtJoin: Snapshot(xmax: 51)))
   }
 }

@@ -86,7 +86,7 @@ struct SourceTests {
         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
         CREATE TRIGGER tell AFTER UPDATE ON public."Order ""x""" FOR EACH STATEMENT EXECUTE FUNCTION tell()
         """#)
-      marker.written(keys.map { PendingMark(key: $0, user: user) })
+      marker.delivered(keys.map { PendingMark(key: $0, user: user) })
       #expect(try connection.wait(.seconds(30)).doorbells > 0)
       while await !page(replays, user).batch.frames.isEmpty {}
       #expect(try connection.query(#"SELECT sent_at IS NOT NULL FROM public."Order ""x""""#) == [["t"]])

@@ -95,7 +95,7 @@ struct StoreTests {
         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
         CREATE TRIGGER tell AFTER UPDATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION tell()
         """)
-      marker.written([PendingMark(key: rows[0], user: UserID(1))])
+      marker.delivered([PendingMark(key: rows[0], user: UserID(1))])
       #expect(try connection.wait(.seconds(30)).doorbells > 0)
       let row = try connection.query("SELECT is_sent, sent_at IS NOT NULL FROM notification")
       #expect(row == [["t", "t"]])
@@ -112,7 +112,7 @@ struct StoreTests {
       while store.unsent.withLock({ !$0.isComplete }) { _ = await page(replays, 3) }
       // Each is marked before the next report; the last one tells that the second was taken.
       for (row, user) in [(rows[0], 1), (rows[0], 1), (rows[2], 2)] as [(RowKey, Int64)] {
-        marker.written([PendingMark(key: row, user: UserID(user))])
+        marker.delivered([PendingMark(key: row, user: UserID(user))])
         if row == rows[0] { while await page(replays, 1).batch.frames.contains(where: { $0.key == row }) {} }
       }
       while await page(replays, 2).batch.frames.count > 1 {}
@@ -135,7 +135,7 @@ struct StoreTests {
       func answeredAtOnce(_ user: Int64) async -> (Bool, ReplayPage) {
         let asking = Atomic(true)
         let (answers, continuation) = AsyncStream.makeStream(of: (Bool, ReplayPage).self)
-        let wanted = ReplayRequest.Wanted.connecting(since: nil, joined: joined)
+        let wanted = ReplayRequest.Wanted.connecting(since: nil, routedAtJoin: joined)
         replays.replay(ReplayRequest(user: UserID(user), wanted: wanted, cancellation: ReplayCancellation())) {
           continuation.yield((asking.load(ordering: .sequentiallyConsistent), $0))
         }

@@ -96,12 +96,12 @@ package struct BatchBuilder: Sendable {
   /// - Parameters:
   ///   - cursor: the end of the delta or replay, where this is its last batch; it stands in each user's last row.
   ///   - doorbell: when the doorbell rang that led to the batch.
-  ///   - wanted: for each of `users`, whether its rows are encoded; nil for all.
+  ///   - loops: the event loops of each of `users`; rows of a user without any are left out. Nil stands for all loops.
   package mutating func finish(
     base: Snapshot, snapshot: Snapshot, cursor: String?, doorbell: ContinuousClock.Instant? = nil,
-    wanted: [Bool]? = nil
+    loops: [LoopSet]? = nil
   ) -> DeliveryBatch {
-    let groups = arrange(wanted)
+    let groups = arrange(loops)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(order.isEmpty ? 0 : payload.count + order.count * 160)
     var frames: [DeliveryBatch.Frame] = []
@@ -129,14 +129,15 @@ package struct BatchBuilder: Sendable {
   /// Puts the wanted rows of each user side by side, in `order`: a counting sort, which is stable and keeps their order.
   ///
   /// - Returns: the place of each user's rows.
-  private mutating func arrange(_ wanted: [Bool]?) -> [DeliveryBatch.Group] {
+  private mutating func arrange(_ loops: [LoopSet]?) -> [DeliveryBatch.Group] {
     var groups: [DeliveryBatch.Group] = []
     groups.reserveCapacity(users.count)
     places.removeAll(keepingCapacity: true)
     var place = 0
     for (index, user) in users.enumerated() {
-      let count = wanted?[index] ?? true ? shares[index].rows : 0
-      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count))) }
+      let loops = loops?[index] ?? .all
+      let count = loops.isEmpty ? 0 : shares[index].rows
+      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count), loops: loops)) }
       places.append(count > 0 ? place : -1)
       place += count
     }

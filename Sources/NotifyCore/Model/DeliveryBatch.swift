@@ -22,10 +22,13 @@ package final class DeliveryBatch: Sendable {
     package let user: UserID
     /// Indices into `frames`.
     package let frames: Range<Int>
+    /// The event loops that have sockets of the user; the others skip the group.
+    package let loops: LoopSet
 
-    package init(user: UserID, frames: Range<Int>) {
+    package init(user: UserID, frames: Range<Int>, loops: LoopSet = .all) {
       self.user = user
       self.frames = frames
+      self.loops = loops
     }
   }
 
@@ -41,7 +44,7 @@ package final class DeliveryBatch: Sendable {
   package let snapshot: Snapshot
   /// Where the delta ends with this batch: the cursor that vouches for all of it. Nil while more chunks follow.
   package let cursor: String?
-  /// When the doorbell that led to this delta rang; nil for a fetch that no doorbell asked for.
+  /// The instant at which the doorbell of this delta rang; nil for a fetch without a doorbell.
   package let doorbell: ContinuousClock.Instant?
 
   package init(

@@ -1,7 +1,7 @@
-/// Catching up: what a connection is sent before it is live.
+/// Catching up: the replay and the rows held back, before a connection is live.
 extension DeliverySession {
-  /// What to do with a page, in this order; then, when all of it was written, call `pageWritten(limits:)`.
-  package struct Opening: Sendable {
+  /// The messages and rows to write for a page, in this order. When all of it was flushed, call `pageFlushed(limits:)`.
+  package struct Opening: Equatable, Sendable {
     /// A message that may carry a cursor.
     package enum Notice: Equatable, Sendable {
       case with(cursor: String?)
@@ -13,41 +13,48 @@ extension DeliverySession {
     package let truncated: Notice?
     /// Write these rows. They do not count as queued: a replay is paced by the socket.
     package let rows: FrameSelection
+
+    package init(established: Notice?, truncated: Notice?, rows: FrameSelection) {
+      self.established = established
+      self.truncated = truncated
+      self.rows = rows
+    }
   }
 
-  /// What follows when a page, or a piece of what was held back, was written.
-  package enum Next: Sendable {
+  /// The step after a page, or a piece of the rows held back, was flushed.
+  package enum Next: Equatable, Sendable {
     case nothing
-    /// Ask for this replay.
-    case ask(ReplayRequest.Wanted)
-    /// Write these rows, then call `pageWritten(limits:)`.
+    /// Request this replay.
+    case request(ReplayRequest.Wanted)
+    /// Write these rows, then call `pageFlushed(limits:)`.
     case write([FrameSelection])
-    /// Write these rows, then report `written(bytes:)`: the session is live.
+    /// Write these rows, then report `flushed(bytes:)`: the session is live.
     case writeAndGoLive([FrameSelection], bytes: Int)
     /// Close the connection.
     case close(CloseReason)
   }
 
-  /// A page of the replay has come.
+  /// Takes a page of the replay.
   ///
   /// - Parameter generation: the number of lost connections to the database by now.
+  /// - Returns: nil where no page is expected.
   package mutating func replayed(_ page: ReplayPage, generation: UInt64) -> Opening? {
     guard phase == .joining || phase == .replaying else { return nil }
     enter(.replaying)
-    let rows = FrameSelection(page.batch, page.batch.frames.indices) { !replayedAbove.contains($0) }
+    let rows = FrameSelection(page.batch, page.batch.frames.indices) { !replayedNotDurable.contains($0) }
     if expectsFirstPage {
       // Later pages are read under the first one's snapshot, which may have been lowered since.
       expectsFirstPage = false
-      dividing = page.batch.snapshot
-      settlesAt = page.batch.snapshot.xmax
+      replaySnapshot = page.batch.snapshot
+      replayXmax = page.batch.snapshot.xmax
     }
     nextPage = page.next
-    // Lost once or several times since: what was durable before the first loss is what counts.
+    // Lost once or several times since: the newest transaction durable before the first loss counts.
     if page.generation < generation { lower(durable: page.durable) }
-    // What S doesn't see (a later page, read after S was lowered) or may be lowered below.
-    let durable = min(page.durable, (dividing?.xmax ?? 1) - 1)
-    replayedAbove.formUnion(rows.keys.lazy.filter { $0.txid > durable })
-    _ = note(rows)
+    // Rows that S doesn't see (of a later page, read after S was lowered) or may be lowered below.
+    let durable = min(page.durable, (replaySnapshot?.xmax ?? 1) - 1)
+    replayedNotDurable.formUnion(rows.keys.lazy.filter { $0.txid > durable })
+    _ = expectAcknowledgements(of: rows)
 
     // A cursor stands in the last message of the replay, whichever that is: only then it vouches for all before it.
     let carriesCursor = rows.isEmpty && page.next == nil
@@ -60,8 +67,8 @@ extension DeliverySession {
     return opening
   }
 
-  /// The page, or the piece of held-back rows, was taken by the kernel.
-  package mutating func pageWritten(limits: Limits) -> Next {
+  /// The kernel took the page, or the piece of rows held back.
+  package mutating func pageFlushed(limits: Limits) -> Next {
     switch phase {
     case .joining, .live, .closed:
       return .nothing
@@ -72,13 +79,13 @@ extension DeliverySession {
       }
       if let page = nextPage {
         nextPage = nil
-        return .ask(.page(of: page))
+        return .request(.page(of: page))
       }
-      if held.overflowed, let snapshot = dividing {
-        // Hold back again from here on, and only then look: join first, then replay.
-        held = CatchUpBuffer()
+      if catchUpBuffer.overflowed, let snapshot = replaySnapshot {
+        // Hold back again first, and only then read: join first, then replay.
+        catchUpBuffer = CatchUpBuffer()
         expectsFirstPage = true
-        return .ask(.after(snapshot))
+        return .request(.after(snapshot))
       }
       enter(.draining)
       return drain(limits: limits)
@@ -89,29 +96,41 @@ extension DeliverySession {
 
   /// The client acknowledges rows.
   ///
-  /// - Returns: the keys of those that were sent on this connection, and what follows.
-  package mutating func acknowledged(_ rows: [RowName], limits: Limits) -> (keys: [RowKey], next: Next) {
-    let keys = rows.compactMap { row in unacknowledged.removeValue(forKey: row).map { RowKey(txid: $0, row: row) } }
-    guard awaitsAcknowledgements, unacknowledged.count <= Limits.unacknowledgedRows / 2 else { return (keys, .nothing) }
+  /// - Returns: the rows among them that were sent on this connection, once each, and the next step.
+  package mutating func acknowledged(
+    _ rows: [RowName], by user: UserID, limits: Limits
+  ) -> (marks: [PendingMark], next: Next) {
+    let marks = rows.compactMap { row in
+      unacknowledged.removeValue(forKey: row).map { PendingMark(key: RowKey(txid: $0, row: row), user: user) }
+    }
+    guard awaitsAcknowledgements, unacknowledged.count <= Limits.unacknowledgedRows / 2 else {
+      return (marks, .nothing)
+    }
     awaitsAcknowledgements = false
-    return (keys, pageWritten(limits: limits))
+    return (marks, pageFlushed(limits: limits))
   }
 
+  /// Takes the next piece of the rows held back, without those that were replayed.
   private mutating func drain(limits: Limits) -> Next {
-    var selections: [FrameSelection] = []
-    for selection in held.pop(bytes: Int(Limits.replayPageBytes)) {
-      let unknown = FrameSelection(selection) { !knows($0) }
-      if unknown.isEmpty { continue }
-      guard note(unknown) else {
-        close()
-        return .close(.tooSlow)
+    while true {
+      var selections: [FrameSelection] = []
+      for selection in catchUpBuffer.pop(bytes: Int(Limits.replayPageBytes)) {
+        let unknown = FrameSelection(selection) { !replayCovers($0) }
+        if unknown.isEmpty { continue }
+        guard expectAcknowledgements(of: unknown) else {
+          close()
+          return .close(.tooSlow)
+        }
+        selections.append(unknown)
       }
-      selections.append(unknown)
+      if catchUpBuffer.isEmpty {
+        enter(.live)
+        let bytes = selections.reduce(0) { $0 + $1.bytes }
+        _ = enqueue(bytes, limits: limits)  // the queue is empty: a session that is not live has written nothing to it
+        return .writeAndGoLive(selections, bytes: bytes)
+      }
+      // A piece that was replayed already needs no turn through the socket.
+      if !selections.isEmpty { return .write(selections) }
     }
-    guard held.isEmpty else { return .write(selections) }
-    enter(.live)
-    let bytes = selections.reduce(0) { $0 + $1.bytes }
-    _ = enqueue(bytes, limits: limits)  // the queue is empty: a session that is not live has written nothing to it
-    return .writeAndGoLive(selections, bytes: bytes)
   }
 }

@@ -1,19 +1,19 @@
-/// What one connection has been told: decides for every row whether it is held back, left out or written.
+/// The rows that one connection has got: decides for each row whether it is held back, left out or written.
 ///
 /// The life of a session: it *joins* its user's group and asks for a replay, *replays* page by page while rows routed to it
-/// are held back, *drains* what was held back, and is *live*. The replay's snapshot divides: a routed row that it sees was
+/// are held back, *drains* the rows held back, and is *live*. The replay's snapshot S divides: a routed row that S sees was
 /// replayed, or was sent before this device came, and is left out, also after going live. `architecture.md`, "Order and
-/// loss", has the rules; where one is left out, rows are lost, doubled or mixed up.
+/// loss", has the rules. Where one is left out, rows are lost, doubled or mixed up.
 ///
-/// A value without clock or I/O: each method is one input and returns what the caller is to do.
+/// A value without clock or I/O: each method is one input and returns the caller's next action.
 package struct DeliverySession: Sendable {
-  /// Where the session stands.
+  /// The step of its life that a session is in.
   package enum Phase: Equatable, Sendable, CaseIterable {
-    /// In its group, the first page of the replay asked for.
+    /// In its group, the first page of the replay requested.
     case joining
-    /// Pages are written or asked for.
+    /// Pages are written or requested.
     case replaying
-    /// The replay is written; what was held back is being written.
+    /// The replay is written; the rows held back are being written.
     case draining
     /// Rows go out as they come.
     case live
@@ -21,40 +21,41 @@ package struct DeliverySession: Sendable {
     case closed
   }
 
-  /// What to do with routed rows.
+  /// The action for routed rows.
   package enum Routing: Equatable, Sendable {
     /// Nothing: they are held back or left out.
     case nothing
-    /// Write all of them, as one piece; then report `written(bytes:)`.
+    /// Write all of them, as one piece; then report `flushed(bytes:)`.
     case writeAll
-    /// Write these runs of frames; then report `written(bytes:)`.
+    /// Write these runs of frames; then report `flushed(bytes:)`.
     case write([Range<Int>])
     /// Close the connection.
     case close(CloseReason)
   }
 
   package private(set) var phase: Phase = .joining
-  /// Rows are confirmed by the client's `ack`, not by the write.
+  /// A row counts as delivered by the client's `ack`, not by the flush.
   package let acknowledges: Bool
 
-  /// The replay's snapshot (S), until deltas have passed it.
-  var dividing: Snapshot?
-  /// S's xmax before it was lowered: from there on no delta holds what the replay saw.
-  var settlesAt: UInt64 = 0
+  /// The replay's snapshot S, until deltas have passed it.
+  var replaySnapshot: Snapshot?
+  /// S's xmax before it was lowered: a delta that starts at or above it holds nothing that the replay saw.
+  var replayXmax: UInt64 = 0
   /// Rows that were replayed and not known to be on disk then: a crash may lower S below them.
-  var replayedAbove: Set<RowKey> = []
+  var replayedNotDurable: Set<RowKey> = []
   /// The replay's next page, while this one is being written.
   var nextPage: ReplayPage.Position?
   var wasEstablished = false
   /// The next page to come is the first of its replay: its snapshot divides.
   var expectsFirstPage = true
-  /// A page was written, but its client is to acknowledge some rows before more come.
+  /// A page was flushed, but its client is to acknowledge some rows before more come.
   var awaitsAcknowledgements = false
-  var held = CatchUpBuffer()
+  var catchUpBuffer = CatchUpBuffer()
   var unacknowledged: [RowName: UInt64] = [:]
-  private var pendingBytes = 0
+  /// Bytes of live rows that were written and that the kernel has not taken yet.
+  package private(set) var queuedBytes = 0
 
-  /// Makes the session of a connection that has just joined its group; ask for its replay now.
+  /// Makes the session of a connection that has just joined its group; request its replay now.
   package init(acknowledges: Bool) {
     self.acknowledges = acknowledges
   }
@@ -62,19 +63,16 @@ package struct DeliverySession: Sendable {
   /// Whether the newest cursor vouches for this connection: every row before it was written.
   package var takesCursor: Bool { phase == .live }
 
-  /// Bytes of live rows in the socket's queue that the kernel has not taken yet.
-  package var queuedBytes: Int { pendingBytes }
-
   // MARK: Rows as they come
 
-  /// Rows of a delta for this user.
+  /// Routes rows of a delta for this user.
   package mutating func route(_ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits) -> Routing {
     route(batch, frames, limits: limits) { batch.byteRange($0).count }
   }
 
-  /// Rows of a delta for this user.
+  /// Routes rows of a delta for this user.
   ///
-  /// - Parameter size: tells how many bytes a run of frames has on this connection, where they may be compressed.
+  /// - Parameter size: the bytes of a run of frames on this connection, where they may be compressed.
   package mutating func route(
     _ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits, size: (Range<Int>) -> Int
   ) -> Routing {
@@ -82,11 +80,11 @@ package struct DeliverySession: Sendable {
     case .closed:
       return .nothing
     case .joining, .replaying:
-      held.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
+      catchUpBuffer.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
       return .nothing
     case .draining:
-      held.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
-      return held.overflowed ? close(.tooSlow) : .nothing
+      catchUpBuffer.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
+      return catchUpBuffer.overflowed ? close(.tooSlow) : .nothing
     case .live:
       return routeLive(batch, frames, limits: limits, size: size)
     }
@@ -95,51 +93,51 @@ package struct DeliverySession: Sendable {
   private mutating func routeLive(
     _ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits, size: (Range<Int>) -> Int
   ) -> Routing {
-    if dividing != nil, batch.base.xmin >= settlesAt {
+    if replaySnapshot != nil, batch.base.xmin >= replayXmax {
       // Nothing that the replay saw can be in this delta or a later one.
-      dividing = nil
-      replayedAbove = []
+      replaySnapshot = nil
+      replayedNotDurable = []
     }
-    if dividing == nil, !acknowledges {
+    if replaySnapshot == nil, !acknowledges {
       return enqueue(size(frames), limits: limits) ? .writeAll : close(.tooSlow)
     }
-    let selection = FrameSelection(batch, frames) { !knows($0) }
+    let selection = FrameSelection(batch, frames) { !replayCovers($0) }
     if selection.isEmpty { return .nothing }
     let bytes = selection.runs.reduce(0) { $0 + size($1) }
-    guard enqueue(bytes, limits: limits), note(selection) else { return close(.tooSlow) }
+    guard enqueue(bytes, limits: limits), expectAcknowledgements(of: selection) else { return close(.tooSlow) }
     return .write(selection.runs)
   }
 
-  /// Live rows of this many bytes were taken by the kernel.
-  package mutating func written(bytes: Int) {
-    pendingBytes -= bytes
-    precondition(pendingBytes >= 0, "more bytes were reported written than were queued")
+  /// The kernel took live rows of this many bytes, or the socket has ended and never will.
+  package mutating func flushed(bytes: Int) {
+    queuedBytes -= bytes
+    precondition(queuedBytes >= 0, "more bytes were flushed than were queued")
   }
 
-  /// The connection to the database was lost: neither S nor where the replay goes on claims anything above the newest
-  /// durable transaction.
+  /// The connection to the database was lost: neither S nor the next page claims anything above the newest durable
+  /// transaction.
   package mutating func lower(durable: UInt64) {
-    dividing = dividing?.lowered(to: durable + 1)
+    replaySnapshot = replaySnapshot?.lowered(to: durable + 1)
     nextPage = nextPage?.lowered(durable: durable)
-    // `replayedAbove` stays whole: S may have been lowered further before.
+    // `replayedNotDurable` stays whole: S may have been lowered further before.
   }
 
   /// The connection is closing: nothing more is to be written.
   package mutating func close() {
     phase = .closed
-    held = CatchUpBuffer()
-    replayedAbove = []
+    catchUpBuffer = CatchUpBuffer()
+    replayedNotDurable = []
   }
 
   // MARK: Shared with the replay
 
   /// Whether a routed row was replayed, or was sent before this device came.
-  func knows(_ key: RowKey) -> Bool {
-    (dividing?.sees(key.txid) ?? false) || replayedAbove.contains(key)
+  func replayCovers(_ key: RowKey) -> Bool {
+    (replaySnapshot?.sees(key.txid) ?? false) || replayedNotDurable.contains(key)
   }
 
   /// Remembers rows that the client is to acknowledge; false where it has too many of them.
-  mutating func note(_ selection: FrameSelection) -> Bool {
+  mutating func expectAcknowledgements(of selection: FrameSelection) -> Bool {
     guard acknowledges else { return true }
     for key in selection.keys { unacknowledged[key.row] = key.txid }
     return unacknowledged.count <= Limits.unacknowledgedRows
@@ -147,10 +145,10 @@ package struct DeliverySession: Sendable {
 
   mutating func enter(_ phase: Phase) { self.phase = phase }
 
-  /// Counts rows that go live to the queue behind what is there; false where that is too much.
+  /// Counts live rows to the queue behind the bytes that it has; false where that is too much.
   mutating func enqueue(_ bytes: Int, limits: Limits) -> Bool {
-    guard pendingBytes == 0 || pendingBytes + bytes <= limits.queueBytes else { return false }
-    pendingBytes += bytes
+    guard queuedBytes == 0 || queuedBytes + bytes <= limits.queueBytes else { return false }
+    queuedBytes += bytes
     return true
   }
 

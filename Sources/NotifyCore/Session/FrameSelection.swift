@@ -1,5 +1,5 @@
 /// Some frames of one user in a batch, in order of delivery.
-package struct FrameSelection: Sendable {
+package struct FrameSelection: Equatable, Sendable {
   package let batch: DeliveryBatch
   /// Ascending runs of consecutive indices into the batch's frames; none is empty.
   package let runs: [Range<Int>]
@@ -29,6 +29,11 @@ package struct FrameSelection: Sendable {
     self.runs = runs
   }
 
+  /// Whether both are the same frames of the same batch.
+  package static func == (left: FrameSelection, right: FrameSelection) -> Bool {
+    left.batch === right.batch && left.runs == right.runs
+  }
+
   package var isEmpty: Bool { runs.isEmpty }
   /// How many rows.
   package var rows: Int { runs.reduce(0) { $0 + $1.count } }
@@ -36,4 +41,11 @@ package struct FrameSelection: Sendable {
   package var bytes: Int { runs.reduce(0) { $0 + batch.byteRange($1).count } }
   /// The rows' keys.
   package var keys: [RowKey] { runs.flatMap { run in batch.frames[run].map(\.key) } }
+
+  /// Appends the rows as rows that have reached a device of `user`.
+  package func appendMarks(of user: UserID, to marks: inout [PendingMark]) {
+    for run in runs {
+      for frame in batch.frames[run] { marks.append(PendingMark(key: frame.key, user: user)) }
+    }
+  }
 }

@@ -31,7 +31,6 @@ extension HTTPHandler {
     if let answer = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: answer) }
     switchHandlers(to: connection, headers)
     connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)
-    connection.flushIfNeeded()
   }
 
   /// Proves that the request was understood (RFC 6455 §4.2.2).

@@ -6,7 +6,7 @@ import NIOTLS
 import NotifyCore
 
 /// One connection's HTTP requests, one at a time, until one of them becomes a WebSocket. Touched only on its event loop.
-final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
+final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainable {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundIn = HTTPServerResponsePart
   typealias OutboundOut = HTTPServerResponsePart
@@ -24,7 +24,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   let site: HTTPSite
-  let hub: LoopHub
+  let hub: ClientHub
   /// The handlers that go when the connection becomes a WebSocket.
   let encoder: HTTPResponseEncoder
   let decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -43,7 +43,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private var hasPendingRead = false
 
   init(
-    site: HTTPSite, hub: LoopHub, encoder: HTTPResponseEncoder, decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    site: HTTPSite, hub: ClientHub, encoder: HTTPResponseEncoder, decoder: ByteToMessageHandler<HTTPRequestDecoder>
   ) {
     self.site = site
     self.hub = hub

@@ -1,9 +1,8 @@
 import NotifyCore
 
-/// Who is in which group: the connections of each user, oldest first.
+/// The connections of each user on one event loop, oldest first. Touched only on that loop.
 ///
-/// Each event loop has its own; it is touched only there. In this module, which so has it specialised for connections: it
-/// is looked up for every user of a batch.
+/// It is looked up for every user of a batch, and stands in this module so that it is specialised for connections.
 struct GroupTable<Member: AnyObject> {
   private var members: [UserID: [Member]] = [:]
 
@@ -18,7 +17,7 @@ struct GroupTable<Member: AnyObject> {
     members[user, default: []].append(member)
   }
 
-  /// Takes a connection out of its user's group; nothing happens where it isn't in it.
+  /// Removes a connection from its user's group; does nothing where it isn't in it.
   mutating func leave(_ member: Member, _ user: UserID) {
     guard var group = members[user] else { return }
     group.removeAll { $0 === member }

@@ -2,20 +2,28 @@ import NIOCore
 import NotifyCore
 import Synchronization
 
-/// Hands rows and news of the database to every event loop, in order, and makes the store wait where a loop lags behind.
+/// Fans batches and database events out to the event loops, in order, with backpressure.
 final class Hub: DeliverySink {
-  /// One event loop's part, and how many batches are on their way to it.
+  /// One event loop's part, and how many batches are in flight to it.
   final class Member: Sendable {
     let eventLoop: any EventLoop
-    let loop: NIOLoopBoundBox<LoopHub>
+    let set: LoopSet
+    let loop: NIOLoopBoundBox<ClientHub>
     let queued = Atomic<Int>(0)
     let queuedBytes = QueueGauge()
-    let news = LazyCursor()
+    let lazyCursor = LazyCursor()
 
-    init(_ eventLoop: any EventLoop, _ services: GatewayDependencies) {
+    init(
+      _ eventLoop: any EventLoop, number: Int, _ services: GatewayDependencies,
+      _ users: UserRegistry<ClientConnection>
+    ) {
       self.eventLoop = eventLoop
+      set = LoopSet(loop: number)
       loop = .makeBoxSendingValue(
-        LoopHub(eventLoop: eventLoop, services: services, queuedBytes: queuedBytes, news: news), eventLoop: eventLoop)
+        ClientHub(
+          eventLoop: eventLoop, set: set, services: services, users: users, queuedBytes: queuedBytes,
+          lazyCursor: lazyCursor),
+        eventLoop: eventLoop)
     }
   }
 
@@ -31,20 +39,22 @@ final class Hub: DeliverySink {
   }
 
   let members: [Member]
-  private let eventLoops: [any EventLoop]
-  private let users: UserRegistry
+  private let users: UserRegistry<ClientConnection>
   private let state = Mutex(State())
 
   init(eventLoops: [any EventLoop], services: GatewayDependencies) {
-    self.eventLoops = eventLoops
-    members = eventLoops.map { Member($0, services) }
-    users = services.users
+    let users = UserRegistry<ClientConnection>(limit: services.limits.connectionsPerUser)
+    self.users = users
+    members = eventLoops.enumerated().map { Member($0.element, number: $0.offset, services, users) }
   }
 
   /// The part of an event loop of the gateway's group.
   func member(of eventLoop: any EventLoop) -> Member? {
     members.first { $0.eventLoop === eventLoop }
   }
+
+  /// Users with at least one socket.
+  var userCount: Int { users.count }
 
   /// Bytes of rows waiting in all sockets, as of each loop's last tick.
   var queuedBytes: Int {
@@ -53,26 +63,26 @@ final class Hub: DeliverySink {
 
   // MARK: DeliverySink
 
-  func present(_ users: [UserID]) -> [Bool] { self.users.present(users) }
+  func loops(of users: [UserID]) -> [LoopSet] { self.users.loops(of: users) }
 
   func deliver(_ batch: DeliveryBatch) async {
     if state.withLock({ $0.inFlight >= Limits.batchesInFlight }) { await room() }
-    // Whoever joins from now on gets these rows by its replay, which is read later than they were.
-    let isConcerned = users.concerned(eventLoops, by: batch.groups)
+    var loops = LoopSet.none
+    for group in batch.groups { loops.formUnion(group.loops) }
     var concerned = 0
-    for (member, isConcerned) in zip(members, isConcerned) {
-      if isConcerned {
+    for member in members {
+      if loops.intersects(member.set) {
         concerned += 1
       } else if let cursor = batch.cursor {
-        member.news.put(LazyCursor.News(cursor: cursor, snapshot: batch.snapshot))
+        member.lazyCursor.publish(LazyCursor.Position(cursor: cursor, snapshot: batch.snapshot))
       }
     }
     if concerned == 0 { return }
     state.withLock { $0.inFlight += 1 }
     let bytes = ByteBuffer(bytes: batch.bytes)
     let flight = Flight(concerned)
-    for (member, isConcerned) in zip(members, isConcerned) where isConcerned {
-      member.news.sending()
+    for member in members where loops.intersects(member.set) {
+      member.lazyCursor.batchSent()
       member.queued.add(1, ordering: .relaxed)
       member.eventLoop.execute { [self] in
         let queued = member.queued.subtract(1, ordering: .relaxed).newValue
@@ -82,12 +92,12 @@ final class Hub: DeliverySink {
     }
   }
 
-  /// Returns once fewer than `Limits.batchesInFlight` batches are on their way.
+  /// Returns once fewer than `Limits.batchesInFlight` batches are in flight.
   private func room() async {
     await withCheckedContinuation { continuation in
       let hasRoom = state.withLock { state -> Bool in
         if state.inFlight < Limits.batchesInFlight { return true }
-        // One caller, in order: never two that wait.
+        // `deliver` has one caller: never two wait.
         state.waiting = continuation
         return false
       }
@@ -117,8 +127,8 @@ final class Hub: DeliverySink {
     onEveryLoop { $0.epochChanged(to: epoch, generation: generation) }
   }
 
-  /// Does something to each loop's part, on its loop, after the batches that were delivered before.
-  func onEveryLoop(_ body: @escaping @Sendable (LoopHub) -> Void) {
+  /// Runs `body` with each loop's part, on its loop, after the batches that were delivered before.
+  func onEveryLoop(_ body: @escaping @Sendable (ClientHub) -> Void) {
     for member in members {
       member.eventLoop.execute { body(member.loop.value) }
     }

@@ -1,41 +1,41 @@
 import NotifyCore
 import Synchronization
 
-/// What a loop is to know of deltas in which none of its users has a row: it need not be woken for them.
+/// The newest cursor of deltas in which none of a loop's users has a row. The loop need not be woken for them.
 final class LazyCursor: Sendable {
-  /// Where such a delta has ended.
-  struct News: Sendable {
+  /// The end of such a delta.
+  struct Position: Sendable {
     let cursor: String
     let snapshot: Snapshot
   }
 
   private struct State {
-    /// Batches that were handed to the loop.
-    var sent: UInt64 = 0
-    var news: News?
-    /// It counts once so many batches were routed.
-    var after: UInt64 = 0
+    /// Batches that were sent to the loop.
+    var batchesSent: UInt64 = 0
+    var position: Position?
+    /// How many batches the loop has to route before `position` holds.
+    var validAfter: UInt64 = 0
   }
 
   private let state = Mutex(State())
 
-  /// A batch is handed to the loop.
-  func sending() { state.withLock { $0.sent += 1 } }
+  /// Counts a batch that is being sent to the loop.
+  func batchSent() { state.withLock { $0.batchesSent += 1 } }
 
-  /// A delta has ended, and the loop got none of its last batch.
-  func put(_ news: News) {
+  /// Publishes the end of a delta whose last batch is not sent to the loop.
+  func publish(_ position: Position) {
     state.withLock { state in
-      state.news = news
-      state.after = state.sent
+      state.position = position
+      state.validAfter = state.batchesSent
     }
   }
 
-  /// The news, where all batches before it were routed; once.
-  func take(routed: UInt64) -> News? {
+  /// The published position, once, as soon as the loop has routed all batches that were sent before it.
+  func consume(routed: UInt64) -> Position? {
     state.withLock { state in
-      guard state.news != nil, state.after <= routed else { return nil }
-      defer { state.news = nil }
-      return state.news
+      guard state.position != nil, state.validAfter <= routed else { return nil }
+      defer { state.position = nil }
+      return state.position
     }
   }
 }

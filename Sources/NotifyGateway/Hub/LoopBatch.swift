@@ -1,19 +1,19 @@
 import NIOCore
 import NotifyCore
 
-/// A batch on one event loop: its bytes, and which of its rows were reported written. Touched only on its loop.
+/// A batch on one event loop: its bytes, and which of its rows were delivered. Touched only on its loop.
 final class LoopBatch {
   let batch: DeliveryBatch
-  /// All frames; what is written to sockets are slices that share it.
+  /// All frames. Sockets are written slices that share it.
   let bytes: ByteBuffer
-  private var reported: [Bool]
-  /// The last group that was asked for, and its frames where some of them are compressed.
+  private var isDelivered: [Bool]
+  /// The group that was compressed last, and its frames where some of them are compressed.
   private var deflated: (group: Range<Int>, frames: DeflatedFrames?)?
 
   init(_ batch: DeliveryBatch, _ bytes: ByteBuffer) {
     self.batch = batch
     self.bytes = bytes
-    reported = Array(repeating: false, count: batch.frames.count)
+    isDelivered = Array(repeating: false, count: batch.frames.count)
   }
 
   /// The bytes of some consecutive frames.
@@ -22,9 +22,9 @@ final class LoopBatch {
     return bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
   }
 
-  /// The same for connections that take compressed frames.
+  /// The bytes of some consecutive frames for connections with compression.
   ///
-  /// - Parameter group: all frames of the user, who may have more such connections.
+  /// - Parameter group: all frames of the user: its other connections get them, too.
   func slice(_ frames: Range<Int>, of group: Range<Int>, by deflater: Deflater) -> ByteBuffer {
     if let deflated, deflated.group == group { return deflated.frames?.slice(frames) ?? slice(frames) }
     let made = DeflatedFrames(batch, group, by: deflater)
@@ -32,11 +32,13 @@ final class LoopBatch {
     return made?.slice(frames) ?? slice(frames)
   }
 
-  /// Hands on those rows that weren't reported yet; they are from now on.
-  func report(_ frames: Range<Int>, _ body: (DeliveryBatch.Frame) -> Void) {
-    reported.withUnsafeMutableBufferPointer { reported in
-      for frame in frames where !reported[frame] {
-        reported[frame] = true
+  /// Records rows as delivered.
+  ///
+  /// - Parameter body: called for each row that no other device of the loop has got before.
+  func recordDelivered(_ frames: Range<Int>, _ body: (DeliveryBatch.Frame) -> Void) {
+    isDelivered.withUnsafeMutableBufferPointer { isDelivered in
+      for frame in frames where !isDelivered[frame] {
+        isDelivered[frame] = true
         body(batch.frames[frame])
       }
     }

@@ -2,48 +2,57 @@ import NIOCore
 import NotifyCore
 import Synchronization
 
-/// One event loop's connections and what they have to know of the database. Touched only on its loop.
-final class LoopHub {
+/// One event loop's connections, and the state of the database as far as they need it. Touched only on its loop.
+///
+/// In this module, so that it is specialised for connections: `route` is the path of every row.
+final class LoopHub<Member: LoopMember> {
   let eventLoop: any EventLoop
   let services: GatewayDependencies
   /// Nil where no connection has compressed frames.
   let deflater: Deflater?
   let inflater = Inflater()
 
-  /// Who is in which group.
-  var groups = GroupTable<ClientConnection>()
   /// The newest cursor: all rows before it were routed on this loop.
   private(set) var cursor: String?
-  /// What the newest delta saw that was routed to its end on this loop.
-  private(set) var passed: Snapshot?
-  /// The epoch, once it has changed: answers of the one before are void.
+  /// The snapshot of the newest delta that was routed to its end on this loop.
+  private(set) var lastRouted: Snapshot?
+  /// The epoch, once it has changed: replays of the one before are void.
   private(set) var epoch: Epoch?
-  /// Lost connections to the database.
+  /// Counts lost connections to the database.
   private(set) var generation: UInt64 = 0
-  /// What has ended access lately.
+  /// The newest revocations.
   private(set) var revocations = RevocationHistory()
   private(set) var isDraining = false
 
-  private(set) var connections: [ClientConnection] = []
-  private var httpHandlers: [ObjectIdentifier: HTTPHandler] = [:]
-  private var touched: [ClientConnection] = []
+  private var connections: [Member] = []
+  private var groups = GroupTable<Member>()
+  private var httpHandlers: [ObjectIdentifier: any Drainable] = [:]
+  private var touched: [Member] = []
   /// Routed and not flushed yet: batches, and their bytes.
   private var unflushed = (batches: 0, bytes: 0)
-  private var written: [PendingMark] = []
-  private var handsOver = false
+  private var delivered: [PendingMark] = []
+  private var isFlushScheduled = false
   private var isTicking = false
+  /// This loop's place.
+  private let set: LoopSet
+  private let users: UserRegistry<Member>
   private let queuedBytes: QueueGauge
-  private let news: LazyCursor
+  private let lazyCursor: LazyCursor
   private var routed: UInt64 = 0
 
-  init(eventLoop: any EventLoop, services: GatewayDependencies, queuedBytes: QueueGauge, news: LazyCursor) {
+  init(
+    eventLoop: any EventLoop, set: LoopSet, services: GatewayDependencies, users: UserRegistry<Member>,
+    queuedBytes: QueueGauge, lazyCursor: LazyCursor
+  ) {
     self.eventLoop = eventLoop
+    self.set = set
     self.services = services
+    self.users = users
     deflater = services.settings.deflateFromBytes.map {
       Deflater(minimum: $0, counter: services.metrics.rowsDeflated)
     }
     self.queuedBytes = queuedBytes
-    self.news = news
+    self.lazyCursor = lazyCursor
   }
 
   // MARK: Rows
@@ -54,17 +63,17 @@ final class LoopHub {
   func route(_ batch: DeliveryBatch, _ bytes: ByteBuffer, isFollowed: Bool) {
     consumeLazyCursor()
     routed += 1
-    // What waits for a flush here must not make its client look slow.
+    // Rows that wait for a flush here must not make their client look slow.
     if unflushed.bytes + batch.bytes.count > services.limits.queueBytes { flush() }
     let work = LoopBatch(batch, bytes)
-    for group in batch.groups {
+    for group in batch.groups where group.loops.intersects(set) {
       for connection in groups[group.user] where connection.route(work, group.frames) {
         touched.append(connection)
       }
     }
     if let cursor = batch.cursor {
       self.cursor = cursor
-      passed = batch.snapshot
+      lastRouted = batch.snapshot
     }
     unflushed.batches += 1
     unflushed.bytes += batch.bytes.count
@@ -75,36 +84,38 @@ final class LoopHub {
 
   private func flush() {
     unflushed = (0, 0)
-    // What is confirmed meanwhile is handed over here, and needs no task of its own.
-    handsOver = true
-    for connection in touched { connection.flushRows() }
+    // Rows that are recorded meanwhile are reported below, and need no task of their own.
+    isFlushScheduled = true
+    for connection in touched { connection.flush() }
     touched.removeAll(keepingCapacity: true)
-    handOver()
+    reportDelivered()
   }
 
-  /// Learns of deltas that held nothing for this loop; call before `cursor` or `passed` is used.
+  /// Takes over the newest lazy cursor; call before `cursor` or `lastRouted` is used.
   func consumeLazyCursor() {
-    guard let news = news.take(routed: routed) else { return }
-    cursor = news.cursor
-    passed = news.snapshot
+    guard let position = lazyCursor.consume(routed: routed) else { return }
+    cursor = position.cursor
+    lastRouted = position.snapshot
   }
 
-  /// Rows were written: `add` names them. They are handed over together at the end of this turn.
-  func confirm(_ add: (inout [PendingMark]) -> Void) {
-    add(&written)
-    if handsOver || written.isEmpty { return }
-    handsOver = true
-    eventLoop.assumeIsolated().execute { [self] in handOver() }
+  /// Records rows as delivered; they are reported together at the end of this turn.
+  ///
+  /// - Parameter add: appends them.
+  func recordDelivered(_ add: (inout [PendingMark]) -> Void) {
+    add(&delivered)
+    if isFlushScheduled || delivered.isEmpty { return }
+    isFlushScheduled = true
+    eventLoop.assumeIsolated().execute { [self] in reportDelivered() }
   }
 
-  private func handOver() {
-    handsOver = false
-    if written.isEmpty { return }
-    let rows = written
+  private func reportDelivered() {
+    isFlushScheduled = false
+    if delivered.isEmpty { return }
+    let rows = delivered
     // Room for as many again, not for the most there ever were.
-    written = []
-    written.reserveCapacity(rows.count)
-    services.confirmations.written(rows)
+    delivered = []
+    delivered.reserveCapacity(rows.count)
+    services.confirmations.delivered(rows)
   }
 
   // MARK: The database
@@ -112,12 +123,8 @@ final class LoopHub {
   func reconnected(generation: UInt64, durable: UInt64) {
     consumeLazyCursor()
     self.generation = generation
-    passed = passed?.lowered(to: durable + 1)
-    for connection in connections {
-      connection.lower(durable: durable)
-      // Ids may be given again: what a look-up saw by them proves nothing any more.
-      connection.identity?.seen = nil
-    }
+    lastRouted = lastRouted?.lowered(to: durable + 1)
+    for connection in connections { connection.reconnected(durable: durable) }
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {
@@ -125,8 +132,8 @@ final class LoopHub {
     self.epoch = epoch
     self.generation = generation
     cursor = nil
-    passed = nil
-    closeAll()
+    lastRouted = nil
+    for connection in connections { connection.restart() }
   }
 
   /// Closes the sockets whose access has ended.
@@ -135,36 +142,29 @@ final class LoopHub {
     for connection in connections { connection.revoke(index) }
   }
 
-  /// Closes every socket for a restart: with a random delay, or all would come back at once.
-  private func closeAll() {
-    for connection in connections {
-      connection.close(.restart(retryMilliseconds: .random(in: 0...Limits.retryMilliseconds)))
-    }
-  }
-
-  /// Takes no connection any more and closes all.
+  /// Accepts no connection any more and closes all.
   func drain() {
     isDraining = true
-    closeAll()
+    for connection in connections { connection.restart() }
     for handler in httpHandlers.values { handler.drain() }
   }
 
-  /// Gives up the sockets whose peers did not close in time.
+  /// Closes the sockets whose peers did not close in time.
   func abandon() {
-    for connection in connections { connection.context?.close(promise: nil) }
+    for connection in connections { connection.abandon() }
   }
 
   // MARK: Connections
 
-  /// A connection begins.
-  func add(_ connection: ClientConnection) {
+  /// Adds a new connection.
+  func add(_ connection: Member) {
     connection.index = connections.count
     connections.append(connection)
     startTicking()
   }
 
-  /// A connection has ended.
-  func remove(_ connection: ClientConnection) {
+  /// Removes a connection that has ended.
+  func remove(_ connection: Member) {
     let index = connection.index
     guard connections.indices.contains(index), connections[index] === connection else { return }
     let last = connections.removeLast()
@@ -174,9 +174,23 @@ final class LoopHub {
     }
   }
 
-  func add(_ handler: HTTPHandler) { httpHandlers[ObjectIdentifier(handler)] = handler }
+  /// Adds a connection to its user's group; closes the user's oldest one where that is one too many.
+  func join(_ connection: Member, _ user: UserID) {
+    groups.join(connection, user)
+    let bound = NIOLoopBound(connection, eventLoop: eventLoop)
+    guard let oldest = users.join(bound, user, on: set) else { return }
+    oldest.eventLoop.execute { oldest.value.close(.tooManyConnections) }
+  }
 
-  func remove(_ handler: HTTPHandler) { httpHandlers[ObjectIdentifier(handler)] = nil }
+  /// Removes a connection from its user's group.
+  func leave(_ connection: Member, _ user: UserID) {
+    groups.leave(connection, user)
+    users.leave(connection, user, on: eventLoop)
+  }
+
+  func add(_ handler: any Drainable) { httpHandlers[ObjectIdentifier(handler)] = handler }
+
+  func remove(_ handler: any Drainable) { httpHandlers[ObjectIdentifier(handler)] = nil }
 
   // MARK: Time
 

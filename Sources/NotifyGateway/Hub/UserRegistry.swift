@@ -2,11 +2,45 @@ import NIOCore
 import NotifyCore
 import Synchronization
 
-/// All connections of each user, across event loops, oldest first. Touched only at connects and disconnects.
-final class UserRegistry: Sendable {
-  private let limit: Int
-  private let users = Mutex<[UserID: [NIOLoopBound<ClientConnection>]]>([:])
+/// The connections of each user on all event loops, oldest first.
+///
+/// It is locked once for each batch, connect and disconnect.
+final class UserRegistry<Member: AnyObject & SendableMetatype>: Sendable {
+  private struct Entry: Sendable {
+    let connection: NIOLoopBound<Member>
+    let loop: LoopSet
+  }
 
+  private struct Group: Sendable {
+    var entries: [Entry] = []
+    /// The loops of all entries.
+    var loops = LoopSet.none
+
+    mutating func add(_ entry: Entry) {
+      entries.append(entry)
+      loops.formUnion(entry.loop)
+    }
+
+    mutating func removeOldest() -> NIOLoopBound<Member> {
+      let oldest = entries.removeFirst()
+      findLoops()
+      return oldest.connection
+    }
+
+    mutating func remove(where isGone: (Entry) -> Bool) {
+      entries.removeAll(where: isGone)
+      findLoops()
+    }
+
+    private mutating func findLoops() {
+      loops = entries.reduce(into: .none) { $0.formUnion($1.loop) }
+    }
+  }
+
+  private let limit: Int
+  private let users = Mutex<[UserID: Group]>([:])
+
+  /// - Parameter limit: connections of one user.
   init(limit: Int) { self.limit = limit }
 
   /// Users with at least one connection.
@@ -14,46 +48,31 @@ final class UserRegistry: Sendable {
 
   /// Adds a connection.
   ///
-  /// - Returns: the user's oldest where that is one too many; it is no longer counted.
-  func join(_ connection: NIOLoopBound<ClientConnection>, _ user: UserID) -> NIOLoopBound<ClientConnection>? {
+  /// - Returns: the user's oldest where that is one too many; it is removed.
+  func join(_ connection: NIOLoopBound<Member>, _ user: UserID, on loop: LoopSet) -> NIOLoopBound<Member>? {
     users.withLock { users in
-      users[user, default: []].append(connection)
-      guard let group = users[user], group.count > limit else { return nil }
-      return users[user]?.removeFirst()
+      var group = users.removeValue(forKey: user) ?? Group()
+      group.add(Entry(connection: connection, loop: loop))
+      defer { users[user] = group }
+      return group.entries.count > limit ? group.removeOldest() : nil
     }
   }
 
-  /// Which of these users have a connection.
-  func present(_ asked: [UserID]) -> [Bool] {
-    users.withLock { users in asked.map { users.index(forKey: $0) != nil } }
-  }
-
-  /// Which of these event loops have connections of some group's user.
-  func concerned(_ loops: [any EventLoop], by groups: [DeliveryBatch.Group]) -> [Bool] {
-    var concerned = Array(repeating: false, count: loops.count)
-    var missing = loops.count
+  /// The event loops on which each of these users has connections.
+  func loops(of wanted: [UserID]) -> [LoopSet] {
     users.withLock { users in
-      for group in groups where missing > 0 {
-        for connection in users[group.user] ?? [] {
-          guard let index = loops.firstIndex(where: { $0 === connection.eventLoop }), !concerned[index] else {
-            continue
-          }
-          concerned[index] = true
-          missing -= 1
-        }
-      }
+      wanted.map { users[$0]?.loops ?? .none }
     }
-    return concerned
   }
 
-  /// Takes a connection out; nothing happens where it is out already.
+  /// Removes a connection; does nothing where it was removed before.
   ///
   /// Call on the connection's event loop.
-  func leave(_ connection: ClientConnection, _ user: UserID) {
+  func leave(_ connection: Member, _ user: UserID, on eventLoop: any EventLoop) {
     users.withLock { users in
       guard var group = users[user] else { return }
-      group.removeAll { $0.eventLoop === connection.eventLoop && $0.value === connection }
-      users[user] = group.isEmpty ? nil : group
+      group.remove { $0.connection.eventLoop === eventLoop && $0.connection.value === connection }
+      users[user] = group.entries.isEmpty ? nil : group
     }
   }
 }

@@ -12,7 +12,6 @@ struct GatewayDependencies: Sendable {
   let logger: Logger
   let jobs = TaskRunner()
   let admission: Admission
-  let users: UserRegistry
 
   var limits: Limits { settings.limits }
 
@@ -28,6 +27,5 @@ struct GatewayDependencies: Sendable {
     self.metrics = metrics
     self.logger = logger
     admission = Admission(limits: settings.limits)
-    users = UserRegistry(limit: settings.limits.connectionsPerUser)
   }
 }

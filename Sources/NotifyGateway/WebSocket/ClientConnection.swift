@@ -1,100 +1,66 @@
-import Logging
 import NIOCore
 import NotifyCore
 
-/// One WebSocket, from the answered upgrade to the end of the socket. Touched only on its event loop.
+/// An event loop's hub of WebSockets.
+typealias ClientHub = LoopHub<ClientConnection>
+
+/// The channel handler of one WebSocket, from the answered upgrade to the end of the socket. Touched only on its event
+/// loop.
 ///
-/// It is the only handler behind the socket (and TLS): it reads frames itself and writes whole frames.
-final class ClientConnection: ChannelDuplexHandler {
+/// It does I/O and performs the actions of its `ClientStateMachine`, which decides. It is the only handler behind the
+/// socket (and TLS): it reads frames itself and writes whole frames.
+final class ClientConnection: ChannelDuplexHandler, LoopMember {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  /// Where the connection stands.
-  enum State: Equatable {
-    /// No credential yet: the first message has to bring it.
-    case waitingForCredential
-    /// The credential is being verified.
-    case verifying
-    /// In its group, waiting for the replay.
-    case joining
-    /// `connection_established` was written.
-    case open
-    /// A close frame was written: by us, or as the answer to the peer's.
-    case closing
-    /// The socket is gone.
-    case closed
-  }
-
-  /// Who closed.
-  enum Closer: String {
-    case client, server, network
-  }
-
-  let hub: LoopHub
+  let hub: ClientHub
   let eventLoop: any EventLoop
   let remote: String
-  let acknowledges: Bool
   /// Compresses its frames, where that was agreed on.
   let deflater: Deflater?
   let started: NIODeadline
 
-  var state: State = .verifying
-  /// When the state is left at the latest.
-  var deadline: NIODeadline?
-  /// Where the hub has it.
+  var machine: ClientStateMachine
+  /// The request's credential, until `begin`.
+  var credential: Credential?
   var index = 0
 
-  var credential: Credential?
-  var since: String?
-  var isVerifying = false
-  /// The hub's revocations and lost connections when the verification began.
-  var verifiesSince: (revocations: UInt64, generation: UInt64) = (0, 0)
-  var retryAt: NIODeadline?
-  var identity: Identity?
-  var session: DeliverySession?
-  var ticket: ReplayCancellation?
-  var earlyMessages: [ClientMessage] = []
-
-  var context: ChannelHandlerContext?
+  private(set) var context: ChannelHandlerContext?
   var reader: FrameReader
-  var rate: MessageRate
-  var needsFlush = false
-  /// Rows written since the last flush, and their bytes.
-  var unsettled: [(work: LoopBatch, frames: Range<Int>)] = []
-  var unsettledBytes = 0
-  /// What comes in is not looked at any more.
-  var ignoresInput = false
-  var hasPendingRead = false
-  var pendingPong: ByteBuffer?
-  var lastHeard: NIODeadline
-  var nextHeartbeat: NIODeadline
-
+  /// The replay that is being read.
+  var pendingReplay: ReplayCancellation?
+  /// Bytes were written since the last flush.
+  private(set) var needsFlush = false
+  /// Live rows written since the last flush, and their bytes.
+  var awaitingFlush: [(batch: LoopBatch, frames: Range<Int>)] = []
+  var awaitingFlushBytes = 0
+  private var hasPendingRead = false
+  /// Messages that were written, for the log.
   var messages = 0
-  var closeCode: UInt16?
-  var closer = Closer.network
 
   var services: GatewayDependencies { hub.services }
-  var user: UserID? { identity?.user }
-  var queuedBytes: Int { session?.queuedBytes ?? 0 }
+  var queuedBytes: Int { machine.queuedBytes }
+  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var events: ClientStateMachine.LoopEvents {
+    ClientStateMachine.LoopEvents(revocations: hub.revocations.serial, generation: hub.generation)
+  }
 
   /// Makes the connection of an accepted upgrade, which the admission counts already.
-  init(offer: Handshake.Offer, hub: LoopHub) {
+  init(offer: Handshake.Offer, hub: ClientHub) {
     self.hub = hub
     eventLoop = hub.eventLoop
     remote = offer.remote
-    acknowledges = offer.acknowledges
     deflater = offer.extensions == nil ? nil : hub.deflater
     credential = offer.credential
-    since = offer.since
     started = eventLoop.now
-    lastHeard = started
-    // Spread, so that a storm of connects is no storm of heartbeats for ever.
+    let limits = hub.services.limits
     let interval = Int64(hub.services.settings.heartbeatSeconds) * 1_000
-    nextHeartbeat = started + .milliseconds(.random(in: (interval / 2)...max(interval, 1)))
-    reader = FrameReader(
-      limit: hub.services.limits.messageBytes, inflater: offer.extensions == nil ? nil : hub.inflater)
-    rate = MessageRate(perSecond: hub.services.limits.messageRate, now: started)
+    machine = ClientStateMachine(
+      since: offer.since, acknowledges: offer.acknowledges, messageRate: limits.messageRate,
+      retryMilliseconds: .random(in: 0...Limits.retryMilliseconds),
+      firstHeartbeat: started + .milliseconds(.random(in: (interval / 2)...max(interval, 1))), now: started)
+    reader = FrameReader(limit: limits.messageBytes, inflater: offer.extensions == nil ? nil : hub.inflater)
   }
 
   // MARK: The socket
@@ -105,12 +71,12 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    ended()
+    perform(machine.ended())
     self.context = nil
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    ended()
+    perform(machine.ended())
     context.fireChannelInactive()
   }
 
@@ -119,10 +85,10 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    flushIfNeeded()
+    flush()
   }
 
-  /// A peer that takes nothing is not read from either, so that what it asks for can't pile up.
+  /// A peer that takes nothing is not read from either, so that the answers to it can't pile up.
   func read(context: ChannelHandlerContext) {
     if context.channel.isWritable {
       context.read()
@@ -133,11 +99,8 @@ final class ClientConnection: ChannelDuplexHandler {
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
-    if let owed = pendingPong {
-      pendingPong = nil
-      write(ControlFrame.pong(owed))
-      flushIfNeeded()
-    }
+    perform(machine.becameWritable())
+    flush()
     if hasPendingRead {
       hasPendingRead = false
       context.read()
@@ -145,13 +108,29 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // A reset or a broken TLS record: nothing can be said to the peer any more.
+    // A reset or a broken TLS record: nothing reaches the peer any more.
     context.close(promise: nil)
+  }
+
+  private func receive(_ bytes: ByteBuffer) {
+    let now = eventLoop.now
+    guard machine.receiveBytes(now: now) else { return }
+    reader.append(bytes)
+    do throws(FrameReader.Violation) {
+      while machine.acceptsInput, let event = try reader.next() {
+        perform(
+          machine.receive(
+            event, isWritable: isWritable, tables: services.status.catalog, limits: services.limits,
+            events: events, now: now))
+      }
+    } catch {
+      perform(machine.receiveBroken(error, now: now))
+    }
   }
 
   // MARK: Writing
 
-  /// Queues bytes; `flushIfNeeded` sends them.
+  /// Queues bytes; `flush` sends them.
   func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>? = nil) {
     guard let context else {
       promise?.fail(ChannelError.alreadyClosed)
@@ -161,11 +140,12 @@ final class ClientConnection: ChannelDuplexHandler {
     context.write(wrapOutboundOut(bytes), promise: promise)
   }
 
-  func flushIfNeeded() {
+  /// Sends the bytes written since the last flush, if there are any.
+  func flush() {
     guard needsFlush else { return }
     needsFlush = false
     context?.flush()
-    settleRows()
+    completeFlush()
   }
 
   /// Writes a message of the bridge.

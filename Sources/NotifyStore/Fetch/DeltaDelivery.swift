@@ -122,7 +122,7 @@ final class DeltaDelivery {
     reader.routed(builder.keys, durable: delta.durable)
     let batch = builder.finish(
       base: delta.base, snapshot: delta.snapshot, cursor: cursor, doorbell: delta.doorbell,
-      wanted: sink.present(builder.users))
+      loops: sink.loops(of: builder.users))
     await sink.deliver(batch)
   }
 }

@@ -33,7 +33,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
 
   // MARK: From any thread
 
-  package nonisolated func written(_ rows: [PendingMark]) {
+  package nonisolated func delivered(_ rows: [PendingMark]) {
     if inbox.add(rows, in: fence.current) { signal.wake() }
   }
 

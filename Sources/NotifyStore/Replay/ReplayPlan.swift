@@ -27,12 +27,12 @@ struct ReplayPlan {
     var after: RowKey?
     var sentLimit = 0
     switch request.wanted {
-    case .connecting(let text, let joined):
+    case .connecting(let text, let routedAtJoin):
       sentLimit = limits.replayRows
       switch Cursor.read(text, epoch: epoch) {
       case .none:
-        since = joined
-        from = min(from, joined?.xmin ?? from)
+        since = routedAtJoin
+        from = min(from, routedAtJoin?.xmin ?? from)
         promisesAll = false
       case .foreign: isForeign = true
       case .cursor(let snapshot):

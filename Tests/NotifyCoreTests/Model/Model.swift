@@ -50,7 +50,7 @@ struct Model {
   /// Of a bridge that was just started: not scanned yet.
   var unsent = UnsentIndex(limit: 100)
   /// The newest delta routed as a whole.
-  var passed: Snapshot
+  var lastRouted: Snapshot
   var generation: UInt64 = 0
   /// What was on disk at each loss.
   var losses: [UInt64] = []
@@ -62,7 +62,7 @@ struct Model {
     self.without = without
     random = SeededGenerator(seed: seed)
     reader = DeltaReader(start: database.snapshot)
-    passed = database.snapshot
+    lastRouted = database.snapshot
     clients = (0..<6).map { Client(user: UserID(Int64($0 % 3))) }
     var limits = Limits()
     limits.catchUpRows = 6
@@ -166,7 +166,7 @@ struct Model {
   private mutating func route() {
     guard !routed.isEmpty else { return }
     let batch = routed.removeFirst()
-    if batch.cursor != nil { passed = batch.snapshot }
+    if batch.cursor != nil { lastRouted = batch.snapshot }
     for group in batch.groups {
       for client in clients where client.user == group.user {
         guard let connection = client.connection else { continue }
@@ -188,7 +188,7 @@ struct Model {
     if Int.random(in: 0..<4, using: &random) == 0 { client.cursor = nil }
     let connection = Connection(user: client.user, since: client.cursor)
     client.connection = connection
-    let asked = request(.connecting(since: client.cursor, joined: passed), client)
+    let asked = request(.connecting(since: client.cursor, routedAtJoin: lastRouted), client)
     var unsent = self.unsent
     if without == .unsentIsCounted {
       unsent = UnsentIndex(limit: 100)
@@ -217,8 +217,8 @@ struct Model {
     var lowest: UInt64 = 0
     let lost = losses.dropFirst(Int(asked.generation)).first
     switch lost.map({ asked.wanted.lowered(durable: $0) }) ?? asked.wanted {
-    case .connecting(let text, let joined):
-      since = joined
+    case .connecting(let text, let routedAtJoin):
+      since = routedAtJoin
       if case .cursor(let snapshot) = Cursor.read(text, epoch: Self.epoch) { since = snapshot }
       lowest = self.unsent.lowest(client.user)
     case .after(let snapshot):
@@ -259,10 +259,10 @@ struct Model {
   private mutating func flush(_ client: Client) {
     guard let connection = client.connection, connection.awaitsWrite else { return }
     connection.awaitsWrite = false
-    switch connection.session.pageWritten(limits: limits) {
+    switch connection.session.pageFlushed(limits: limits) {
     case .nothing: break
     case .close: disconnect(client)
-    case .ask(let wanted): connection.asked = request(wanted, client)
+    case .request(let wanted): connection.asked = request(wanted, client)
     case .write(let rows):
       rows.forEach { write($0, to: client, countsAsQueued: false) }
       if client.connection != nil { connection.awaitsWrite = true }
@@ -285,7 +285,7 @@ struct Model {
       let text = String(decoding: rows.batch.bytes[rows.batch.byteRange(index..<(index + 1))], as: UTF8.self)
       if let cursor = text.firstMatch(of: /"cursor":"([^"]*)"/) { client.cursor = String(cursor.1) }
     }
-    if countsAsQueued { connection.session.written(bytes: rows.bytes) }
+    if countsAsQueued { connection.session.flushed(bytes: rows.bytes) }
   }
 
   private func disconnect(_ client: Client) {
@@ -308,7 +308,7 @@ struct Model {
     routed = []
     written = []
     reader = DeltaReader(start: database.snapshot)
-    passed = database.snapshot
+    lastRouted = database.snapshot
     unsent = UnsentIndex(limit: 100, version: unsent.version + 1)
   }
 
@@ -331,7 +331,7 @@ struct Model {
     losses.append(durable)
     // What was handed over before is routed before the news arrives.
     while !routed.isEmpty { route() }
-    passed = passed.lowered(to: durable + 1)
+    lastRouted = lastRouted.lowered(to: durable + 1)
     for client in clients where without != .lowerAfterCrash { client.connection?.session.lower(durable: durable) }
   }
 }

@@ -66,7 +66,7 @@ final class TestConfirmations: ConfirmationSink {
     (reads, readContinuation) = AsyncStream.makeStream()
   }
 
-  func written(_ rows: [PendingMark]) { reportContinuation.yield(rows) }
+  func delivered(_ rows: [PendingMark]) { reportContinuation.yield(rows) }
   func read(user: UserID, rows: [RowName]) { readContinuation.yield(rows) }
 
   /// The next `count` rows, in the order of their reports.
@@ -95,14 +95,18 @@ extension ReplayPage {
 /// Makes batches of rows.
 enum Rows {
   /// One batch with the given rows of each user, all of one transaction.
+  ///
+  /// - Parameter sink: where it goes: rows of users without a socket are left out, as the store does.
   static func batch(
-    _ users: [(user: Int64, ids: [Int64])], txid: UInt64 = 200, data: String = "{}", cursor: String? = "c201"
+    _ users: [(user: Int64, ids: [Int64])], txid: UInt64 = 200, data: String = "{}", cursor: String? = "c201",
+    for sink: (any DeliverySink)? = nil
   ) -> DeliveryBatch {
+    let loops = sink?.loops(of: users.map { UserID($0.user) }) ?? users.map { _ in .all }
     var encoder = NotificationEncoder()
     var bytes: [UInt8] = []
     var frames: [DeliveryBatch.Frame] = []
     var groups: [DeliveryBatch.Group] = []
-    for (user, ids) in users {
+    for ((user, ids), loops) in zip(users, loops) where !loops.isEmpty {
       let start = frames.count
       for id in ids {
         var data = data
@@ -113,7 +117,7 @@ enum Rows {
         }
         frames.append(.init(key: RowKey(txid: txid, id: id), end: bytes.count, createdAt: nil))
       }
-      groups.append(.init(user: UserID(user), frames: start..<frames.count))
+      groups.append(.init(user: UserID(user), frames: start..<frames.count, loops: loops))
     }
     return DeliveryBatch(
       bytes: bytes, frames: frames, groups: groups, base: Snapshot(xmax: txid), snapshot: Snapshot(xmax: txid + 1),
