@@ -248,19 +248,19 @@ static void long_messages_are_cut_between_characters(void) {
 
 const test connect_tests[] = {
     {"a store connects, prepares its session, closes and connects again", connects},
-    {"a refusal's SQLSTATE and one clean line are told", tells_the_sqlstate_of_a_refusal},
+    {"a refusal is reported with its SQLSTATE and one clean line", tells_the_sqlstate_of_a_refusal},
     {"a refusal is understood in any language", reads_a_refusal_in_any_language},
-    {"of several hosts the last answer is told", tells_the_last_answer_of_several_hosts},
+    {"the last answer of several hosts is reported", tells_the_last_answer_of_several_hosts},
     {"an unreachable host is retriable and has no SQLSTATE", an_unreachable_host_is_retriable},
     {"a host name without address is retriable", a_host_name_without_address_is_retriable},
     {"a password that is missing counts as a wrong one", a_missing_password_counts_as_a_wrong_one},
     {"an option with a wrong value is a bad argument", a_wrong_option_value_is_a_bad_argument},
     {"each SQLSTATE is retriable or not, for connecting and for statements", sqlstates_are_retriable_or_not},
     {"no message holds a password", passwords_never_show},
-    {"what libpq accepts is accepted", accepts_what_libpq_accepts},
+    {"every string that libpq accepts is accepted", accepts_what_libpq_accepts},
     {"connecting ends at its deadline", connecting_ends_at_its_deadline},
     {"a session that can't be prepared is no connection", a_session_that_cannot_be_prepared_is_no_connection},
-    {"wrong arguments of connect are told", arguments_of_connect_are_checked},
+    {"wrong arguments of connect are refused", arguments_of_connect_are_checked},
     {"a long message is cut between characters", long_messages_are_cut_between_characters},
     {NULL, NULL},
 };

@@ -143,9 +143,9 @@ static void reading_is_marked(void) {
 
 const test mark_tests[] = {
     {"marking all rows takes one statement", marks_all},
-    {"when fewer were marked, a second statement tells which were left", asks_which_were_left},
+    {"when fewer rows were marked, a second statement finds those that were left", asks_which_were_left},
     {"marking nothing asks the server nothing", nothing_to_mark_asks_nothing},
-    {"wrong arguments of markings are told", arguments_of_markings_are_checked},
+    {"wrong arguments of markings are refused", arguments_of_markings_are_checked},
     {"wrong answers to a marking are refused", wrong_answers_to_markings_are_refused},
     {"a marking whose commit fails is a failure", a_marking_that_is_not_committed_is_a_failure},
     {"a connection lost before the commit's end is a failure", a_connection_lost_before_the_commit_is_a_failure},

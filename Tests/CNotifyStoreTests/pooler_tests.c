@@ -188,8 +188,8 @@ static void a_closed_connection_has_no_transaction(void) {
 }
 
 const test pooler_tests[] = {
-    {"a pooler is detected at each connect, unless told", a_pooler_is_detected},
-    {"a server that does not tell its process is not connected",
+    {"a pooler is detected at each connect, unless it is set", a_pooler_is_detected},
+    {"a server that does not answer with its process id is not connected",
      a_server_that_does_not_tell_its_process_is_not_connected},
     {"behind a pooler a stream is read in a transaction that is committed at its end", a_stream_has_a_transaction},
     {"a stream whose commit fails has no end", a_stream_whose_commit_fails_has_no_end},
@@ -197,7 +197,7 @@ const test pooler_tests[] = {
      an_unfinished_stream_is_rolled_back},
     {"a marking has a transaction, which is rolled back after a failure", a_marking_has_a_transaction},
     {"a marking whose COMMIT fails is a failure", a_marking_whose_commit_fails_is_a_failure},
-    {"where a transaction does not begin, nothing runs in it", a_transaction_that_does_not_begin_runs_nothing},
+    {"nothing runs in a transaction that does not begin", a_transaction_that_does_not_begin_runs_nothing},
     {"a statement without settings has no transaction", what_needs_no_settings_needs_no_transaction},
     {"a closed connection has no transaction", a_closed_connection_has_no_transaction},
     {NULL, NULL},

@@ -122,9 +122,9 @@ static void arguments_of_a_replay_are_checked(void) {
 }
 
 const test replay_tests[] = {
-    {"a replay tells each request before its rows", a_replay_tells_each_request},
+    {"a replay has an item for each request before its rows", a_replay_tells_each_request},
     {"a replay whose answer leaves a request out or mixes them is refused", a_replay_leaves_no_request_out},
     {"a replay has eleven columns, no more and no fewer", a_replay_has_its_columns},
-    {"wrong arguments of a replay are told", arguments_of_a_replay_are_checked},
+    {"wrong arguments of a replay are refused", arguments_of_a_replay_are_checked},
     {NULL, NULL},
 };

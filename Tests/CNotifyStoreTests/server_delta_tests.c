@@ -247,7 +247,7 @@ static void the_unsent_of_each_user_are_counted(void) {
 }
 
 const test server_delta_tests[] = {
-    {"a delta has what was committed since the snapshot", a_delta_has_what_was_committed_since},
+    {"a delta has the rows committed since the snapshot", a_delta_has_what_was_committed_since},
     {"rows that were rolled back never come", rolled_back_rows_never_come},
     {"rows inserted as sent and rows without transaction never come", what_is_not_for_us_never_comes},
     {"transactions are ordered as numbers", transactions_are_ordered_as_numbers},

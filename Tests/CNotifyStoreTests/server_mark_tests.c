@@ -158,9 +158,9 @@ static void marks_read_what_belongs_to_the_user(void) {
 }
 
 const test server_mark_tests[] = {
-    {"a row is marked once, and the commit's id is told", marks_once},
+    {"a row is marked once, and the commit's id is returned", marks_once},
     {"both id and txid must match, and duplicates are no harm", both_id_and_txid_must_match},
-    {"rows that somebody holds are left, and marked later", locked_rows_are_left_for_later},
+    {"rows that another session holds are left, and marked later", locked_rows_are_left_for_later},
     {"two stores at once mark each row once", two_stores_mark_each_row_once},
     {"reading is marked only for the row's user", marks_read_what_belongs_to_the_user},
     {NULL, NULL},

@@ -234,11 +234,11 @@ static void a_snapshot_that_is_none_is_an_error(void) {
 const test server_replay_tests[] = {
     {"pages end by rows, and all are of the first page's snapshot", pages_end_by_rows},
     {"pages end by bytes, and have one row at least", pages_end_by_bytes},
-    {"rows after a cursor come, also of transactions older than it", since_gives_what_is_newer},
-    {"where too many were sent, only the unsent come", too_many_sent_rows_are_truncated},
+    {"rows after a cursor come, also those of transactions older than it", since_gives_what_is_newer},
+    {"only unsent rows come when too many were sent", too_many_sent_rows_are_truncated},
     {"a row sent once is not unsent again, nor one inserted as sent", is_sent_put_back_does_not_send_again},
     {"the lowest txid bounds the search", the_lowest_txid_bounds_the_search},
     {"many requests are answered in turn, with and without rows", many_requests_are_answered_in_turn},
-    {"a text that is no snapshot is an error, and the connection is of use", a_snapshot_that_is_none_is_an_error},
+    {"a text that is no snapshot is an error, and the connection stays usable", a_snapshot_that_is_none_is_an_error},
     {NULL, NULL},
 };

@@ -207,13 +207,13 @@ static void a_probe_finds_a_right_that_is_missing(void) {
 
 const test server_table_mark_tests[] = {
     {"each table is marked by ids of its kind", each_table_is_marked_by_its_ids},
-    {"rows whose ids are not unique are told apart by their transactions",
+    {"rows whose ids are not unique are distinguished by their transactions",
      rows_whose_ids_are_not_unique_are_told_apart},
-    {"a row that somebody holds is left, also where ids are texts", a_row_that_somebody_holds_is_left},
+    {"a row that another session holds is left, also where ids are texts", a_row_that_somebody_holds_is_left},
     {"reading sets a boolean or a time, of the user's row only", what_was_read_is_a_boolean_or_a_time},
     {"rows with one id and user are read together", rows_with_one_id_and_user_are_read_together},
     {"rows are inserted into each table", rows_are_inserted_into_each_table},
-    {"a probe finds a column or a table that is gone, and an expression that fails", a_probe_finds_what_is_missing},
+    {"a probe finds a missing column or table, and an expression that fails", a_probe_finds_what_is_missing},
     {"a probe finds a right that is missing, to read and to mark", a_probe_finds_a_right_that_is_missing},
     {NULL, NULL},
 };

@@ -281,6 +281,6 @@ const test server_table_tests[] = {
     {"uuids come in the order of their texts, and have tables of texts too", uuids_come_in_the_order_of_their_texts},
     {"rows sent before are counted over all tables", sent_rows_are_counted_over_tables},
     {"revocations come exactly once, before rows, also without tables", revocations_come_exactly_once},
-    {"a table may change between deltas, and a column that is gone is told", a_table_can_change_between_deltas},
+    {"a table may change between deltas, and a missing column is reported", a_table_can_change_between_deltas},
     {NULL, NULL},
 };

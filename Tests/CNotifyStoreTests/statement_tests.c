@@ -247,11 +247,11 @@ static void purging_passes_its_arguments(void) {
 
 const test statement_tests[] = {
     {"a query keeps its answer as text", a_query_keeps_its_answer},
-    {"wrong arguments of a query are told", arguments_of_a_query_are_checked},
+    {"wrong arguments of a query are refused", arguments_of_a_query_are_checked},
     {"a commit that fails after the statement's answer is a failure",
      a_commit_that_fails_after_the_answer_is_a_failure},
     {"an error that ends the session loses the connection", a_fatal_error_loses_the_connection},
-    {"a broken connection is told from a server's error", a_broken_connection_is_told_from_an_error},
+    {"a broken connection is distinguished from a server's error", a_broken_connection_is_told_from_an_error},
     {"a statement ends at its deadline and closes the connection", a_statement_ends_at_its_deadline_and_closes},
     {"sending ends at its deadline", sending_ends_at_its_deadline},
     {"input is taken in while sending", input_is_taken_while_sending},
@@ -259,9 +259,9 @@ const test statement_tests[] = {
     {"a signal does not end a statement", a_signal_does_not_end_a_statement},
     {"a hang-up is read, and loses the connection", a_hang_up_is_read},
     {"COPY is refused instead of waited for", copy_is_refused},
-    {"a detail that may quote values is not told", hints_tell_no_values},
-    {"inserting tells the id", inserting_tells_the_id},
-    {"an answer that is not one number is told", numbers_are_checked},
+    {"a detail that may quote values is left out", hints_tell_no_values},
+    {"inserting returns the id", inserting_tells_the_id},
+    {"an answer that is not one number is refused", numbers_are_checked},
     {"purging passes its arguments on", purging_passes_its_arguments},
     {NULL, NULL},
 };

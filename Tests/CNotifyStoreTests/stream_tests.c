@@ -327,6 +327,6 @@ const test stream_tests[] = {
     {"a stream that fails is over, and the connection is of use", a_stream_that_fails_is_over},
     {"a stream ends at its deadline and closes the connection", a_stream_ends_at_its_deadline},
     {"a statement throws away the rest of a stream", a_statement_throws_away_the_rest_of_a_stream},
-    {"users with unsent rows are told", the_unsent_are_scanned},
+    {"users with unsent rows are found", the_unsent_are_scanned},
     {NULL, NULL},
 };

@@ -204,7 +204,7 @@ static void every_function_fails_at_every_call(void) {
 }
 
 const test sweep_tests[] = {
-    {"every function fails at every call: it is told, nothing leaks, and the store connects again",
+    {"every function fails at every call: that is reported, nothing leaks, and the store connects again",
      every_function_fails_at_every_call},
     {NULL, NULL},
 };

@@ -202,7 +202,7 @@ static void waiting_ends_a_stream(void) {
 }
 
 const test wait_tests[] = {
-    {"a wait lasts as long as it was told", waits_for_its_time},
+    {"a wait lasts as long as its timeout", waits_for_its_time},
     {"doorbells are counted once", counts_doorbells},
     {"a doorbell during a statement ends the next wait at once", doorbells_during_a_statement_end_the_next_wait},
     {"a doorbell in libpq's buffer ends the next wait at once", doorbells_in_the_buffer_end_the_next_wait},
@@ -211,7 +211,7 @@ const test wait_tests[] = {
     {"without a connection a wait ends by wake or time", waits_without_a_connection},
     {"a lost connection ends a wait and is retriable", a_lost_connection_ends_a_wait},
     {"a wake is not lost with the connection", a_wake_is_not_lost_with_the_connection},
-    {"a server that shuts down is told by its SQLSTATE", a_servers_farewell_is_told},
+    {"a server that shuts down is recognised by its SQLSTATE", a_servers_farewell_is_told},
     {"an ordinary notice is not taken for the cause of a loss", a_notice_is_no_farewell},
     {"a signal does not end a wait", a_signal_does_not_end_a_wait},
     {"LISTEN quotes the channel", listening_quotes_the_channel},
