@@ -1,10 +1,11 @@
-/// Asks the database about credentials. No answer is kept: what a committed transaction has ended is unknown at once.
+/// Looks credentials up in the database. No answer is kept: a credential that a committed transaction has ended is unknown
+/// at once.
 package protocol CredentialLookup: Sendable {
-  /// Answers a question; all that wait are answered by one statement. Never throws: what goes wrong is an answer.
+  /// Answers a question; pending ones share a statement. Never throws: a failure is an answer.
   func lookUp(_ question: CredentialQuestion) async -> CredentialAnswer
 }
 
-/// What can be asked.
+/// A question about a credential or a user.
 package enum CredentialQuestion: Sendable, Equatable {
   /// A row of `django_session`: its data is the record's secret.
   case session(key: Secret)
@@ -12,7 +13,7 @@ package enum CredentialQuestion: Sendable, Equatable {
   case token(key: Secret)
   /// A user: the password, as it is stored, is the record's secret.
   case account(UserID)
-  /// Whether a user may still come. Where no logins are attached there is nobody to ask, and everybody may.
+  /// Whether a user is active. Where no logins are attached, every user is.
   case active(UserID)
   /// A ticket, by its SHA-256 in hex, which is used up: its user.
   case ticket(hash: String)
@@ -20,28 +21,28 @@ package enum CredentialQuestion: Sendable, Equatable {
   case issue(UserID)
 }
 
-/// What the database said.
+/// The database's answer.
 package enum CredentialAnswer: Sendable, Equatable {
   case found(CredentialRecord)
   /// There is no such row.
   case unknown
-  /// It can't be asked just now, or not at all; for the log, without secrets.
+  /// The database can't answer now, or not at all; the reason is for the log and has no secret.
   case unavailable(String)
 }
 
-/// What is known of a credential or a user.
+/// A credential or a user, as the database has it.
 package struct CredentialRecord: Sendable, Equatable {
-  /// Whose it is; nil for a session, whose data says it.
+  /// The user; nil for a session, whose data names it.
   package let user: UserID?
   /// See the question; nil where it is too long to be read.
   package let secret: Secret?
-  /// Whether the user may come.
+  /// Whether the user is active.
   package let isActive: Bool
-  /// Whether it was too late by the database's clock.
+  /// Whether it has expired by the database's clock.
   package let isExpired: Bool
-  /// Seconds since 1970 UTC at which it ends; nil where it does not.
+  /// When it expires, in seconds since 1970 UTC; nil where it does not.
   package let expires: Double?
-  /// All that this snapshot sees had happened when the answer was read.
+  /// The answer holds everything that this snapshot sees.
   package let seen: Snapshot
 
   package init(user: UserID?, secret: Secret?, isActive: Bool, isExpired: Bool, expires: Double?, seen: Snapshot) {

@@ -17,7 +17,7 @@ package struct Revocation: Hashable, Sendable {
   /// Whose; nil for everybody's, and where the credential tells.
   package let user: UserID?
   package let scope: Scope
-  /// What the client is told.
+  /// The reason that the client gets.
   package let reason: CloseReason.Credential
   /// The transaction that ended it.
   package let txid: UInt64
