@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test lint configuration package test-package install-run install-test install-package clean
+.PHONY: run build test lint schema configuration package test-package install-run install-test install-package clean
 
 # A first start is mostly building: without an index for editors and without debug information it takes a quarter less.
 # Developers want both, so this build has a folder of its own.
@@ -21,6 +21,10 @@ package: install-package
 
 test-package: package
 	Packaging/test.sh
+
+# After a change in sql/schema or sql/functions.
+schema:
+	sql/current.sh
 
 lint: install-test
 	Tests/Support/lint.sh

@@ -76,7 +76,8 @@ let package = Package(
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
-      resources: [.embedInCode("SQL")],
+      exclude: ["SQL/tests", "SQL/current.sql", "SQL/current.sh"],
+      resources: [.embedInCode("SQL/schema"), .embedInCode("SQL/functions"), .embedInCode("SQL/finish.sql")],
       swiftSettings: strict
     ),
     .target(

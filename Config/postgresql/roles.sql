@@ -48,7 +48,7 @@ BEGIN
   END IF;
   PERFORM notify_bridge.grant_to('notify_bridge');
   IF EXISTS (SELECT FROM notify_bridge.source WHERE is_own AND relation = to_regclass('public.notification')) THEN
-    -- SELECT (id) is for INSERT … RETURNING id.
+    -- SELECT (id) is for INSERT ... RETURNING id.
     GRANT INSERT, SELECT (id) ON public.notification TO notify_bridge_writer;
   END IF;
 END

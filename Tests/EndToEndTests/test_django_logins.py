@@ -329,13 +329,13 @@ async def test_those_who_wait_are_looked_up_by_few_statements(cluster: Cluster, 
     await database.execute("SELECT pg_reload_conf()")
     async with await database.connect(autocommit=False) as holder:
         await holder.execute("LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE")
-        before = cluster.log_text().count("notify_bridge.look_up")
+        before = cluster.log_text().count("notify_bridge.lookup_credentials")
         devices = [await connect(bridge, greeted=False, headers=cookie(session)) for session in sessions]
         await holder.commit()
     for device in devices:
         assert (await device.next()).type == "connection_established"
     await database.execute("ALTER SYSTEM RESET log_statement")
     await database.execute("SELECT pg_reload_conf()")
-    statements = cluster.log_text().count("notify_bridge.look_up") - before
+    statements = cluster.log_text().count("notify_bridge.lookup_credentials") - before
     # The first waits alone; the others, then their users, come together.
     assert 2 <= statements <= 8, statements

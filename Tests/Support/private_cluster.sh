@@ -3,7 +3,7 @@
 #
 #   trap private_cluster_remove EXIT
 #   private_cluster_start                     initdb, start; exports the variables below
-#   private_cluster_migrate [database]        applies what is missing of sql/migrations/, as the binary does
+#   private_cluster_migrate [database]        applies sql/ to a new database, as `notify-bridge migrate` does
 #   private_cluster_psql [arguments]          psql at that cluster: no psqlrc, stops at the first error;
 #                                             as PRIVATE_CLUSTER_USER in PRIVATE_CLUSTER_DATABASE where set
 #   private_cluster_stop [fast|immediate]     stops the server and keeps its data; `immediate` is a crash
@@ -140,26 +140,25 @@ private_cluster_psql() {
 }
 
 private_cluster__sha256() {
-  if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+  if command -v sha256sum >/dev/null 2>&1; then sha256sum "$@"; else shasum -a 256 "$@"; fi | cut -d ' ' -f 1
 }
 
-# Each migration in a transaction of its own, recorded with the SHA-256 of its bytes.
+# The files of sql/functions/ in the order in which they are applied.
+private_cluster__functions() {
+  find "$private_cluster__root/sql/functions" -name '*.sql' | LC_ALL=C sort
+}
+
+# Schema, functions and public.notification in one transaction, recorded with the SHA-256 of their bytes.
 private_cluster_migrate() {
-  local PRIVATE_CLUSTER_DATABASE=${1:-${PRIVATE_CLUSTER_DATABASE:-postgres}} file name known
-  private_cluster_psql <<'SQL' || return 1
-SET client_min_messages = warning;
-CREATE SCHEMA IF NOT EXISTS notify_bridge;
-CREATE TABLE IF NOT EXISTS notify_bridge.migration (
-  version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now());
-SQL
-  known=$(private_cluster_psql -At -c 'SELECT version FROM notify_bridge.migration') || return 1
-  for file in "$private_cluster__root"/sql/migrations/[0-9]*.sql; do
+  local PRIVATE_CLUSTER_DATABASE=${1:-${PRIVATE_CLUSTER_DATABASE:-postgres}} file name functions=() arguments=()
+  for file in "$private_cluster__root"/sql/schema/[0-9]*.sql; do
     name=$(basename "$file" .sql)
-    if printf '%s\n' "$known" | grep -qx "$((10#${name%%_*}))"; then continue; fi
-    PGOPTIONS='-c client_min_messages=warning' private_cluster_psql -1 -o /dev/null -v version="$((10#${name%%_*}))" -v name="${name#*_}" \
-      -v checksum="$(private_cluster__sha256 "$file")" -f "$file" -f - <<'SQL' || return 1
-INSERT INTO notify_bridge.migration (version, name, checksum) VALUES (:version, :'name', :'checksum');
-SQL
+    arguments+=(-f "$file" -c "INSERT INTO notify_bridge.migration (version, name, checksum)
+      VALUES ($((10#${name%%_*})), '${name#*_}', '$(private_cluster__sha256 "$file")')")
   done
+  while IFS= read -r file; do functions+=("$file"); arguments+=(-f "$file"); done < <(private_cluster__functions)
+  PGOPTIONS='-c client_min_messages=warning -c check_function_bodies=off' private_cluster_psql -1 -o /dev/null \
+    "${arguments[@]}" -f "$private_cluster__root/sql/finish.sql" -c "INSERT INTO notify_bridge.functions (version, checksum)
+      VALUES ($(cut -d ' ' -f 1 "$private_cluster__root/sql/functions/version.txt"), '$(cat "${functions[@]}" | private_cluster__sha256)')" \
+    -c 'SELECT notify_bridge.create_own_table()'
 }

@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(30);
+SELECT plan(32);
 
 -- Every object has a comment: a view of what has none must be empty.
 CREATE TEMPORARY VIEW ours AS
@@ -146,6 +146,11 @@ ROLLBACK TO unqualified;
 
 -- The record of migrations, and the tables that the bridge keeps.
 SELECT is(count(*), max(version)::bigint, 'the migrations are numbered without gaps') FROM notify_bridge.migration;
+SELECT is(count(*), 1::bigint, 'and the functions have a version') FROM notify_bridge.functions WHERE version > 0;
+SELECT is_empty($$
+  SELECT p.oid::regprocedure FROM pg_proc AS p
+  WHERE p.pronamespace = 'notify_bridge'::regnamespace AND octet_length(p.prosrc) <> length(p.prosrc)
+$$, 'every function is in ASCII');
 SELECT columns_are('notify_bridge', 'replica', ARRAY['id', 'armed', 'lock_class', 'application', 'host', 'pid',
   'version', 'backend_pid', 'started_at', 'touched_at']);
 SELECT indexes_are('notify_bridge', 'replica', ARRAY['replica_pkey']);

@@ -23,15 +23,15 @@ SELECT results_eq('SELECT ctid FROM notify_bridge.replica', 'SELECT place FROM v
 SELECT lives_ok($$ SELECT notify_bridge.arm(id, false) FROM mine $$, 'it can be disarmed');
 SELECT ok(NOT armed, 'and then is not armed') FROM notify_bridge.replica WHERE id = (SELECT id FROM mine);
 
-SELECT is(notify_bridge.touch_replica(id), pg_current_xact_id(), 'touching returns the id of the transaction') FROM mine;
+SELECT is(notify_bridge.heartbeat_replica(id), pg_current_xact_id(), 'touching returns the id of the transaction') FROM mine;
 SELECT ok(touched_at > started_at, 'and moves touched_at') FROM notify_bridge.replica WHERE id = (SELECT id FROM mine);
 
 SET LOCAL synchronous_commit = off;
-SELECT notify_bridge.touch_replica(id) FROM mine;
+SELECT notify_bridge.heartbeat_replica(id) FROM mine;
 SELECT is(current_setting('synchronous_commit'), 'local', 'touching waits for the disk, whatever the default is');
 
 SELECT throws_ok('SELECT notify_bridge.arm(0)', 'P0002', 'replica 0 is not registered', 'an unknown id cannot be armed');
-SELECT throws_ok('SELECT notify_bridge.touch_replica(0)', 'P0002', 'replica 0 is not registered', 'nor touched');
+SELECT throws_ok('SELECT notify_bridge.heartbeat_replica(0)', 'P0002', 'replica 0 is not registered', 'nor touched');
 
 SELECT ok(notify_bridge.unregister_replica(id), 'unregistering removes the row') FROM mine;
 SELECT is_empty($$

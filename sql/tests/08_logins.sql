@@ -21,7 +21,7 @@ SELECT throws_ok($$ SELECT notify_bridge.issue_ticket(repeat('ä', 65)) $$, '220
 CREATE FUNCTION pg_temp.ask(kind text, value text, user_table text DEFAULT NULL)
 RETURNS TABLE (user_id text, secret text, is_active boolean, is_expired boolean) LANGUAGE sql AS $$
   SELECT l.user_id, l.secret, l.is_active, l.is_expired
-  FROM notify_bridge.look_up(jsonb_build_array(jsonb_build_object('place', 7, 'kind', $1, 'value', $2)), $3) AS l WHERE l.place = 7
+  FROM notify_bridge.lookup_credentials(jsonb_build_array(jsonb_build_object('place', 7, 'kind', $1, 'value', $2)), $3) AS l WHERE l.place = 7
 $$;
 CREATE FUNCTION pg_temp.hash(text) RETURNS text LANGUAGE sql AS $$ SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex') $$;
 
@@ -32,7 +32,7 @@ UPDATE notify_bridge.ticket SET expires_at = now() - interval '1 second' WHERE u
 SELECT results_eq($$ SELECT user_id, is_expired FROM made, pg_temp.ask('ticket', pg_temp.hash(of_literal)) $$,
   $$ VALUES ('forty-two', true) $$, 'one that has expired is known as such');
 SELECT results_eq($$
-  SELECT l.place, l.user_id FROM made, notify_bridge.look_up(jsonb_build_array(
+  SELECT l.place, l.user_id FROM made, notify_bridge.lookup_credentials(jsonb_build_array(
     jsonb_build_object('place', 2, 'kind', 'ticket', 'value', pg_temp.hash(of_uuid)),
     jsonb_build_object('place', 1, 'kind', 'ticket', 'value', pg_temp.hash(of_uuid)),
     jsonb_build_object('place', 3, 'kind', 'ticket', 'value', pg_temp.hash('nbt_x')))) AS l
@@ -115,7 +115,7 @@ SELECT results_eq($$ SELECT user_id, secret, is_active FROM pg_temp.ask('active'
 
 CREATE FUNCTION pg_temp.ask_all() RETURNS TABLE (place integer, answer text) LANGUAGE sql AS $$
   SELECT l.place, concat_ws(' ', l.user_id, left(l.secret, 4), l.is_active)
-  FROM notify_bridge.look_up(jsonb_build_array(
+  FROM notify_bridge.lookup_credentials(jsonb_build_array(
     jsonb_build_object('place', 0, 'kind', 'user', 'value', '2'), jsonb_build_object('place', 1, 'kind', 'active', 'value', '2'),
     jsonb_build_object('place', 2, 'kind', 'token', 'value', 'key1'), jsonb_build_object('place', 3, 'kind', 'session', 'value', 'expired'),
     jsonb_build_object('place', 4, 'kind', 'issue', 'value', '2'), jsonb_build_object('place', 5, 'kind', 'ticket', 'value', '02'),

@@ -247,7 +247,7 @@ typedef struct notify_store_row {
   size_t data_length;
 } notify_store_row;
 
-/// First item of every delta and replay: `data` is the statement's snapshot as `pg_snapshot` text (xmin:xmax:xip,…).
+/// First item of every delta and replay: `data` is the statement's snapshot as `pg_snapshot` text (xmin:xmax:xip,...).
 #define NOTIFY_STORE_ROW_SNAPSHOT 0
 /// A Notification row.
 #define NOTIFY_STORE_ROW_NOTIFICATION 1

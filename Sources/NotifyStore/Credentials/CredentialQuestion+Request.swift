@@ -2,7 +2,7 @@ internal import NotifyCore
 
 /// The parts of a request to the database.
 extension CredentialQuestion {
-  /// Its name in `notify_bridge.look_up`.
+  /// Its name in `notify_bridge.lookup_credentials`.
   var kind: String {
     switch self {
     case .session: "session"

@@ -142,7 +142,7 @@ package actor LookupReader: DatabaseService, CredentialLookup {
     let rows = try database.connection.query(
       """
       SELECT pg_current_snapshot()::text, l.place, l.user_id, l.secret, l.is_active, l.is_expired, l.expires
-      FROM (VALUES (1)) AS one LEFT JOIN notify_bridge.look_up($1::jsonb, $2) AS l ON true
+      FROM (VALUES (1)) AS one LEFT JOIN notify_bridge.lookup_credentials($1::jsonb, $2) AS l ON true
       """, ["[\(requests.joined(separator: ","))]", userTable], timeout: Limits.statementTimeout)
     var answers = Array(repeating: CredentialAnswer.unknown, count: questions.count)
     for row in rows {

@@ -54,7 +54,7 @@ struct ListeningSession {
   ///
   /// - Returns: the transaction, which is on disk.
   func heartbeat() throws(StoreError) -> UInt64 {
-    try transactionID("SELECT notify_bridge.touch_replica($1::integer)::text", [replica])
+    try transactionID("SELECT notify_bridge.heartbeat_replica($1::integer)::text", [replica])
   }
 
   /// Has commits ring for this bridge, or spares them that.

@@ -12,10 +12,10 @@ enum DjangoTriggers {
   /// - Parameter userTable: the table of users; nil where the database is to find it.
   /// - Returns: the changes, a line each.
   static func attach(_ connection: PGConnection, userTable: String? = nil) throws(StoreError) -> [String] {
-    if let userTable, try connection.query("SELECT notify_bridge.find_table($1)", [userTable])[0][0] == nil {
+    if let userTable, try connection.query("SELECT notify_bridge.resolve_table($1)", [userTable])[0][0] == nil {
       throw StoreError(.server, message: "there is no table \(TerminalText.shortened(userTable, to: 80))")
     }
-    return try perform(connection, "SELECT notify_bridge.attach_logins(notify_bridge.find_table($1))", [userTable])
+    return try perform(connection, "SELECT notify_bridge.attach_logins(notify_bridge.resolve_table($1))", [userTable])
   }
 
   /// Undoes it.

@@ -24,7 +24,7 @@ struct DatabaseChecks {
     attempt("schema", &report) { report in
       guard try checkSchemaRights(connection, &report) else { return }
       try Migrator(connection).verify()
-      report.ok("schema", "up to date, \(Migration.all.count) migrations")
+      report.ok("schema", "up to date, version \(Migration.all.count), functions \(FunctionSet.current.version)")
       if try checkRights(connection, &report) {
         attempt("tables", &report) { try SourceChecks(connection: connection).run(&$0) }
       }
@@ -59,10 +59,10 @@ struct DatabaseChecks {
   private func checkSchemaRights(_ connection: PGConnection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
-      SELECT has_schema_privilege(n.oid, 'USAGE'), current_user,
-        has_table_privilege(c.oid, 'SELECT')
-      FROM pg_namespace AS n LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'migration'
-      WHERE n.nspname = 'notify_bridge'
+      SELECT has_schema_privilege(n.oid, 'USAGE'), current_user, (
+        SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class AS c
+        WHERE c.relnamespace = n.oid AND c.relname IN ('migration', 'functions'))
+      FROM pg_namespace AS n WHERE n.nspname = 'notify_bridge'
       """, timeout: Self.statement)
     guard let row = rows.first else { return true }
     guard row[0] == "t", row[2] != "f" else {
@@ -80,14 +80,15 @@ struct DatabaseChecks {
       """
       SELECT current_user, what FROM (
         SELECT 'SELECT on notify_bridge.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'notify_bridge' AND c.relname IN ('migration', 'source', 'served', 'replica', 'revocation', 'login')
+        WHERE n.nspname = 'notify_bridge'
+          AND c.relname IN ('migration', 'functions', 'source', 'served', 'replica', 'revocation', 'login')
           AND NOT has_table_privilege(c.oid, 'SELECT')
         UNION ALL
         SELECT 'EXECUTE on notify_bridge.' || p.proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
-          AND p.proname IN ('register_replica', 'arm', 'touch_replica', 'unregister_replica', 'purge', 'repair_txids',
-            'look_up', 'login_tables', 'user_columns', 'find_table', 'column_type', 'kind_of', 'redeem_tickets',
-            'clean_logins')
+          AND p.proname IN ('register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'purge',
+            'repair_txids', 'lookup_credentials', 'login_tables', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
+            'redeem_tickets', 'clean_logins')
           AND NOT has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
         SELECT 'SELECT on ' || c.oid::regclass FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation

@@ -5,16 +5,18 @@ import NotifyStore
 struct DetachCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "detach",
-    abstract: "Undoes attach: drops what it added to a table, nothing else, and stops serving it.",
+    abstract: "Undoes attach: drops the columns and triggers that it added to a table, and stops serving the table.",
     discussion: """
+      detach public.notification drops that table where migrate made it, if it is empty.
+
       Example:  notify-bridge detach public.workorder_notification --yes
                 notify-bridge detach --logins
       """)
 
-  @Argument(help: "The table, as schema.name or name; also one that was dropped. May be left out with --logins.")
+  @Argument(help: "The table, as schema.name or name; also one that was dropped. Optional with --logins.")
   var table: String?
 
-  @Flag(help: "Take what attach --logins added from Django's tables.")
+  @Flag(help: "Drop the triggers that attach --logins put on Django's tables.")
   var logins = false
 
   @Flag(help: "Don't ask.")
@@ -43,16 +45,18 @@ struct DetachCommand: ParsableCommand {
       ?? TableName.find(table, session.connection)
     let known = try session.query(
       """
-      SELECT array_to_string(ARRAY(SELECT jsonb_array_elements_text(added -> 'columns')), ' and ')
+      SELECT is_own, array_to_string(ARRAY(SELECT jsonb_array_elements_text(added -> 'columns')), ' and ')
       FROM notify_bridge.source WHERE relation = $1::int8::oid
       """, [found.number])
-    guard let columns = known.first?.first else {
+    guard let mapping = known.first else {
       return FileOutput.printLine("\(found.name) is not attached: nothing to do")
     }
     if found.exists {
-      FileOutput.printLine(
-        TerminalText.escaped(
-          "\(found.name) loses the trigger notify_bridge_ring, and \(columns ?? "") with what they hold."))
+      let loss =
+        mapping[0] == "t"
+        ? "\(found.name) is dropped if it is empty: it is notify-bridge's own table."
+        : "\(found.name) loses the trigger notify_bridge_ring, and \(mapping[1] ?? "") with their values."
+      FileOutput.printLine(TerminalText.escaped(loss))
     }
     if !yes {
       try AttachCommand.confirm(

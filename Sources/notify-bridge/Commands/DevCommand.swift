@@ -126,6 +126,6 @@ struct DevCommand: AsyncParsableCommand {
     let connection = try Database.connect(url)
     defer { connection.close() }
     let applied = try Migrator(connection).apply()
-    if !applied.isEmpty { FileOutput.printError("applied \(applied.count) migrations") }
+    for step in applied { FileOutput.printError("applied \(step)") }
   }
 }

@@ -7,21 +7,26 @@ import NotifyStore
 struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
-    abstract: "Makes or updates what the bridge needs in the database, and says what it did.",
+    abstract: "Makes or updates the schema that the bridge needs, and prints the steps.",
     discussion: """
-      It runs as the owner of the database, each migration once, and any number may start at once.
-      Without a table public.notification it makes one; a table of that name that isn't ours is left alone.
+      It runs as the owner of the database. All steps are one transaction: schema files are applied once, functions
+      whenever they differ. Any number may start at once.
+      It makes the table public.notification unless a table of that name exists, or --no-table is given.
+      The flag is not remembered: a later migrate without it makes the table.
 
       Example:  DATABASE_URL=postgresql://owner@localhost/app notify-bridge migrate --wait 60s
       """)
 
-  @Flag(help: "Only say what would be applied.")
+  @Flag(help: "Only print the steps that would be applied.")
   var dryRun = false
 
-  @Flag(help: "Only say what was applied, and when.")
+  @Flag(help: "Only print each step and when it was applied.")
   var status = false
 
-  @Option(help: "Wait so long for a database that starts (60s).")
+  @Flag(help: "Make no table public.notification: serve attached tables only.")
+  var noTable = false
+
+  @Option(help: "Wait at most this long for a database that is starting (60s).")
   var wait: DurationText?
 
   @OptionGroup(title: "Settings", visibility: .hidden)
@@ -37,23 +42,39 @@ struct MigrateCommand: ParsableCommand {
     defer { connection.close() }
     let migrator = Migrator(connection)
     if status {
-      for entry in try migrator.status() {
-        FileOutput.printLine("\(entry.migration.title)  \(entry.appliedAt.map { "applied \($0)" } ?? "missing")")
-      }
+      for entry in try migrator.status(ownTable: !noTable) { FileOutput.printLine("\(entry)") }
       return
     }
-    let migrations = try migrator.apply(dryRun: dryRun)
-    for migration in migrations {
-      FileOutput.printLine("\(dryRun ? "would apply" : "applied") \(migration.title)")
-    }
-    if migrations.isEmpty { FileOutput.printLine("nothing to do: all \(Migration.all.count) migrations were applied") }
-    if !dryRun { try warnAboutForeignTable(connection) }
+    let steps = try migrator.apply(dryRun: dryRun, ownTable: !noTable)
+    for step in steps { FileOutput.printLine("\(dryRun ? "would apply" : "applied") \(step)") }
+    if steps.isEmpty { FileOutput.printLine("nothing to do: \(Self.applied)") }
+    guard !dryRun, !noTable else { return }
+    if steps.contains(.ownTable) { try printMissingRights(connection) }
+    try warnAboutForeignTable(connection)
   }
 
-  /// Says that a table of our name was there before us.
+  /// `schema 1 and functions 1 are applied`.
+  private static var applied: String {
+    "schema \(Migration.all.count) and functions \(FunctionSet.current.version) are applied"
+  }
+
+  /// Prints the grants that roles of earlier bridges need for the new table.
+  private func printMissingRights(_ connection: PGConnection) throws {
+    let rows = try connection.query(
+      """
+      SELECT n.what FROM notify_bridge.source AS s, notify_bridge.attach_notes(s) AS n WHERE s.is_own AND n.step = 'todo'
+      """)
+    for row in rows { FileOutput.printLine(TerminalText.escaped(row[0] ?? "")) }
+  }
+
+  /// Warns where another table has the name of the own one.
   private func warnAboutForeignTable(_ connection: PGConnection) throws {
-    let own = try connection.query("SELECT FROM notify_bridge.source WHERE is_own")
-    guard own.isEmpty else { return }
+    let foreign = try connection.query(
+      """
+      SELECT WHERE to_regclass('public.notification') IS NOT NULL
+        AND NOT EXISTS (SELECT FROM notify_bridge.source WHERE is_own OR relation = to_regclass('public.notification'))
+      """)
+    guard !foreign.isEmpty else { return }
     FileOutput.printError(
       """
       warning: public.notification exists and was not made by notify-bridge: it is left as it is, and is not served
@@ -64,15 +85,15 @@ struct MigrateCommand: ParsableCommand {
   private func connect(_ url: Secret) throws -> PGConnection {
     guard let wait else { return try Database.connect(url) }
     let deadline = ContinuousClock.now + .seconds(wait.seconds)
-    var told = ""
+    var printed = ""
     while true {
       do {
         return try Database.connect(url)
       } catch {
         guard error.isRetriable, ContinuousClock.now < deadline else { throw error }
-        if told != error.description {
-          told = error.description
-          FileOutput.printError("waiting for the database: \(told)")
+        if printed != error.description {
+          printed = error.description
+          FileOutput.printError("waiting for the database: \(printed)")
         }
       }
       Thread.sleep(forTimeInterval: 0.3)

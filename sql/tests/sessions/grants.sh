@@ -22,11 +22,12 @@ is "$(as_bridge "WITH l AS (SELECT id FROM public.notification WHERE id = -2 AND
   'marks them sent'
 is "$(as_bridge 'UPDATE public.notification SET is_read = true, read_at = now() WHERE id = -2 RETURNING is_read')" t 'and read'
 is "$(as_bridge 'SELECT count(*) > 0 FROM notify_bridge.migration')" t 'reads the migrations'
+is "$(as_bridge 'SELECT count(*) > 0 FROM notify_bridge.functions')" t 'and the version of the functions'
 is "$(as_bridge 'SELECT relation FROM notify_bridge.source')" notification 'and the served tables'
 id=$(as_bridge "SELECT notify_bridge.register_replica('test', 'here', 1, '0')")
 like "$id" '^[0-9]+$' 'registers'
 is "$(as_bridge "SELECT notify_bridge.arm($id)")" '' 'arms'
-like "$(as_bridge "SELECT notify_bridge.touch_replica($id)")" '^[0-9]+$' 'touches'
+like "$(as_bridge "SELECT notify_bridge.heartbeat_replica($id)")" '^[0-9]+$' 'touches'
 is "$(as_bridge "SELECT notify_bridge.unregister_replica($id)")" t 'unregisters'
 is "$(as_bridge 'SELECT notify_bridge.repair_txids()')" 0 'repairs'
 is "$(as_bridge "SELECT notify_bridge.resend('public.notification', '{-2}')")" 1 'has a row sent again'
@@ -44,6 +45,7 @@ refused 'it does not read other tables' notify_bridge 'SELECT * FROM public.stra
 refused 'nor change the list of served ones' notify_bridge "UPDATE notify_bridge.source SET is_own = true"
 refused 'nor a replica but through its functions' notify_bridge 'DELETE FROM notify_bridge.replica'
 refused 'nor the migrations' notify_bridge 'DELETE FROM notify_bridge.migration'
+refused 'nor the version of the functions' notify_bridge 'DELETE FROM notify_bridge.functions'
 refused 'nor remove replicas' notify_bridge 'SELECT notify_bridge.remove_dead_replicas(0)'
 refused 'nor give rights away' notify_bridge "SELECT notify_bridge.grant_to('notify_bridge_writer')"
 refused 'nor create in its schema' notify_bridge 'CREATE TABLE notify_bridge.x ()'

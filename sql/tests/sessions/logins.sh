@@ -5,7 +5,7 @@
 as_bridge() { sql notify_bridge "$1"; }
 as_owner() { sql notify_bridge_owner "$1"; }
 refused() { like "$(sql "$2" "$3")" 'permission denied' "$1"; }
-ask() { printf "SELECT user_id, secret, is_active FROM notify_bridge.look_up('[{\"place\": 0, \"kind\": \"%s\", \"value\": \"%s\"}]')" "$1" "$2"; }
+ask() { printf "SELECT user_id, secret, is_active FROM notify_bridge.lookup_credentials('[{\"place\": 0, \"kind\": \"%s\", \"value\": \"%s\"}]')" "$1" "$2"; }
 
 as_owner "CREATE TABLE public.auth_user (id integer PRIMARY KEY, password varchar(128), email text, last_login timestamptz, is_active boolean);
   CREATE TABLE public.django_session (session_key varchar(40) PRIMARY KEY, session_data text, expire_date timestamptz);

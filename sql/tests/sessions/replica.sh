@@ -11,19 +11,19 @@ a=$(session_run first "$register")
 session_run first "SELECT notify_bridge.arm($a);"
 b=$(session_run second "$register")
 is "$(rows)" "$a $b" 'registering leaves a live replica alone'
-session_run second "SELECT notify_bridge.touch_replica($b);" >/dev/null
+session_run second "SELECT notify_bridge.heartbeat_replica($b);" >/dev/null
 is "$(rows)" "$a $b" 'so does touching'
 is "$(sql postgres "SELECT notify_bridge.remove_dead_replicas(0)")" 0 'nobody else can remove them either'
 
 # Neither waits for a replica that is inside a transaction of its own.
-session_run first "BEGIN; SELECT notify_bridge.touch_replica($a);" >/dev/null
-like "$(session_run second "SET lock_timeout = '5s'; SELECT notify_bridge.touch_replica($b);")" '^[0-9]+$' \
+session_run first "BEGIN; SELECT notify_bridge.heartbeat_replica($a);" >/dev/null
+like "$(session_run second "SET lock_timeout = '5s'; SELECT notify_bridge.heartbeat_replica($b);")" '^[0-9]+$' \
   'touching waits for no other replica'
 session_run first 'COMMIT;'
 
 session_close first
 is "$(rows)" "$a $b" 'a dead replica is still listed, armed'
-session_run second "SELECT notify_bridge.touch_replica($b);" >/dev/null
+session_run second "SELECT notify_bridge.heartbeat_replica($b);" >/dev/null
 is "$(rows)" "$b" 'the next touch of another removes it'
 
 session_close second
@@ -37,8 +37,8 @@ session_open third notify_bridge
 b=$(session_run second "$register")
 c=$(session_run third "$register")
 session_close third
-session_run first "BEGIN; SELECT notify_bridge.touch_replica($a);" >/dev/null
-like "$(session_run second "SET lock_timeout = '5s'; SELECT notify_bridge.touch_replica($b);")" '^[0-9]+$' \
+session_run first "BEGIN; SELECT notify_bridge.heartbeat_replica($a);" >/dev/null
+like "$(session_run second "SET lock_timeout = '5s'; SELECT notify_bridge.heartbeat_replica($b);")" '^[0-9]+$' \
   'two that remove the same dead one do not wait for each other'
 session_run first 'COMMIT;'
 is "$(rows)" "$a $b" "and replica $c is gone"
@@ -55,7 +55,7 @@ is "$(session_run stranger "SELECT pg_try_advisory_lock(1315062866, $((next + 1)
 # 2,000 touches and mode changes are pruned as they come: unpruned, they would fill more than twenty pages.
 {
   for ((i = 0; i < 500; i++)); do
-    echo "SELECT notify_bridge.touch_replica($a); SELECT notify_bridge.arm($a); SELECT notify_bridge.touch_replica($a);"
+    echo "SELECT notify_bridge.heartbeat_replica($a); SELECT notify_bridge.arm($a); SELECT notify_bridge.heartbeat_replica($a);"
     echo "SELECT notify_bridge.arm($a, false);"
   done
 } >"$tap_folder/touches.sql"

@@ -13,7 +13,7 @@ from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from notify_bridge.errors import MIGRATE, NotifyBridgeError, sqlstate
 
 # The migration that brought the newest of the functions used here.
-NEEDED_VERSION = 8
+NEEDED_VERSION = 1
 _UNDEFINED_FUNCTION = "42883"
 _MISSING = {"3F000", "42P01", _UNDEFINED_FUNCTION}  # invalid_schema_name, undefined_table
 _DENIED = "42501"  # insufficient_privilege

@@ -1,21 +1,24 @@
--- public.notification, unless a table of that name exists that is not ours: that one is left alone.
+-- public.notification, the table that NotifyBridge makes where a backend has none of its own.
 --
--- Nothing indexes is_sent or sent_at, and half of each page stays free, so marking a row sent is a heap-only
--- update even when rows come in bulk (measured: 95 % of them; at fillfactor 85 it was 19 %).
+-- No index has is_sent or sent_at, and half of each page stays free. So marking a row sent is a heap-only update even
+-- when rows come in bulk: 95 % of them were, and 19 % at fillfactor 85.
 --
--- Autovacuum: each row is inserted once, marked once and deleted by the retention in the order of its age.
--- At the default of a fifth of the table, a big one would carry millions of dead row versions, and the
--- low ends of its indexes, where the retention works and where the planner looks for the smallest value,
--- would be full of dead entries. A vacuum here is cheap (it visits the pages written since the last one,
--- and heap-only versions need no index pass), so it comes four times as often; the same for inserts, which
--- freezes rows in small portions, and for statistics, since txid and created_at grow past the histogram.
+-- Autovacuum: each row is inserted once, marked once, and deleted by the retention in the order of its age. With the
+-- default scale factor of 0.2 a big table would carry millions of dead row versions, and the low ends of its indexes,
+-- which the retention and the planner read, would be full of dead entries. A vacuum is cheap here, since it visits the
+-- pages written since the last one and heap-only versions need no index pass. So it runs four times as often. The same
+-- factor for inserts freezes rows in small portions, and for statistics it follows the growing txid and created_at.
 
-DO $migration$
+CREATE OR REPLACE FUNCTION notify_bridge.create_own_table() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
-  IF to_regclass('public.notification') IS NOT NULL THEN
+  IF EXISTS (SELECT FROM notify_bridge.source AS s WHERE s.is_own) THEN
+    RETURN false;
+  ELSIF to_regclass('public.notification') IS NOT NULL THEN
     RAISE WARNING 'public.notification exists and was not made by notify-bridge: it is left as it is, and is not served'
       USING HINT = 'To serve it, run: notify-bridge attach public.notification';
-    RETURN;
+    RETURN false;
   END IF;
 
   CREATE TABLE public.notification (
@@ -43,21 +46,21 @@ BEGIN
     'Notifications: INSERT a row, and NotifyBridge delivers it to the user''s browsers and marks it sent.';
   COMMENT ON COLUMN public.notification.id IS 'Names the row; it grows, but not in the order of commits.';
   COMMENT ON COLUMN public.notification.user_id IS 'The recipient. A row without one is delivered to nobody.';
-  COMMENT ON COLUMN public.notification.data IS 'The payload, of any size, delivered as it is.';
+  COMMENT ON COLUMN public.notification.data IS 'The payload, of any size, delivered unchanged.';
   COMMENT ON COLUMN public.notification.is_sent IS
-    'Set when the row was written to one of the user''s browsers. Inserted as true, the row is not delivered.';
-  COMMENT ON COLUMN public.notification.created_at IS 'When its transaction began; the retention goes by it.';
-  COMMENT ON COLUMN public.notification.sent_at IS 'When it was sent: set together with is_sent, and what reports go by.';
+    'Set when the row was written to one of the user''s browsers. A row inserted with true is not delivered.';
+  COMMENT ON COLUMN public.notification.created_at IS 'Start of the transaction that wrote it; the retention uses it.';
+  COMMENT ON COLUMN public.notification.sent_at IS 'When it was sent: set together with is_sent. Reports use it.';
   COMMENT ON COLUMN public.notification.is_read IS 'Set when the user has read it.';
   COMMENT ON COLUMN public.notification.read_at IS 'When the user read it.';
   COMMENT ON COLUMN public.notification.txid IS
-    'The transaction that wrote the row, or had it sent again: leave it to the default.';
+    'The transaction that wrote the row or resent it; leave it to the default.';
   COMMENT ON CONSTRAINT notification_pkey ON public.notification IS 'Names the row.';
   COMMENT ON INDEX public.notification_pkey IS 'Names the row.';
   COMMENT ON INDEX public.notification_txid_idx IS 'Finds the rows that became visible since a snapshot.';
   COMMENT ON INDEX public.notification_user_id_txid_idx IS 'Finds one user''s rows after a cursor.';
   COMMENT ON INDEX public.notification_created_at_idx IS 'Finds old rows for the retention, and days for reports.';
-  COMMENT ON SEQUENCE public.notification_id_seq IS 'Numbers for notifications.';
+  COMMENT ON SEQUENCE public.notification_id_seq IS 'Numbers of notifications.';
 
   -- ALWAYS: rows written under session_replication_role = replica must ring too.
   CREATE TRIGGER notify_bridge_ring AFTER INSERT ON public.notification
@@ -66,6 +69,16 @@ BEGIN
   COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
   REVOKE ALL ON public.notification FROM PUBLIC;
-  INSERT INTO notify_bridge.source (relation, is_own) VALUES ('public.notification', true);
+  INSERT INTO notify_bridge.source (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
+    payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column,
+    read_column, read_at_column, added)
+  VALUES ('public.notification', true, 'id', 'integer', 'user_id', 'integer', 'data',
+    'jsonb', 'data', '{data}', 'txid', 'is_sent', 'sent_at', 'created_at',
+    'is_read', 'read_at', '{"name": "public.notification", "columns": []}');
+  PERFORM pg_notify('notify_bridge', '');
+  RETURN true;
 END
-$migration$;
+$$;
+
+COMMENT ON FUNCTION notify_bridge.create_own_table() IS
+  'Makes public.notification and has it served. Returns false where it is served already, or, with a warning, where another table has that name.';
