@@ -870,6 +870,11 @@ DECLARE
   name CONSTANT text := known.relation::text;
   has_rows boolean;
 BEGIN
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    RAISE object_not_in_prerequisite_state USING -- The snapshot is older than the lock, and may lack rows.
+      MESSAGE = format('%s can only be dropped in a READ COMMITTED transaction', name),
+      HINT = 'SET default_transaction_isolation = ''read committed'', then repeat.';
+  END IF;
   EXECUTE format('SELECT EXISTS (SELECT FROM %s)', name) INTO has_rows;
   IF has_rows THEN
     RAISE object_not_in_prerequisite_state USING

@@ -12,14 +12,11 @@ struct MigratorTests {
 
   @Test("carried in the binary are those of the folder, in order and without gaps")
   func complete() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "sql/migrations")
-    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    let files = try FileManager.default.contentsOfDirectory(atPath: SQLFolder.path("schema")).sorted()
     #expect(Migration.all.map { $0.title + ".sql" } == files)
     #expect(Migration.all.map(\.version) == Array(1...files.count))
     for migration in Migration.all {
-      let text = try String(contentsOf: folder.appending(path: migration.title + ".sql"), encoding: .utf8)
-      #expect(migration.sql == text)
+      #expect(migration.sql == (try SQLFolder.text("schema/\(migration.title).sql")))
     }
   }
 
@@ -36,7 +33,7 @@ struct MigratorTests {
       }
       return try await group.reduce(into: []) { $0.append($1) }
     }
-    #expect(applied.sorted() == [0, 0, 0, 0, 0, Migration.all.count])
+    #expect(applied.sorted() == [0, 0, 0, 0, 0, Migration.all.count + 2])
   }
 
   @Test("say what would be applied without applying it, and verify what is there")
@@ -44,11 +41,15 @@ struct MigratorTests {
     let connection = try cluster.connect()
     let migrator = Migrator(connection)
     #expect(throws: StoreError.self) { try migrator.verify() }
-    #expect(try migrator.apply(dryRun: true).count == Migration.all.count)
-    #expect(try migrator.status().allSatisfy { $0.appliedAt == nil })
-    _ = try migrator.apply()
+    let steps = Migration.all.map(MigrationStep.schema) + [.functions(.current), .ownTable]
+    #expect(try migrator.apply(dryRun: true) == steps)
+    #expect(try migrator.status().allSatisfy { $0.state == .missing })
+    #expect(try migrator.apply() == steps)
     try migrator.verify()
     #expect(try migrator.apply(dryRun: true).isEmpty)
+    #expect(try migrator.apply().isEmpty)
+    #expect(try migrator.status().map(\.step) == steps)
+    #expect(try migrator.status().allSatisfy { !$0.isPending && $0.description.contains("  applied 20") })
   }
 
   @Test("refuse a newer schema, and one that was applied with another text")
@@ -62,7 +63,9 @@ struct MigratorTests {
     try connection.query("DELETE FROM notify_bridge.migration WHERE version = 9999")
     try connection.query("UPDATE notify_bridge.migration SET checksum = 'x' WHERE version = 1")
     let changed = #expect(throws: StoreError.self) { _ = try Migrator(connection).apply() }
-    #expect(changed?.code == .schema && changed?.message.contains("0001_schema") == true)
+    #expect(changed?.code == .schema)
+    #expect(
+      changed?.message == "checksum mismatch: migration 0001_initial in the database differs from this binary's")
   }
 
   @Test("leave nothing behind when one fails")
@@ -70,8 +73,74 @@ struct MigratorTests {
     let connection = try cluster.connect()
     try connection.query("CREATE SCHEMA notify_bridge; CREATE TABLE notify_bridge.replica (id integer)")
     let error = #expect(throws: StoreError.self) { _ = try Migrator(connection).apply() }
-    #expect(error?.message.contains("0002_replica") == true && error?.sqlstate == "42P07")
+    #expect(error?.message.contains("0001_initial") == true && error?.sqlstate == "42P07")
     try connection.query("DROP TABLE notify_bridge.replica")
-    #expect(try Migrator(connection).apply().count == Migration.all.count - 1)
+    #expect(try Migrator(connection).apply().count == Migration.all.count + 2)
+  }
+
+  @Test("leave nothing behind when the last step fails, and apply a second file to what the first has made")
+  func failingLate() throws {
+    let connection = try cluster.connect()
+    let second = Migration(version: 2, name: "second", sql: "CREATE TABLE notify_bridge.second (id integer)")
+    let bad = FunctionSet(version: 9, files: FunctionSet.current.files + [.init(path: "bad", sql: "SELECT 1 / 0")])
+    let error = #expect(throws: StoreError.self) {
+      _ = try Migrator(connection, migrations: Migration.all + [second], functions: bad).apply()
+    }
+    #expect(error?.message.hasPrefix("functions bad: ") == true && error?.sqlstate == "22012")
+    #expect(try connection.query("SELECT FROM pg_namespace WHERE nspname = 'notify_bridge'").isEmpty)
+    #expect(try connection.query("SELECT to_regclass('public.notification') IS NULL") == [["t"]])
+
+    _ = try Migrator(connection).apply()
+    let migrator = Migrator(connection, migrations: Migration.all + [second])
+    let older = #expect(throws: StoreError.self) { try migrator.verify() }
+    #expect(older?.message.contains("older") == true && older?.hint.contains("notify-bridge migrate") == true)
+    #expect(try migrator.apply() == [.schema(second)])
+    #expect(throws: StoreError.self) { _ = try Migrator(connection).apply() }
+  }
+
+  @Test("make public.notification unless it is not wanted, or another table has its name")
+  func ownTable() throws {
+    let connection = try cluster.connect()
+    let exists = "SELECT to_regclass('public.notification') IS NOT NULL"
+    _ = try Migrator(connection).apply(ownTable: false)
+    #expect(try connection.query(exists) == [["f"]])
+    #expect(try Migrator(connection).apply(ownTable: false).isEmpty)
+    #expect(try Migrator(connection).apply() == [.ownTable])
+    #expect(try connection.query(exists) == [["t"]])
+    try connection.query("SELECT notify_bridge.detach('public.notification')")
+    #expect(try connection.query(exists) == [["f"]])
+    try connection.query("CREATE TABLE public.notification (id integer)")
+    #expect(try Migrator(connection).status().last?.state == .foreign)
+    #expect(try Migrator(connection).apply().isEmpty)
+  }
+
+  @Test("refuse a database that a build from before the first release migrated, and give the SQL that starts anew")
+  func beforeFirstRelease() throws {
+    let connection = try cluster.connect()
+    let names = ["schema", "replica", "doorbell", "notification", "operations", "sources", "attach", "logins", "bell"]
+    try connection.query(
+      """
+      CREATE SCHEMA notify_bridge;
+      CREATE TABLE notify_bridge.migration (
+        version integer CONSTRAINT migration_pkey PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now());
+      CREATE TABLE notify_bridge.source (relation regclass, is_own boolean);
+      CREATE FUNCTION notify_bridge.detach(regclass) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
+      CREATE TABLE public.notification (id integer);
+      """)
+    for (index, name) in names.enumerated() {
+      try connection.query(
+        "INSERT INTO notify_bridge.migration (version, name, checksum) VALUES ($1::integer, $2, md5($2))",
+        [String(index + 1), name])
+    }
+    for attempt in [{ try Migrator(connection).verify() }, { _ = try Migrator(connection).apply() }] {
+      let error = #expect(throws: StoreError.self) { try attempt() }
+      #expect(error?.code == .schema && error?.message.contains("before the first release") == true)
+    }
+    let error = #expect(throws: StoreError.self) { _ = try Migrator(connection).status() }
+    let statements = (error?.hint.split(separator: "\n") ?? []).filter { $0.hasPrefix("  ") }
+    #expect(statements.count == 3)
+    for statement in statements { try connection.query(String(statement)) }
+    #expect(try Migrator(connection).apply().count == Migration.all.count + 2)
   }
 }

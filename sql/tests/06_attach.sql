@@ -2,7 +2,7 @@ BEGIN;
 -- As the role that owns the schema, which is no superuser.
 GRANT USAGE ON SCHEMA tap TO notify_bridge_owner;
 SET LOCAL ROLE notify_bridge_owner;
-SELECT plan(59);
+SELECT plan(65);
 
 -- A backend's table as Django makes it.
 CREATE TABLE public.auth_user (id serial PRIMARY KEY, username text);
@@ -78,7 +78,23 @@ SELECT is(pg_temp.columns('public.renamed'), 'id,recipient_id,title,body,data,is
 SELECT is((SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.renamed'::regclass AND tgname LIKE 'notify%'), 0::bigint, 'and no trigger');
 SELECT is((SELECT count(*) FROM pg_index WHERE indrelid = 'public.renamed'::regclass), 1::bigint, 'and its own index');
 SELECT results_eq($$ SELECT step FROM notify_bridge.detach('public.renamed') $$, $$ VALUES ('note') $$, 'a second time nothing happens');
-SELECT throws_ok($$ SELECT notify_bridge.detach('public.notification') $$, '55000', 'public.notification is notify-bridge''s own table', 'our own is not detached');
+
+-- The own table is dropped, but only where it is empty.
+SAVEPOINT own;
+INSERT INTO public.notification DEFAULT VALUES;
+SELECT throws_like($$ SELECT notify_bridge.detach('public.notification') $$,
+  'public.notification is notify-bridge''s own table and holds rows%', 'our own is not detached while it holds rows');
+DELETE FROM public.notification;
+SELECT results_eq($$ SELECT what FROM notify_bridge.detach('public.notification') $$, $$ VALUES
+  ('dropped table public.notification'), ('public.notification is no longer served'),
+  ('notify-bridge migrate makes public.notification again, except with --no-table') $$, 'an empty one is dropped');
+SELECT is(to_regclass('public.notification'), NULL, 'and gone');
+SELECT results_eq($$ SELECT step FROM notify_bridge.detach(0) $$, $$ VALUES ('note') $$, 'and was the last one');
+SELECT ok(notify_bridge.create_own_table() AND NOT notify_bridge.create_own_table(), 'it can be made again, once');
+SELECT is(pg_temp.problem('public.notification'), 'none', 'and is served');
+DROP TABLE public.notification;
+SELECT lives_ok($$ SELECT notify_bridge.detach(relation) FROM notify_bridge.source WHERE is_own $$, 'one that was dropped is detached too');
+ROLLBACK TO own;
 
 -- Names that the table uses for something else.
 CREATE TABLE public.taken (id integer PRIMARY KEY, user_id text, data json, sent_at timestamptz, txid integer);

@@ -75,8 +75,9 @@ package struct Migrator {
     guard let first = missing.first else { return }
     let message =
       switch first.step {
-      case .schema: missing.count > migrations.count
-        ? "the database has no notify_bridge schema" : "the database's schema is older than this program"
+      case .schema:
+        missing.count > migrations.count
+          ? "the database has no notify_bridge schema" : "the database's schema is older than this program"
       case .functions, .ownTable: "the database's functions are not those of this program (\(first))"
       }
     throw StoreError(.schema, message: message, hint: "Run: notify-bridge migrate (as the owner of the database)")
