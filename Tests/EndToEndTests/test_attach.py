@@ -165,6 +165,24 @@ async def test_attaching_again_changes_nothing_and_detaching_restores_the_table(
         assert (done.status, done.stdout) == (0, f"{NAME} is not attached: nothing to do\n")
 
 
+async def test_the_own_table_is_detached_only_when_it_is_empty(database: Database) -> None:
+    await database.execute("INSERT INTO notification (user_id) VALUES (1)")
+    refused = await detach(database, "public.notification", "--yes")
+    assert refused.status == 1 and "holds rows" in refused.stderr and "TRUNCATE public.notification" in refused.stderr, refused
+    assert await database.value("SELECT count(*) FROM notification") == 1
+    await database.execute("TRUNCATE notification")
+    asked = await detach(database, "public.notification")
+    assert asked.status == 64 and "notify-bridge detach public.notification --yes" in asked.stderr, asked
+    done = await detach(database, "public.notification", "--yes")
+    assert done.status == 0 and "dropped table public.notification" in done.stdout and "--no-table" in done.stdout, done
+    assert await database.value("SELECT to_regclass('notification') IS NULL")
+    assert (await run("migrate", "--no-table", DATABASE_URL=database.url)).stdout.startswith("nothing to do")
+    assert "applied public.notification" in (await run("migrate", DATABASE_URL=database.url)).stdout
+    await database.execute("DROP TABLE notification")
+    done = await detach(database, "public.notification", "--yes")
+    assert done.status == 0 and "no longer served" in done.stdout, done
+
+
 async def test_a_dropped_table_can_be_detached_by_the_name_it_had(database: Database) -> None:
     await make(database)
     assert (await attach(database, NAME, "--yes")).status == 0

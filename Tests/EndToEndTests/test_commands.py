@@ -52,7 +52,7 @@ async def test_migrate_applies_once_and_says_what(empty: Database) -> None:
     assert await empty.value("SELECT to_regclass('notification') IS NOT NULL")
 
     again = await run("migrate", DATABASE_URL=empty.url)
-    assert again.status == 0 and again.stdout == f"nothing to do: all {len(titles)} migrations were applied\n"
+    assert again.status == 0 and re.fullmatch(r"nothing to do: schema \d+ and functions \d+ are applied\n", again.stdout), again
     status = await run("migrate", "--status", DATABASE_URL=empty.url)
     assert all(re.search(r"  applied \d{4}-\d\d-\d\d", line) for line in status.stdout.splitlines()), status
     await empty.close()
@@ -62,7 +62,7 @@ async def test_many_migrations_at_once_apply_each_once(empty: Database) -> None:
     done = await asyncio.gather(*(run("migrate", DATABASE_URL=empty.url) for _ in range(6)))
     assert [each.status for each in done] == [0] * 6, done
     applied = [line for each in done for line in each.stdout.splitlines() if line.startswith("applied ")]
-    assert len(applied) == len(set(applied)) == await empty.value("SELECT count(*) FROM notify_bridge.migration")
+    assert len(applied) == len(set(applied)) == 2 + await empty.value("SELECT count(*) FROM notify_bridge.migration")
     await empty.close()
 
 
@@ -74,6 +74,60 @@ async def test_a_table_of_that_name_that_is_not_ours_is_left_alone(empty: Databa
     assert await empty.execute("SELECT * FROM notification") == [(1, "theirs")]
     assert await empty.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'notification'::regclass") == 0
     await empty.close()
+
+
+async def test_migrate_without_the_table_makes_it_once_it_is_wanted(empty: Database) -> None:
+    for arguments in (["--dry-run"], ["--status"], []):
+        done = await run("migrate", "--no-table", *arguments, DATABASE_URL=empty.url)
+        assert done.status == 0 and "public.notification" not in done.stdout + done.stderr, done
+    assert await empty.value("SELECT to_regclass('notification') IS NULL")
+    again = await run("migrate", "--no-table", DATABASE_URL=empty.url)
+    assert again.stdout.startswith("nothing to do"), again
+    await empty.execute("CREATE ROLE without_table; SELECT notify_bridge.grant_to('without_table')")
+    done = await run("migrate", DATABASE_URL=empty.url)
+    assert (done.status, done.stdout.splitlines()[0]) == (0, "applied public.notification"), done
+    assert "grant_to('without_table')" in done.stdout, done
+    assert await empty.value("SELECT to_regclass('notification') IS NOT NULL")
+    await empty.close()
+
+
+async def test_functions_of_another_build_are_replaced_and_newer_ones_are_refused(database: Database) -> None:
+    settings = {"DATABASE_URL": database.url, "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET, "NOTIFY_BRIDGE_HTTP_PORT": "0"}
+    await database.execute("UPDATE notify_bridge.functions SET checksum = 'x'")
+    for command in ("serve", "purge", "check"):
+        done = await run(command, **settings)
+        assert done.status == 1 and "notify-bridge migrate" in done.stdout + done.stderr, (command, done)
+    status = await run("migrate", "--status", DATABASE_URL=database.url)
+    assert re.search(r"^functions \d+  differs: functions \d+ were applied \d{4}-", status.stdout, re.MULTILINE), status
+    dry = await run("migrate", "--dry-run", DATABASE_URL=database.url)
+    assert re.fullmatch(r"would apply functions \d+\n", dry.stdout), dry
+    done = await run("migrate", DATABASE_URL=database.url)
+    assert re.fullmatch(r"applied functions \d+\n", done.stdout), done
+    assert (await run("purge", DATABASE_URL=database.url)).status == 0
+
+    await database.execute("INSERT INTO notify_bridge.functions (version, checksum) VALUES (9999, 'x')")
+    for command in ("migrate", "serve", "purge", "check"):
+        done = await run(command, **settings)
+        assert done.status == 1, (command, done)
+        assert "newer" in done.stdout + done.stderr and "9999" in done.stdout + done.stderr, (command, done)
+
+
+async def test_a_database_of_a_build_before_the_first_release_is_refused_with_the_sql_that_starts_anew(database: Database) -> None:
+    await database.execute("DELETE FROM notify_bridge.migration")
+    names = ["schema", "replica", "doorbell", "notification", "operations", "sources", "attach", "logins", "bell"]
+    for version, name in enumerate(names, 1):
+        await database.execute(
+            f"INSERT INTO notify_bridge.migration (version, name, checksum) VALUES ({version}, '{name}', 'x')")
+    settings = {"DATABASE_URL": database.url, "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET, "NOTIFY_BRIDGE_HTTP_PORT": "0"}
+    for command in ("migrate", "serve", "purge"):
+        done = await run(command, **settings)
+        assert done.status == 1 and len(done.stderr.splitlines()) <= 8, (command, done)
+        assert "before the first release" in done.stderr and "DROP SCHEMA notify_bridge CASCADE;" in done.stderr, (command, done)
+    for line in done.stderr.splitlines():
+        if line.startswith("  "):
+            await database.execute(line)
+    done = await run("migrate", DATABASE_URL=database.url)
+    assert done.status == 0 and "applied public.notification" in done.stdout, done
 
 
 async def test_a_newer_schema_is_refused_by_everything(database: Database) -> None:

@@ -41,6 +41,15 @@ short() {
   [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
 }
 
+# Schema, functions and tests of them; the generated sql/current.sql is longer.
+short_sql() {
+  local long
+  long=$(find "$@" -type f -name '*.sql' -not -path sql/current.sql -exec awk 'FNR == 251 { print FILENAME ": more than 250 lines" }' {} +)
+  [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
+}
+# A server whose encoding lacks a character refuses the whole statement, comments included.
+ascii() { ! LC_ALL=C grep -rnP '[^\x00-\x7F]' "$@"; }
+
 printf 'let x = 1;\n\tlet  y=2\n' >"$bad/form.swift"
 printf 'int  f ( void ){return 0 ;}\n' >"$bad/form.c"
 printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .seconds(1))\n' TODO '!' Store sleep >"$bad/text.swift"
@@ -48,12 +57,15 @@ printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
 printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
 yes '//' | head -n 401 >"$bad/long.swift"
+yes '--' | head -n 251 >"$bad/long.sql"
+printf -- '-- \303\244\n' >"$bad/text.sql"
 
 printf '/// `architecture.md`, "Order and\n/// nothing", has no such section.\n' >"$bad/reference.swift"
 printf 'A [link](#nothing) to no heading.\n' >"$bad/link.md"
 mkdir "$bad/figures"
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
+mapfile -t statements < <(git grep -lE '\.(query|insist)\(' -- 'Sources/*.swift')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
 check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro Package.swift
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"
@@ -70,6 +82,8 @@ mapfile -t sources < <(git ls-files Sources sql Tests Benchmarks Clients Config 
 check 'links of documents' "$bad/link.md" references "${documents[@]}"
 check 'references to documents' "$bad/reference.swift" references "${sources[@]}"
 check 'figures' "$bad/figures" figures Documentation/images
+check 'short SQL files' "$bad/long.sql" short_sql sql Config
+check 'SQL in ASCII' "$bad/text.sql" ascii sql/schema sql/functions sql/finish.sql sql/current.sql Config/postgresql Sources/CNotifyStore Sources/NotifyStore "${statements[@]}"
 check 'short files' "$bad/long.swift" short Sources Tests Benchmarks Clients
 
 [ "$status" -eq 0 ] && echo "lint: $passed checks passed"
