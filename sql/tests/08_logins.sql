@@ -127,8 +127,8 @@ SELECT results_eq('SELECT * FROM pg_temp.ask_all()',
 -- Attaching.
 SET CONSTRAINTS ALL IMMEDIATE;
 TRUNCATE notify_bridge.revocation;
-SELECT set_eq('SELECT notify_bridge.attach_logins()', $$ VALUES ('public.auth_user: triggers notify_bridge_revoke_…'),
-  ('public.django_session: triggers notify_bridge_revoke_…'), ('public.authtoken_token: triggers notify_bridge_revoke_…') $$,
+SELECT set_eq('SELECT notify_bridge.attach_logins()', $$ VALUES ('public.auth_user: triggers notify_bridge_revoke_...'),
+  ('public.django_session: triggers notify_bridge_revoke_...'), ('public.authtoken_token: triggers notify_bridge_revoke_...') $$,
   'logins are attached');
 SELECT lives_ok('SELECT notify_bridge.attach_logins()', 'it can be repeated');
 SELECT results_eq($$ SELECT tgrelid::regclass::text COLLATE "default", tgname::text COLLATE "default" FROM pg_trigger

@@ -65,9 +65,9 @@ is "$(sql postgres "SELECT pg_relation_size('notify_bridge.replica') <= 8 * 8192
 
 # A crash of the server leaves rows, and the first to come clears them away.
 for name in first second third stranger; do
-  eval "pid=\$session_${name}_pid"
-  session_send "$name" '\q'
-  wait "$pid" 2>/dev/null
+  in=session_${name}_in pid=session_${name}_pid
+  printf '\\q\n' >&"${!in}"
+  wait "${!pid}" 2>/dev/null
 done
 private_cluster_restart immediate
 like "$(rows)" "^$a $b" 'after a crash of the server the old rows are there'
