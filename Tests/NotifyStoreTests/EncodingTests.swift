@@ -1,5 +1,6 @@
 import Foundation
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyStore
