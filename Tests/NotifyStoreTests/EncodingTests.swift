@@ -48,14 +48,14 @@ struct EncodingTests {
     let data = "{\"text\": \"\(text)\"}"
     let id = try connection.insert(user: "7", data: data)
     try connection.delta(since: before, timeout: .seconds(5))
-    var keys: [RowKey] = []
+    var marks: [PendingMark] = []
     while let item = try connection.next() {
       guard case .row(_, let key, let user, _, let bytes) = item else { continue }
       #expect(user == UserID(7) && String(decoding: bytes, as: UTF8.self) == data)
-      keys.append(key)
+      marks.append(PendingMark(key: key, user: UserID(7)))
     }
-    #expect(keys.map { String($0.id) } == [id])
-    #expect(try connection.markSent(keys, in: 1, timeout: .seconds(5)).marked == 1)
+    #expect(marks.map { String($0.key.id) } == [id])
+    #expect(try connection.markSent(marks, in: 1, timeout: .seconds(5)).marked == 1)
     let ticket = try connection.query("SELECT octet_length(notify_bridge.issue_ticket('7'))")
     #expect(ticket == [["47"]])
     try connection.query("CREATE TABLE public.mail (id integer PRIMARY KEY, user_id integer, data jsonb)")
