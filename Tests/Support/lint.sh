@@ -34,19 +34,17 @@ one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
 no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
 references() { Tests/Support/references.py "$@"; }
 figures() { Documentation/images/draw.py --check "$1"; }
+# short LIMIT KIND PATH…: no file of that kind has more lines. The generated sql/current.sql may.
 short() {
-  local long
-  long=$(find "$@" -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' -o -name '*.py' \) -not -path '*/.venv/*' -not -path '*/.venvs/*' \
-    -not -path '*/build/*' -exec awk 'FNR == 401 { print FILENAME ": more than 400 lines" }' {} +)
+  local limit=$1 kind=$2 long
+  shift 2
+  long=$(find "$@" -type f -name "*.$kind" -not -path '*/.venv/*' -not -path '*/.venvs/*' -not -path '*/build/*' \
+    -not -path sql/current.sql -exec awk -v limit="$limit" 'FNR == limit + 1 { print FILENAME ": more than " limit " lines" }' {} +)
   [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
 }
+short_code() { short 400 "$kind" "$@"; }
+short_sql() { short 250 sql "$@"; }
 
-# Schema, functions and tests of them; the generated sql/current.sql is longer.
-short_sql() {
-  local long
-  long=$(find "$@" -type f -name '*.sql' -not -path sql/current.sql -exec awk 'FNR == 251 { print FILENAME ": more than 250 lines" }' {} +)
-  [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
-}
 # A server whose encoding lacks a character refuses the whole statement, comments included.
 ascii() { ! LC_ALL=C grep -rnP '[^\x00-\x7F]' "$@"; }
 
@@ -56,7 +54,6 @@ printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .secon
 printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
 printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
-yes '//' | head -n 401 >"$bad/long.swift"
 yes '--' | head -n 251 >"$bad/long.sql"
 printf -- '-- \303\244\n' >"$bad/text.sql"
 
@@ -84,7 +81,10 @@ check 'references to documents' "$bad/reference.swift" references "${sources[@]}
 check 'figures' "$bad/figures" figures Documentation/images
 check 'short SQL files' "$bad/long.sql" short_sql sql Config
 check 'SQL in ASCII' "$bad/text.sql" ascii sql/schema sql/functions sql/finish.sql sql/current.sql Config/postgresql Sources/CNotifyStore Sources/NotifyStore "${statements[@]}"
-check 'short files' "$bad/long.swift" short Sources Tests Benchmarks Clients
+for kind in swift c h py js sh; do
+  yes '//' | head -n 401 >"$bad/long.$kind"
+  check "short .$kind files" "$bad/long.$kind" short_code Sources Tests Benchmarks Clients Documentation Packaging sql
+done
 
 [ "$status" -eq 0 ] && echo "lint: $passed checks passed"
 exit "$status"
