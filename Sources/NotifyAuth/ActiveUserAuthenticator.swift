@@ -1,7 +1,7 @@
 package import NotifyCore
 
-/// A method whose credentials say who comes, but not whether that user may still come: where logins are attached, the
-/// table of users is asked too.
+/// Checks the table of users behind a method that verifies without the database: a deactivated or deleted user is refused.
+/// Used where logins are attached.
 package struct ActiveUserAuthenticator: Authenticator {
   private let method: any Authenticator
   private let lookup: any CredentialLookup

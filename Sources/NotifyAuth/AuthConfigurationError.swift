@@ -1,14 +1,14 @@
-/// A setting of logins that can't be used; found before any network access (exit 78).
+/// An unusable login setting; found before any network access (exit 78).
 package struct AuthConfigurationError: Error, Equatable, CustomStringConvertible {
   /// The kinds of error; private, so that another breaks nobody.
   private enum Code: Equatable { case setting }
 
   private let code: Code
-  /// The variable that has to change.
+  /// The variable to change.
   package let setting: AuthSetting
-  /// What is wrong, and what is allowed.
+  /// The problem and the allowed values.
   package let problem: String
-  /// What to do.
+  /// The fix.
   package let remedy: String
 
   init(_ setting: AuthSetting, _ problem: String, remedy: String) {

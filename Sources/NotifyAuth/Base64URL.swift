@@ -1,4 +1,4 @@
-/// base64url without padding (RFC 4648 §5, RFC 7515 §2), strictly: one text for one value.
+/// base64url without padding (RFC 4648 §5, RFC 7515 §2), strictly: each value has one text.
 enum Base64URL {
   /// Whether a byte is a digit of base64url.
   static func isDigit(_ byte: UInt8) -> Bool { table[Int(byte)] != 0xFF }

@@ -1,9 +1,9 @@
 package import NotifyCore
 
-/// Hands each credential to the one method that is for it: logins behind one protocol.
+/// Passes each credential to the login method of its shape.
 ///
-/// A method is a type of its own that conforms to `Authenticator`; nil is one that is switched off. A credential of a
-/// method that is off is refused, and the detail for the log says which setting would switch it on.
+/// Each method conforms to `Authenticator`; nil stands for a disabled one. A credential of a disabled method is refused,
+/// and the detail for the log names the setting that enables the method.
 package struct CredentialRouter: Authenticator {
   /// JSON Web Tokens.
   package var jwt: (any Authenticator)?
@@ -24,14 +24,14 @@ package struct CredentialRouter: Authenticator {
     self.session = session
   }
 
-  /// Whether no login method is on: then nobody could connect.
+  /// Whether every login method is disabled: then nobody can connect.
   package var isEmpty: Bool { jwt == nil && ticket == nil && token == nil && session == nil }
 
   package func verify(_ credential: Credential) async -> Verdict {
     switch credential {
     case .cookie:
       guard let session else {
-        // A browser sends whatever cookies it has: that isn't an attempt to log in by one.
+        // A browser sends all its cookies: that is no attempt to log in with one.
         return .rejected(
           .missing,
           detail: "only cookies came, and sessions are off: \(AuthSetting.djangoSecretKey.rawValue) enables them")

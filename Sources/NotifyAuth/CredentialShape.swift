@@ -1,6 +1,6 @@
-/// What a credential is, judged by its text alone.
+/// The kind of a credential, by its text alone.
 ///
-/// The shapes exclude each other, so that a text has one meaning however many methods are on.
+/// The shapes exclude each other: a text has one meaning, however many login methods are enabled.
 package enum CredentialShape: Sendable, Equatable {
   /// Three base64url parts between two dots; the last may be empty (`alg: none`), to be refused with a fitting reason.
   case jwt
@@ -12,7 +12,7 @@ package enum CredentialShape: Sendable, Equatable {
   /// How every one-time ticket begins.
   package static let ticketPrefix = "nbt_"
 
-  /// Tells the shape of a text, or nil where it has none of them.
+  /// The shape of a text; nil for any other text.
   package init?(of text: String) {
     let bytes = text.utf8
     if text.utf8.starts(with: Self.ticketPrefix.utf8) {

@@ -126,6 +126,29 @@ struct ClaimTests {
     #expect(try await Self.verdict(Tokens.claims(claim)).reason == (accepted ? nil : .invalid))
   }
 
+  @Test(
+    "What a claim that isn't used holds doesn't matter",
+    arguments: [
+      "NaN", "Infinity", "-Infinity", #""\ud800""#, #"["\udc00\ud800"]"#, "1e999", String(repeating: "9", count: 400),
+      String(repeating: "[", count: 3_000) + String(repeating: "]", count: 3_000), #"{"exp":1,"exp":2}"#, #"1,"x":2"#,
+    ])
+  func otherClaims(json: String) async throws {
+    #expect(try await Self.verdict(Tokens.claims(#""x":\#(json)"#)).user == "42")
+    let token = Tokens.hmac(Tokens.claims(), header: #"{"x":\#(json),"alg":"HS256"}"#)
+    #expect(try await JWTAuthenticator.test { $0.secret = Secret(Fixtures.secret) }.verify(token).user == "42")
+  }
+
+  @Test(
+    "A claim that is used, and stands twice, is invalid", arguments: ["exp", "nbf", "user_id", "token_type", "aud"])
+  func twice(name: String) async throws {
+    let values = ["exp": "1767229200", "nbf": "1", "user_id": "42", "token_type": #""access""#, "aud": #""bridge""#]
+    let claims = values.map { #""\#($0)":\#($1)"# }
+    let again = #""\#(name)":\#(try #require(values[name]))"#
+    #expect(try await Self.verdict("{\(claims.joined(separator: ","))}") { $0.audience = ["bridge"] }.user == "42")
+    let twice = "{\((claims + [again]).joined(separator: ","))}"
+    #expect(try await Self.verdict(twice) { $0.audience = ["bridge"] }.reason == .invalid)
+  }
+
   @Test("Expired is said only where a new token would do: an expired refresh token is invalid")
   func expiredAndWrong() async throws {
     let verdict = try await Self.verdict(Tokens.claims(#""token_type":"refresh""#, exp: "1"))

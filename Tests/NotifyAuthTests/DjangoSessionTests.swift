@@ -55,6 +55,13 @@ struct DjangoSessionTests {
         == .expired)
   }
 
+  @Test("What else a session holds doesn't matter, as long as Django's json reads it")
+  func otherData() async throws {
+    #expect(try await Self.verifyRow(DjangoFixtures.oddRow).user == "42")
+    #expect(try await Self.verify("sessionid=\(DjangoFixtures.oddCookie)").user == "42")
+    #expect(try await Self.verifyRow(DjangoFixtures.halfUserRow).reason == .invalid)
+  }
+
   @Test("A uuid comes in by its text")
   func uuid() async throws {
     let id = try #require(UserID("0d0f6a9e-7c4b-4f0e-9a52-3b1c5d7e9f10"))

@@ -119,6 +119,11 @@ struct WireTests {
       (#"{"type":"ack","ids":["a",-7],"source":"s.t"}"#, .acknowledge([.text("a"), -7], source: "s.t")),
       (#"{"type":"ack","ids":["7",7]}"#, .acknowledge([.text("7"), 7], source: nil)),
       (#"{"type":"authenticate","token":"t"}"#, .authenticate(token: "t")),
+      (#"{"type":"ping","x":NaN,"y":"\ud800","z":[[{"a":-Infinity}]],"ids":7}"#, .ping),
+      (
+        #"{"\u0074ype":"\u0061ck","ids":["\u00e9","\ud83d\ude00"],"source":null}"#,
+        .acknowledge([.text("é"), .text("😀")], source: nil)
+      ),
     ] as [(String, ClientMessage)])
   func clientMessages(text: String, message: ClientMessage) {
     #expect(Array(text.utf8).withUnsafeBytes(ClientMessage.read) == message)
@@ -131,6 +136,9 @@ struct WireTests {
       #"{"type":"ack","ids":[7],"source":7}"#,
       #"{"type":"read","ids":[1.5]}"#, #"{"type":"ack","ids":[99999999999999999999]}"#, #"{"type":"secret"}"#,
       #"{"type":"authenticate"}"#, #"{"type":"ping""#, String(repeating: "[", count: 10_000),
+      #"{"type":"ping","type":"secret"}"#, #"{"type":"ping","type":"ping"}"#, #"{"type":"ack","ids":[7],"ids":[8]}"#,
+      #"{"type":"ack","ids":[NaN]}"#, #"{"type":"ack","ids":[7.0]}"#, #"{"type":"ack","ids":[-0]}"#,
+      #"{"type":"ack","ids":["\ud800"]}"#, #"{"type":"authenticate","token":"\udc00"}"#,
       #"{"type":"ack","ids":["# + Array(repeating: "1", count: 1_001).joined(separator: ",") + "]}",
     ])
   func invalidMessages(text: String) {

@@ -1,12 +1,12 @@
 import Foundation
 package import NotifyCore
 
-/// Verifies Django's session cookies: sessions that the database has, and such as are kept whole in the signed cookie.
+/// Verifies Django's session cookies: sessions in the database, and sessions kept whole in a signed cookie.
 ///
-/// Who the user is says the session; whether its `_auth_user_hash` still fits the password, and whether the user is
-/// active, the database. Sessions are JSON: unpickling would run what a stranger wrote.
+/// The session names the user. The database decides whether its `_auth_user_hash` still fits the password, and whether
+/// the user is active. Only JSON sessions are read: unpickling would run a stranger's code.
 package struct DjangoSessionAuthenticator: Authenticator {
-  /// Why a session lets nobody in.
+  /// Why a session is refused.
   private struct Refusal: Error {
     let reason: CloseReason.Credential
     let detail: String
@@ -25,7 +25,7 @@ package struct DjangoSessionAuthenticator: Authenticator {
     let login: Identity.Login
     /// Django may prolong a row at every request; a cookie is never prolonged but by another one.
     let renewal: Credential?
-    /// What the look-up of the session saw; nil where there was none.
+    /// The snapshot of the session's look-up; nil for a cookie session.
     let seen: Snapshot?
   }
 
@@ -125,18 +125,25 @@ package struct DjangoSessionAuthenticator: Authenticator {
   }
 
   private func session(
-    _ json: [UInt8], expires: Double?, login: Identity.Login, renewal: Credential?, seen: Snapshot?
+    _ json: [UInt8], expires: Double?, login kind: Identity.Login, renewal: Credential?, seen: Snapshot?
   ) throws(Refusal) -> Session {
-    guard let fields = try? JSONReader.readObject(json) else {
-      throw Refusal(.invalid, "the session is no JSON: the bridge reads those of Django's JSONSerializer only")
+    let login = try JSONValue.read(json, Self.readLogin).get()
+    return Session(
+      user: login.user, authHash: login.hash, expires: expires, login: kind, renewal: renewal, seen: seen)
+  }
+
+  private static func readLogin(_ session: JSONValue?) -> Result<(user: UserID, hash: String), Refusal> {
+    guard let session, session.isObject else {
+      return .failure(
+        Refusal(.invalid, "the session is no JSON: the bridge reads those of Django's JSONSerializer only"))
     }
-    guard let value = fields["_auth_user_id"] else {
-      throw Refusal(.missing, "the session is of a visitor who has not logged in")
+    guard let value = session["_auth_user_id"] else {
+      return .failure(Refusal(.missing, "the session is of a visitor who has not logged in"))
     }
-    guard let user = value.string.flatMap({ UserID($0) }), let hash = fields["_auth_user_hash"]?.string else {
-      throw Refusal(.invalid, "the session lacks _auth_user_id or _auth_user_hash")
+    guard let user = value.string.flatMap({ UserID($0) }), let hash = session["_auth_user_hash"]?.string else {
+      return .failure(Refusal(.invalid, "the session lacks _auth_user_id or _auth_user_hash"))
     }
-    return Session(user: user, authHash: hash, expires: expires, login: login, renewal: renewal, seen: seen)
+    return .success((user, hash))
   }
 
   // MARK: Its user

@@ -1,8 +1,8 @@
 package import NotifyCore
 
-/// What the operator set for sessions of Django.
+/// The operator's settings for Django sessions.
 package struct DjangoSettings: Sendable {
-  /// Django's `SECRET_KEY`; nil where sessions are off.
+  /// Django's `SECRET_KEY`; nil disables sessions.
   package var secretKey: Secret?
   /// Django's `SECRET_KEY_FALLBACKS`.
   package var fallbacks: [Secret] = []
@@ -13,7 +13,7 @@ package struct DjangoSettings: Sendable {
 
   package init() {}
 
-  /// Finds what can't be right.
+  /// Finds impossible settings.
   func validate() throws(AuthConfigurationError) {
     guard !sessionCookie.isEmpty, sessionCookie.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3B && $0 != 0x3D })
     else {

@@ -3,18 +3,18 @@ import NotifyCrypto
 
 /// Django's signatures (`django.core.signing`, `django.utils.crypto.salted_hmac`) with SHA-256, its default.
 struct DjangoSigner: Sendable {
-  /// What was signed, and when.
+  /// A signed value and the time of the signature.
   struct Signed: Equatable {
     let value: [UInt8]
     /// Seconds since 1970 UTC.
     let time: Double
   }
 
-  /// Why a text is none that we signed. The detail holds nothing of it.
+  /// Why a text is not validly signed. Holds nothing of the text.
   enum Failure: Error, Equatable {
-    /// Of another form.
+    /// Not in Django's form.
     case malformed
-    /// By another key, or changed.
+    /// Signed with another key, or changed.
     case forged
   }
 
@@ -23,9 +23,9 @@ struct DjangoSigner: Sendable {
   /// - Parameter keys: `SECRET_KEY` and its fallbacks.
   init(keys: [Secret]) { self.keys = keys }
 
-  /// Takes what `signing.dumps(…, salt=salt, compress=True)` made apart: `[.]base64url:base62 time:signature`.
+  /// Reverses `signing.dumps(…, salt=salt, compress=True)`: `[.]base64url:base62 time:signature`.
   ///
-  /// - Returns: what was dumped, inflated, at most `Limits.sessionBytes`.
+  /// - Returns: the dumped value, inflated, at most `Limits.sessionBytes`.
   func loads(_ text: String, salt: String) throws(Failure) -> Signed {
     let bytes = Array(text.utf8)
     guard let last = bytes.lastIndex(of: Self.separator), let signature = Base64URL.decode(bytes[(last + 1)...]),

@@ -2,7 +2,7 @@ import CZlib
 
 /// zlib's format (RFC 1950), of which a few bytes may become many.
 enum Inflation {
-  /// Inflates a whole stream; nil where it is broken, or would become larger.
+  /// Inflates a whole stream; nil where it is broken, or larger than `limit` bytes when inflated.
   static func inflate(_ bytes: [UInt8], atMost limit: Int) -> [UInt8]? {
     var status: Int32 = Z_OK
     let inflated = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in

@@ -1,8 +1,8 @@
 import NotifyCore
 
-/// What a token whose signature is right has to say: a value, with the time as an argument.
+/// The rules for the claims of a token with a valid signature: a value, with the time as an argument.
 struct ClaimRules: Sendable {
-  /// The claims that may name the user; the first one present does.
+  /// The claims that may name the user; the first one present counts.
   let userClaims: [String]
   let audience: [String]?
   let issuer: String?
@@ -15,12 +15,12 @@ struct ClaimRules: Sendable {
     self.leeway = Double(settings.leewaySeconds)
   }
 
-  /// Judges the claims. `expired` is the answer only where all else is right: a new token would be accepted.
-  func judge(_ claims: [String: JSONValue], now: Double) -> Verdict {
+  /// Judges the claims. The verdict is `expired` only where everything else is right: a new token would be accepted.
+  func judge(_ claims: JSONValue, now: Double) -> Verdict {
     do throws(TokenError) {
       let user = try user(claims)
       let expires = try expiry(claims)
-      if let type = claims["token_type"], type != .string("access") {
+      if let type = claims["token_type"], type.string != "access" {
         throw TokenError(detail: "the token's token_type is not access")
       }
       try checkStart(claims, now: now)
@@ -33,29 +33,23 @@ struct ClaimRules: Sendable {
     }
   }
 
-  /// A number and a string that read the same are the same user.
-  private func user(_ claims: [String: JSONValue]) throws(TokenError) -> UserID {
-    guard let name = userClaims.first(where: { claims[$0] != nil }), let value = claims[name] else {
-      throw TokenError(
-        detail: "the token has no claim \(userClaims.joined(separator: " or ")): "
-          + "\(AuthSetting.jwtUserClaim.rawValue) names another")
-    }
-    switch value {
-    case .integer(let number): return UserID(number)
-    case .string(let text):
-      // PostgreSQL's text holds no NUL, and the other control characters are no part of an id either.
-      guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }), let user = UserID(text)
-      else {
+  private func user(_ claims: JSONValue) throws(TokenError) -> UserID {
+    for name in userClaims {
+      guard let value = claims[name] else { continue }
+      guard let user = UserID(value) else {
         throw TokenError(
-          detail: "the token's \(name) is empty, longer than \(Limits.userIDBytes) bytes or has control characters")
+          detail: "the token's \(name) is neither a whole number nor a string of 1 to \(Limits.userIDBytes) bytes "
+            + "without control characters")
       }
       return user
-    default: throw TokenError(detail: "the token's \(name) is neither a whole number nor a string")
     }
+    throw TokenError(
+      detail: "the token has no claim \(userClaims.joined(separator: " or ")): "
+        + "\(AuthSetting.jwtUserClaim.rawValue) names another")
   }
 
   /// The second at which access ends, the leeway included.
-  private func expiry(_ claims: [String: JSONValue]) throws(TokenError) -> Double {
+  private func expiry(_ claims: JSONValue) throws(TokenError) -> Double {
     guard let value = claims["exp"] else { throw TokenError(detail: "the token has no exp") }
     guard let seconds = value.double else { throw TokenError(detail: "the token's exp is not a number") }
     guard seconds <= Limits.latestExpiry else {
@@ -64,7 +58,7 @@ struct ClaimRules: Sendable {
     return seconds + leeway
   }
 
-  private func checkStart(_ claims: [String: JSONValue], now: Double) throws(TokenError) {
+  private func checkStart(_ claims: JSONValue, now: Double) throws(TokenError) {
     guard let value = claims["nbf"] else { return }
     guard let seconds = value.double else { throw TokenError(detail: "the token's nbf is not a number") }
     guard seconds <= now + leeway else {
@@ -73,21 +67,20 @@ struct ClaimRules: Sendable {
     }
   }
 
-  private func checkAudience(_ claims: [String: JSONValue]) throws(TokenError) {
+  private func checkAudience(_ claims: JSONValue) throws(TokenError) {
     guard let audience else { return }
-    let named: [JSONValue]
-    switch claims["aud"] {
-    case .string(let one): named = [.string(one)]
-    case .array(let several): named = several
-    default: throw TokenError(detail: "the token has no aud, which \(AuthSetting.jwtAudience.rawValue) asks for")
+    let value = claims["aud"]
+    guard let named = value?.string.map({ [$0] }) ?? value?.elements?.map(\.string) else {
+      throw TokenError(detail: "the token has no aud, which \(AuthSetting.jwtAudience.rawValue) asks for")
     }
-    guard named.allSatisfy({ $0.string != nil }), named.contains(where: { $0.string.map(audience.contains) == true })
-    else { throw TokenError(detail: "the token's aud is not \(AuthSetting.jwtAudience.rawValue)'s") }
+    guard !named.contains(nil), named.contains(where: { $0.map(audience.contains) == true }) else {
+      throw TokenError(detail: "the token's aud is not \(AuthSetting.jwtAudience.rawValue)'s")
+    }
   }
 
-  private func checkIssuer(_ claims: [String: JSONValue]) throws(TokenError) {
+  private func checkIssuer(_ claims: JSONValue) throws(TokenError) {
     guard let issuer else { return }
-    guard claims["iss"] == .string(issuer) else {
+    guard claims["iss"]?.string == issuer else {
       throw TokenError(detail: "the token's iss is not \(AuthSetting.jwtIssuer.rawValue)'s")
     }
   }

@@ -1,3 +1,4 @@
+import NotifyCore
 import NotifyCrypto
 
 /// Why a key of a set is left out.
@@ -21,24 +22,7 @@ struct JSONWebKey {
   let key: PublicKey
 
   /// Reads a key; nil where it is for something other than verifying signatures.
-  init?(_ value: JSONValue) throws(JSONWebKeyError) {
-    guard let fields = value.object, let kind = fields["kty"]?.string else { throw .malformed }
-    if let use = fields["use"], use != .string("sig") { return nil }
-    if let operations = fields["key_ops"]?.array, !operations.contains(.string("verify")) { return nil }
-    switch fields["alg"] {
-    case nil: self.algorithm = nil
-    case .string(let name):
-      // An algorithm of encryption, or one that is still to come.
-      guard let algorithm = SignatureAlgorithm(named: name) else { return nil }
-      self.algorithm = algorithm
-    default: throw .malformed
-    }
-    switch fields["kid"] {
-    case nil: self.id = nil
-    case .string(let id): self.id = id
-    default: throw .malformed
-    }
-
+  init?(_ fields: JSONValue) throws(JSONWebKeyError) {
     func text(_ name: String) throws(JSONWebKeyError) -> String {
       guard let text = fields[name]?.string else { throw .malformed }
       return text
@@ -47,6 +31,15 @@ struct JSONWebKey {
       guard let bytes = Base64URL.decode(ArraySlice(try text(name).utf8)) else { throw .malformed }
       return bytes
     }
+    let kind = try text("kty")
+    if let use = fields["use"], use.string != "sig" { return nil }
+    if let operations = fields["key_ops"]?.elements, !operations.contains(where: { $0.string == "verify" }) {
+      return nil
+    }
+    id = fields["kid"] == nil ? nil : try text("kid")
+    algorithm = fields["alg"] == nil ? nil : SignatureAlgorithm(named: try text("alg"))
+    // An algorithm of encryption, or one that is still to come.
+    if fields["alg"] != nil, algorithm == nil { return nil }
     switch kind {
     case "RSA": self.key = try Self.rsa(modulus: bytes("n"), exponent: bytes("e"))
     case "EC":
@@ -55,7 +48,7 @@ struct JSONWebKey {
       else { throw .malformed }
       self.key = key
     case "OKP":
-      guard fields["crv"] == .string("Ed25519") else { return nil }
+      guard fields["crv"]?.string == "Ed25519" else { return nil }
       guard let key = try? PublicKey(ed25519: bytes("x")) else { throw .malformed }
       self.key = key
     case "oct": throw .symmetric

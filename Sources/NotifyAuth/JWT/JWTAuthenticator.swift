@@ -3,12 +3,12 @@ package import Logging
 package import NotifyCore
 package import ServiceLifecycle
 
-/// Verifies JSON Web Tokens by the keys and rules that the operator set.
+/// Verifies JSON Web Tokens with the configured keys and rules.
 ///
-/// The algorithm that a token names chooses among keys made for it: HMAC with the secret, all else with a public key.
+/// The algorithm that a token names selects among the keys made for it: HMAC uses the secret, everything else a public key.
 /// So neither `none` nor a public key's bytes as an HMAC secret (algorithm confusion) can pass.
 package struct JWTAuthenticator: Authenticator {
-  /// Lines about what works and yet should be changed, for the log at start and for `check`.
+  /// Warnings about working but unwise settings, each a line for the log at start and for `check`.
   package let warnings: [String]
 
   private let secret: HMACSecret?
@@ -21,7 +21,7 @@ package struct JWTAuthenticator: Authenticator {
   ///
   /// - Parameters:
   ///   - settings: at least one key has to be set.
-  ///   - logger: told about key sets that were read, or couldn't be.
+  ///   - logger: gets a line for each change of a key set, and for each new failure to read one.
   ///   - clock: seconds since 1970 UTC.
   ///   - wait: waits for the time until a key set is read again.
   /// - Throws: an error for the first setting that can't be used.
@@ -65,10 +65,10 @@ package struct JWTAuthenticator: Authenticator {
     return leftOut.warnings.map { "\(AuthSetting.jwksFile.rawValue): \($0)" }
   }
 
-  /// What has to run for key sets to be current; empty without any.
+  /// The services that keep the key sets current; empty without key sets.
   package var services: [any Service] { stores }
 
-  /// Has the services read the key sets again at once, as after SIGHUP.
+  /// Makes the services read the key sets again at once, as after SIGHUP.
   package func reload() async {
     for store in stores { await store.want() }
   }
@@ -95,10 +95,12 @@ package struct JWTAuthenticator: Authenticator {
     let token: SignedToken
     do { token = try SignedToken(text.exposed) } catch { return .rejected(.invalid, detail: error.detail) }
     if let refusal = token.algorithm.isSymmetric ? checkSecret(token) : await checkPublicKeys(token) { return refusal }
-    guard let claims = try? JSONReader.readObject(token.payload) else {
-      return .rejected(.invalid, detail: "the token's payload is not a JSON object, or names something twice")
+    return JSONValue.read(token.payload) { claims in
+      guard let claims, claims.isObject else {
+        return .rejected(.invalid, detail: "the token's payload is not a JSON object")
+      }
+      return rules.judge(claims, now: clock())
     }
-    return rules.judge(claims, now: clock())
   }
 
   private static let wrongSignature = "the token was signed with another key, or was changed"

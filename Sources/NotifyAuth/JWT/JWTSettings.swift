@@ -1,7 +1,7 @@
 package import Foundation
 package import NotifyCore
 
-/// What the operator set for JSON Web Tokens.
+/// The operator's settings for JSON Web Tokens.
 package struct JWTSettings: Sendable {
   /// Values of `jwksRefreshSeconds`.
   package static let refreshRange = 1...86_400
@@ -37,7 +37,7 @@ package struct JWTSettings: Sendable {
     "\(AuthSetting.jwtPublicKeyFile.rawValue), \(AuthSetting.jwksFile.rawValue) or \(AuthSetting.jwksURL.rawValue)"
   static let keySettings = "\(AuthSetting.jwtSecret.rawValue), \(publicKeySettings)"
 
-  /// Finds what can't be right whatever the keys are.
+  /// Finds settings that no key could make usable.
   func validate() throws(AuthConfigurationError) {
     if let secret {
       if secret.exposed.isEmpty {
@@ -87,7 +87,7 @@ package struct JWTSettings: Sendable {
     }
   }
 
-  /// What works and yet should be changed, each a line for the log and for `check`.
+  /// Working but unwise settings, each a line for the log and for `check`.
   func warnings() -> [String] {
     var lines: [String] = []
     if let secret, secret.exposed.utf8.count < 32 {

@@ -9,17 +9,18 @@ struct KeySetError: Error, Equatable {
 struct KeySet: Sendable {
   private let keys: [SignatureAlgorithm: [VerificationKey]]
   private let ids: Set<String>
-  /// Keys that were left out, and why, each a line for the log.
+  /// The keys left out, each a line for the log with the reason.
   let warnings: [String]
   /// Whether an RSA key under 2048 bits was left out.
   let hasWeakKey: Bool
 
-  /// Reads a JWKS. Keys for other uses or of other kinds are left out, as RFC 7517 asks; none left is an error.
+  /// Reads a JWKS. Keys for other uses or of other kinds are left out (RFC 7517 §5); without a remaining key it is an
+  /// error.
   static func read(_ bytes: [UInt8]) throws(KeySetError) -> KeySet {
     guard bytes.count <= Limits.keySetBytes else {
       throw KeySetError(detail: "is larger than \(Limits.keySetBytes) bytes")
     }
-    guard let values = (try? JSONReader.readObject(bytes))?["keys"]?.array else {
+    guard let values = JSONValue.read(bytes, { $0?["keys"]?.elements?.map(Self.readKey) }) else {
       throw KeySetError(detail: #"is not a JWKS, a JSON object with "keys""#)
     }
     var keys: [SignatureAlgorithm: [VerificationKey]] = [:]
@@ -31,7 +32,7 @@ struct KeySet: Sendable {
     }
     for (index, value) in values.prefix(Limits.keySetKeys).enumerated() {
       do {
-        guard let key = try JSONWebKey(value) else { continue }
+        guard let key = try value.get() else { continue }
         for verification in VerificationKey.all(of: key.key, id: key.id, only: key.algorithm) {
           keys[verification.algorithm, default: []].append(verification)
         }
@@ -46,6 +47,10 @@ struct KeySet: Sendable {
         detail: hasWeakKey ? JSONWebKeyError.weak.detail : "has no key that a token can be verified with")
     }
     return KeySet(keys: keys, ids: ids, warnings: warnings, hasWeakKey: hasWeakKey)
+  }
+
+  private static func readKey(_ value: JSONValue) -> Result<JSONWebKey?, JSONWebKeyError> {
+    Result { () throws(JSONWebKeyError) in try JSONWebKey(value) }
   }
 
   /// Whether a key has this `kid`.

@@ -24,7 +24,7 @@ enum KeySetSource: Sendable, Equatable {
     }
   }
 
-  /// A disk may take long, so not on a thread that others wait for.
+  /// A disk may be slow: not on a thread of the cooperative pool.
   private static func readFile(_ path: String) async throws(KeySetError) -> [UInt8] {
     let result: Result<[UInt8], KeySetError> = await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
@@ -38,7 +38,7 @@ enum KeySetSource: Sendable, Equatable {
     do {
       let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
       defer { try? file.close() }
-      // One byte more than is taken tells that there is more.
+      // One byte more than allowed shows that the file is too large.
       return .success(Array(try file.read(upToCount: Limits.keySetBytes + 1) ?? Data()))
     } catch {
       return .failure(KeySetError(detail: "can't be read: is the path right, and may the bridge read it?"))

@@ -3,17 +3,17 @@ import Logging
 import NotifyCore
 import ServiceLifecycle
 
-/// Keeps a key set current: reads it at start and from time to time, and sooner when a token names an unknown key.
+/// Keeps a key set current: reads it at start and periodically, and sooner when a token names an unknown key.
 ///
-/// All readings are its service's, so that no stranger who hangs up interrupts one, and many tokens wait for one.
+/// Its service performs every read: a client that disconnects interrupts none, and many tokens wait for one.
 actor KeySetStore: Service {
-  /// What the store knows about a token's key.
+  /// The candidates for a token's key, and whether a new read may bring others.
   struct Lookup: Sendable {
     /// The keys to try.
     let keys: [VerificationKey]
-    /// Whether the key that the token names isn't there, or it names none: a new reading may bring it.
+    /// Whether the key that the token names is absent, or it names none: a new read may bring it.
     let mayBeNew: Bool
-    /// Whether the last reading failed, or there was none yet: then what isn't known is no reason to refuse.
+    /// Whether the last read failed, or there was none yet: then an unknown key is no reason to refuse.
     let isStale: Bool
   }
 
@@ -32,7 +32,7 @@ actor KeySetStore: Service {
 
   private var isRunning = false
   private var isReading = false
-  /// A reading is wanted at once.
+  /// A read at once is requested.
   private var isWanted = false
   private var lastReread: Double?
   private var waiters: [CheckedContinuation<Void, Never>] = []
@@ -57,7 +57,7 @@ actor KeySetStore: Service {
       isStale: failure != nil)
   }
 
-  /// Waits for a new reading, unless there was one on demand a moment ago.
+  /// Waits for a new read, unless there was one on demand a moment ago.
   ///
   /// - Returns: whether one took place.
   func reread() async -> Bool {
@@ -81,7 +81,7 @@ actor KeySetStore: Service {
 
   /// Reads once, without the service.
   ///
-  /// - Returns: what is wrong with it, as in `KeySetError`; nil where it has been read.
+  /// - Returns: the reason why it can't be used; nil where it has been read.
   func readOnce() async -> KeySetError? {
     do {
       try await read()
@@ -149,7 +149,7 @@ actor KeySetStore: Service {
     failure = nil
   }
 
-  /// Reads; tells the log about a change, not about every reading.
+  /// Reads; logs changes, not every read.
   private func readAndReport() async {
     let before = bytes
     do {

@@ -1,4 +1,4 @@
-/// The algorithms that a token may be signed with (RFC 7518, RFC 8037). `none` isn't one.
+/// The signature algorithms of tokens (RFC 7518, RFC 8037). `none` is not supported.
 enum SignatureAlgorithm: String, Sendable, CaseIterable {
   case hs256 = "HS256"
   case hs384 = "HS384"
@@ -20,7 +20,7 @@ enum SignatureAlgorithm: String, Sendable, CaseIterable {
     self.init(rawValue: name == "Ed25519" ? "EdDSA" : name)
   }
 
-  /// Whether whoever verifies could sign as well.
+  /// Whether the key that verifies can sign as well.
   var isSymmetric: Bool {
     switch self {
     case .hs256, .hs384, .hs512: true

@@ -1,7 +1,7 @@
 import Foundation
 package import NotifyCore
 
-/// Makes HS256 tokens for trying things: what `token` prints and `listen --user` uses.
+/// Makes HS256 tokens for `token` and `listen --user`.
 package struct TokenIssuer: Sendable {
   private let secret: HMACSecret
   private let settings: JWTSettings

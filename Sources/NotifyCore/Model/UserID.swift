@@ -37,7 +37,7 @@ package struct UserID: Hashable, Sendable, CustomStringConvertible {
   /// The same of the text's bytes.
   package init?(utf8 bytes: UnsafeRawBufferPointer) {
     guard (1...Limits.userIDBytes).contains(bytes.count) else { return nil }
-    form = Self.integer(bytes).map { .integer($0) } ?? .text(String(decoding: bytes, as: UTF8.self))
+    form = DecimalInteger.read(bytes).map { .integer($0) } ?? .text(String(decoding: bytes, as: UTF8.self))
   }
 
   /// Makes an id of an integer column.
@@ -56,24 +56,6 @@ package struct UserID: Hashable, Sendable, CustomStringConvertible {
   /// The id as an integer where its text is the canonical form of one (`7`, `-7`; neither `07` nor `+7`).
   package var integer: Int64? {
     guard case .integer(let number) = form else { return nil }
-    return number
-  }
-
-  /// The number that PostgreSQL writes in just this way; nil where the text is no such number.
-  private static func integer(_ bytes: UnsafeRawBufferPointer) -> Int64? {
-    let isNegative = bytes.first == UInt8(ascii: "-")
-    let digits = bytes.dropFirst(isNegative ? 1 : 0)
-    guard let first = digits.first, first != UInt8(ascii: "0") || bytes.count == 1 else { return nil }
-    var number: Int64 = 0
-    for byte in digits {
-      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-      let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
-      let digit = Int64(byte - UInt8(ascii: "0"))
-      let (sum, isCarried) =
-        isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
-      if isTooLarge || isCarried { return nil }
-      number = sum
-    }
     return number
   }
 

@@ -1,5 +1,3 @@
-import Foundation
-
 /// A message from a client.
 package enum ClientMessage: Equatable, Sendable {
   /// Requests a heartbeat.
@@ -18,52 +16,45 @@ package enum ClientMessage: Equatable, Sendable {
     ClientMessageFastPath.read(text) ?? decode(text)
   }
 
-  /// The same for every text, by a JSON decoder.
+  /// The same for every text, by the JSON reader.
   static func decode(_ text: UnsafeRawBufferPointer) -> ClientMessage {
-    guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(text)) else {
-      return .invalid(
-        "a message is a JSON object with a string \"type\"; \"ids\" are integers or strings, \"source\" and \"token\" strings"
-      )
+    guard let fields = JSONValue(text), let type = fields["type"]?.string else {
+      return .invalid("a message is a JSON object with a string \"type\"")
     }
-    switch fields.type {
+    switch type {
     case "ping":
       return .ping
     case "ack", "read":
-      guard let ids = fields.ids else {
-        return .invalid("\"\(fields.type)\" needs \"ids\", a list of integers or strings")
-      }
-      guard ids.count <= Limits.idsPerMessage else {
-        return .invalid("more than \(Limits.idsPerMessage) ids in a message")
-      }
-      let rows = ids.map(\.value)
-      return fields.type == "ack"
-        ? .acknowledge(rows, source: fields.source) : .read(rows, source: fields.source)
+      return rows(fields, of: type)
     case "authenticate":
-      guard let token = fields.token else { return .invalid("\"authenticate\" needs \"token\", a string") }
+      guard let token = fields["token"]?.string else {
+        return .invalid("\"authenticate\" needs \"token\", a string")
+      }
       return .authenticate(token: token)
     default:
       return .invalid("\"type\" is one of ping, ack, read, authenticate")
     }
   }
 
-  private struct Fields: Decodable {
-    let type: String
-    let ids: [ID]?
-    let source: String?
-    let token: String?
-  }
-
-  /// A row's id: a number or a string.
-  private struct ID: Decodable {
-    let value: RowID
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.singleValueContainer()
-      if let number = try? container.decode(Int64.self) {
-        value = .integer(number)
-      } else {
-        value = .text(try container.decode(String.self))
-      }
+  private static func rows(_ fields: JSONValue, of type: String) -> ClientMessage {
+    guard let values = fields["ids"]?.elements else {
+      return .invalid("\"\(type)\" needs \"ids\", a list of integers or strings")
     }
+    var ids: [RowID] = []
+    for value in values {
+      guard ids.count < Limits.idsPerMessage else {
+        return .invalid("more than \(Limits.idsPerMessage) ids in a message")
+      }
+      guard let id = value.integer.map(RowID.integer) ?? value.string.map(RowID.text) else {
+        return .invalid("\"ids\" are integers or strings")
+      }
+      ids.append(id)
+    }
+    var source: String?
+    if let value = fields["source"], !value.isNull {
+      source = value.string
+      if source == nil { return .invalid("\"source\" is a string, the name of a table") }
+    }
+    return type == "ack" ? .acknowledge(ids, source: source) : .read(ids, source: source)
   }
 }

@@ -3,6 +3,7 @@
     pip install Django
     python make_django_fixtures.py > ../Support/DjangoFixtures.swift
 """
+import math
 import pickle
 from unittest import mock
 
@@ -39,6 +40,19 @@ def fields(**more):
         "_auth_user_hash": user.get_session_auth_hash()} | more
 
 
+def nested(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+# `json` writes each of these, and reads it again.
+ODD = {
+    "nan": math.nan, "infinity": math.inf, "minus": -math.inf, "half": "a\ud800b", "deep": nested(300),
+    "long": 10**400, "float": 1e308, 1: "twice", "1": "twice", "quotes": "\"\\/\b\f\n\r\t\0ä😀"}
+
+
 def cookie(content):
     store = CookieStore()
     store._session_cache = content
@@ -62,6 +76,9 @@ with mock.patch("time.time", return_value=NOW):
     text("numberRow", SessionStore().encode(fields(_auth_user_id=42)), "With a number for the user.")
     text("hashlessRow", SessionStore().encode({"_auth_user_id": "42"}), "Without `_auth_user_hash`.")
     text("uuidRow", SessionStore().encode(fields(_auth_user_id="0d0f6a9e-7c4b-4f0e-9a52-3b1c5d7e9f10")), "Of a uuid.")
+    text("oddRow", SessionStore().encode(ODD | fields()), "With other data that no strict reader of JSON takes.")
+    text("oddCookie", cookie(ODD | fields()), "The same in a signed cookie.")
+    text("halfUserRow", SessionStore().encode(fields(_auth_user_id="\ud800")), "With a lone surrogate for the user.")
     text("hugeRow", SessionStore().encode(fields(basket="x" * 1_100_000)), "Small, and more than a mebibyte when inflated.")
     text("cookie", cookie(fields()), "A session in a signed cookie.")
     text("compressedCookie", cookie(fields(basket=["thing"] * 300)), "The same, compressed.")

@@ -55,6 +55,26 @@ enum DjangoFixtures {
     Qp19GmR8y7rbc83ibNE_jOg-k90Qf66KvU5Hn5Wj_Dvq89F-dOPmIEJKECM6IULUUsHWGJOYK2RqxMRKi5RCRDYOThCJgxVsT1fs\#
     DHvRA5g:1x8elk:gMAxET-1tcWgxFWlRWpXGxoCdxMcY2IMT9Go4sZOSzU
     """#
+  /// With other data that no strict reader of JSON takes.
+  static let oddRow = #"""
+    .eJztlD1OxDAQhe8yLSbYjpc4Keko2AtgFPlnvPESHEhsIYS4O44UCaXbkmK_YjSamfeakd43RB2hO-ojgRB9iCF9Qfe4dQTeQsw\#
+    LdLd_k0GPHjrQKjtJqQECDvEduucrl_Ny5XIIjFM8QcfolX8FAT9OOpXP4E1NJQFWgiF9Bouw7z_ylLDECChQ6k4Z5VVUs0oqrzZ\#
+    rRbHmSe1KRUqLpNc5DX1ecO6DK0rB90Oj7SvGdePOOp6myk4xzcFU60m1bZfqaXI4Pmy3O4NBL0NRt7Y9SEGbFhtJa4ZoPDeNuK-\#
+    ZQak91Zwhl9IIwW0jhWWW1tgKRMrxwJmEn19uPZAk:1x8elk:k6riBSOb5blssSH3vOZlUYYnaX4r_NNc8F2oV3og93w
+    """#
+  /// The same in a signed cookie.
+  static let oddCookie = #"""
+    .eJztlD1OxDAQhe8yLSbYjpc4Keko2AtgFPlnvPESHEhsIYS4O44UCaXbkmK_YjSamfeakd43RB2hO-ojgRB9iCF9Qfe4dQTeQsw\#
+    LdLd_k0GPHjrQKjtJqQECDvEduucrl_Ny5XIIjFM8QcfolX8FAT9OOpXP4E1NJQFWgiF9Bouw7z_ylLDECChQ6k4Z5VVUs0oqrzZ\#
+    rRbHmSe1KRUqLpNc5DX1ecO6DK0rB90Oj7SvGdePOOp6myk4xzcFU60m1bZfqaXI4Pmy3O4NBL0NRt7Y9SEGbFhtJa4ZoPDeNuK-\#
+    ZQak91Zwhl9IIwW0jhWWW1tgKRMrxwJmEn19uPZAk:1x8elk:sdDkSI2JdJtmOXqaaHZ_tW3pP4YF4E1DP7hbYmaN4cw
+    """#
+  /// With a lone surrogate for the user.
+  static let halfUserRow = #"""
+    .eJxVzMsOwiAQheF3YW3IcKkMLt37BiZkgKlUTUlKWRnfXZt0oevvP-clAvW1hN54CVMWJ3HtGQHE4RcipQfPm-Y7zbcqU53XZYp\#
+    yS-SuTV5q5ud5b_8OCrXyXfvkB7TgPDsEo5jjqKOzR6MiI41AWrFGjNbq5NAmlcCwt8ygedAKxfsD6kY44g:1x8elk:ExL2tKGjp\#
+    qzlFhG-zgGUZT72lW6gNteziyrQbyRNB20
+    """#
   /// Small, and more than a mebibyte when inflated.
   static let hugeRow = #"""
     .eJztzMFOwkAUBdB_6do07TDYqUv3fAOZKYMgBhIKiYnx34WEhf6Bi3OW7953v5p1vl526-tcz-v9pnlpYmiefh9Lng71eE827_n\#
