@@ -30,6 +30,7 @@ compose_form() { Tests/EndToEndTests/.venv/bin/check-jsonschema -q --builtin-sch
 image_form() { Tests/EndToEndTests/.venv/bin/hadolint "$@"; }
 no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
 no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
+no_foundation() { ! grep -rnE '\bimport (struct |class |func |enum )?Foundation' "$@"; }
 one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
 no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
 references() { Tests/Support/references.py "$@"; }
@@ -51,6 +52,7 @@ ascii() { ! LC_ALL=C grep -rnP '[^\x00-\x7F]' "$@"; }
 printf 'let x = 1;\n\tlet  y=2\n' >"$bad/form.swift"
 printf 'int  f ( void ){return 0 ;}\n' >"$bad/form.c"
 printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .seconds(1))\n' TODO '!' Store sleep >"$bad/text.swift"
+printf '/// Text.\ninternal import FoundationEssentials\n' >"$bad/core.swift"
 printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
 printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
@@ -71,6 +73,7 @@ check 'compose files' "$bad/compose.yaml" compose_form compose.yaml Clients/djan
 check 'Python form' "$bad/form.py" python_form Clients/django
 check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src Benchmarks/Micro Benchmarks/MicroSupport Clients/django/src
 check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
+check 'core without Foundation' "$bad/core.swift" no_foundation Sources/NotifyCore
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
 mapfile -t documents < <(git ls-files '*.md')
