@@ -1,4 +1,3 @@
-package import Hummingbird
 package import Logging
 import Metrics
 import NIOCore
@@ -6,12 +5,12 @@ import NIOPosix
 package import NotifyCore
 import ServiceLifecycle
 
-/// The side of the bridge that browsers see: HTTP and WebSocket on one port.
+/// The browsers' side of the bridge: HTTP and WebSocket on one port.
 package final class Gateway: Service, Sendable {
   private let services: GatewayDependencies
   private let registry: PrometheusRegistry
   private let lookup: (any CredentialLookup)?
-  private let routes: (@Sendable (Router<BasicRequestContext>) -> Void)?
+  private let routes: [Route]
   private let onListening: @Sendable (String) -> Void
   private let group: MultiThreadedEventLoopGroup
   private let hub: Hub
@@ -21,16 +20,16 @@ package final class Gateway: Service, Sendable {
   /// Makes the gateway; nothing is opened before `run()`.
   ///
   /// - Parameters:
-  ///   - confirmations: is told what was written and read; called from event loops.
-  ///   - replays: is asked what a connection has missed.
-  ///   - lookup: issues tickets; without it there are none.
-  ///   - registry: what `/metrics` shows.
-  ///   - routes: adds paths of the caller's own.
+  ///   - confirmations: gets written and read rows; called from event loops.
+  ///   - replays: reads the rows that a connection has missed.
+  ///   - lookup: issues tickets; nil serves no `/tickets`.
+  ///   - registry: the metrics of `/metrics`.
+  ///   - routes: further routes of the main port.
   ///   - onListening: called once with `http://HOST:PORT`, `https://HOST:PORT` or `unix:/path`.
   package init(
     settings: GatewaySettings, authenticator: any Authenticator, confirmations: any ConfirmationSink,
     replays: any ReplaySource, lookup: (any CredentialLookup)? = nil, status: BridgeStatus, metrics: BridgeMetrics,
-    registry: PrometheusRegistry, logger: Logger, routes: (@Sendable (Router<BasicRequestContext>) -> Void)? = nil,
+    registry: PrometheusRegistry, logger: Logger, routes: [Route] = [],
     onListening: @escaping @Sendable (String) -> Void
   ) {
     services = GatewayDependencies(
@@ -40,7 +39,7 @@ package final class Gateway: Service, Sendable {
     self.lookup = lookup
     self.routes = routes
     self.onListening = onListening
-    // One loop per core, never shut down: the store may still hand over rows and answers while the process ends.
+    // One loop per core, never shut down: the store may still deliver rows and answers while the process ends.
     group = .singleton
     hub = Hub(eventLoops: Array(group.makeIterator()), services: services)
     Gauge(
@@ -48,10 +47,10 @@ package final class Gateway: Service, Sendable {
     ).record(1)
   }
 
-  /// Where rows go to.
+  /// The receiver of rows.
   package var sink: any DeliverySink { hub }
 
-  /// Reads the TLS files again, for connections from now on.
+  /// Reads the TLS files again, for later connections.
   ///
   /// - Throws: a `GatewayError` where they can't be read; those in use stay in use.
   package func reload() throws {
@@ -84,7 +83,7 @@ package final class Gateway: Service, Sendable {
     }
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask { [jobs = services.jobs] in await jobs.run() }
-      // After the jobs: whoever is told so may ask something at once.
+      // After the task runner, which the first request needs.
       onListening(url(of: ports[0], isSecure: files != nil))
       // A cancelled task ends like a graceful shutdown.
       try? await gracefulShutdown()
@@ -93,7 +92,7 @@ package final class Gateway: Service, Sendable {
     }
   }
 
-  /// Takes nothing new, closes all sockets and waits for their ends.
+  /// Closes the ports and all sockets, and waits for their ends.
   private func drain(_ ports: [any Channel], _ sockets: SocketCounter) async {
     services.status.draining()
     for port in ports { try? await port.close() }
@@ -104,26 +103,18 @@ package final class Gateway: Service, Sendable {
   }
 
   private func site(_ handshake: Handshake, isAdmin: Bool, isSecure: Bool) -> HTTPSite {
-    let router = Router(context: BasicRequestContext.self)
-    Routes.addHealth(to: router, status: services.status)
-    var readOnlyPaths: Set = ["/healthz", "/readyz"]
+    var routes = HealthRoutes.health(services.status)
     if isAdmin || services.settings.adminPort == nil {
-      readOnlyPaths.insert("/metrics")
-      Routes.addMetrics(to: router) { [self] in metricsText() }
+      routes.append(HealthRoutes.metrics { [self] in metricsText() })
     }
-    var writeOnlyPaths: Set<String> = []
     if !isAdmin {
       if let key = services.settings.serviceKey, let lookup {
-        writeOnlyPaths.insert(TicketRoute.path)
-        TicketRoute(key: key, lookup: lookup, logger: services.logger).add(to: router)
+        routes.append(TicketRoute(key: key, lookup: lookup, logger: services.logger).route)
       }
-      routes?(router)
+      routes += self.routes
     }
     return HTTPSite(
-      handshake: handshake,
-      responder: HTTPResponder(
-        router: router, readOnlyPaths: readOnlyPaths, writeOnlyPaths: writeOnlyPaths, logger: services.logger),
-      servesWebSocket: !isAdmin, isSecure: isSecure,
+      handshake: handshake, routes: RouteTable(routes), servesWebSocket: !isAdmin, isSecure: isSecure,
       handshakeTime: .seconds(Int64(services.limits.handshakeSeconds)))
   }
 

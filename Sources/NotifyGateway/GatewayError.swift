@@ -1,4 +1,4 @@
-/// Why the gateway can't start: what is wrong and what to do, in one or two lines.
+/// The reason why the gateway can't start, and the remedy, in one or two lines.
 package struct GatewayError: Error, CustomStringConvertible {
   /// Safe to print: no secret, no stack trace.
   package let description: String

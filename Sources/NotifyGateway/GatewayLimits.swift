@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Bounds of the gateway that no operator needs to turn, with what happens on reaching each.
+/// Fixed bounds of the gateway, and the effect of reaching each.
 enum GatewayLimits {
   /// Connections that the kernel queues before they are accepted.
   static let backlog = 4_096

@@ -1,6 +1,6 @@
 package import NotifyCore
 
-/// What the operator configured for the gateway.
+/// The operator's settings for the gateway.
 package struct GatewaySettings: Sendable {
   /// Address to listen on: a name, an IPv4 or IPv6 address, or `unix:/path`.
   package var host: String
@@ -10,19 +10,19 @@ package struct GatewaySettings: Sendable {
   package var path: String
   /// Port for `/metrics` alone; nil serves it on the main port.
   package var adminPort: Int?
-  /// Addresses and networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-For` are believed.
+  /// Addresses and networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-For` are trusted.
   package var trustedProxies: [String]
   /// Allowed origins, `*` for one label; nil allows the host that the request itself names.
   package var origins: [String]?
   /// A connect without credential waits for an `authenticate` message.
   package var firstMessage: Bool
-  /// Bytes from which on messages are compressed where the client offers that; nil compresses none.
+  /// The least bytes of a compressed message, where the client offers compression; nil compresses none.
   package var deflateFromBytes: Int?
   /// Seconds between two heartbeats of a connection.
   package var heartbeatSeconds: Int
   /// The longest that a graceful shutdown waits for the sockets.
   package var drainSeconds: Int
-  /// With which a backend gets tickets; nil serves no `/tickets`.
+  /// The key of backends for `POST /tickets`; nil serves no `/tickets`.
   package var serviceKey: Secret?
   /// PEM file of the certificate chain; nil serves without TLS.
   package var certificateFile: String?

@@ -124,4 +124,19 @@ struct SmugglingTests {
       #expect(try await client.response().status == 200)
     }
   }
+
+  @Test("An upgrade that comes together with a request before it becomes a WebSocket that is read")
+  func pipelinedUpgrade() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.client()
+      let upgrade = ["GET /ws/notifications/?token=user-7 HTTP/1.1", "Host: x"] + RawClient.upgradeHeaders
+      try await client.send(
+        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + upgrade.joined(separator: "\r\n") + "\r\n\r\n")
+      #expect(try await client.response().status == 200)
+      #expect(try await client.response().status == 101)
+      #expect(try await client.frame().text.contains("connection_established"))
+      try await client.say(#"{"type":"ping"}"#)
+      #expect(try await client.frame().text.contains("heartbeat"))
+    }
+  }
 }

@@ -34,7 +34,10 @@ struct TicketTests {
   func issues() async throws {
     try await RunningGateway.run(Self.settings, lookup: Issuer()) { running in
       let client = try await running.client()
-      for (body, user) in [(#"{"user_id": 42}"#, "42"), (#"{"user_id":"a-b","more":1}"#, "a-b")] {
+      for (body, user) in [
+        (#"{"user_id": 42}"#, "42"), (#"{"user_id":"a-b","more":1}"#, "a-b"),
+        (#"{"more":[NaN,-Infinity,"\ud800"],"user_id":42,"more":{}}"#, "42"),
+      ] {
         let response = try await Self.post(client, body)
         #expect(response.status == 200)
         #expect(response.body == #"{"ticket":"nbt_\#(user)","expires_in":30}"#)
@@ -52,7 +55,8 @@ struct TicketTests {
       }
       for body in [
         "", "{}", "42", "[]", #"{"user_id":null}"#, #"{"user_id":1.5}"#, #"{"user_id":""}"#, #"{"user_id":[1]}"#,
-        #"{"user_id":"\u0000"}"#, #"{"user_id":true}"#,
+        #"{"user_id":"\u0000"}"#, #"{"user_id":true}"#, #"{"user_id":NaN}"#, #"{"user_id":"\ud800"}"#,
+        #"{"user_id":1,"user_id":2}"#, #"{"user_id":42.0}"#, #"{"user_id":9223372036854775808}"#, #"{"user_id":42}}"#,
       ] {
         #expect(try await Self.post(client, body).status == 400, "\(body)")
       }

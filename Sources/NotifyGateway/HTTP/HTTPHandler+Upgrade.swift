@@ -8,10 +8,9 @@ import NotifyCrypto
 
 /// From HTTP to WebSocket.
 extension HTTPHandler {
-  /// Accepts a WebSocket, as far as there is room for it.
+  /// Accepts a WebSocket where the limits allow it.
   ///
-  /// NIO's own way to upgrade serves only a connection's first request, while proxies send an upgrade on any connection
-  /// that they keep.
+  /// NIO's upgrade handler serves a connection's first request only; proxies send upgrades on any kept-alive connection.
   func upgrade(_ offer: Handshake.Offer, _ head: HTTPRequestHead) {
     // The peer may have gone while its request waited for the answer to the one before.
     guard context != nil else { return }
@@ -33,7 +32,7 @@ extension HTTPHandler {
     connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)
   }
 
-  /// Proves that the request was understood (RFC 6455 §4.2.2).
+  /// The value of `Sec-WebSocket-Accept` (RFC 6455 §4.2.2).
   private static func accept(_ key: String) -> String {
     let digest = HashFunction.sha1.digest((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
     return Data(digest).base64EncodedString()
@@ -42,11 +41,11 @@ extension HTTPHandler {
   /// Leaves the connection as the only handler behind the socket (and TLS).
   private func switchHandlers(to connection: ClientConnection, _ headers: HTTPHeaders) {
     guard let context else { return }
-    state = .upgraded
+    perform(machine.upgraded())
     let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    // From now on the peer's end is the end of the connection.
+    // The peer's end is now the end of the connection.
     try? context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
     let pipeline = context.pipeline.syncOperations
     do {

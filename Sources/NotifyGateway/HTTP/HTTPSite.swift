@@ -1,9 +1,9 @@
 import NIOCore
 
-/// What one listening port serves.
+/// The services of one listening port.
 struct HTTPSite: Sendable {
   let handshake: Handshake
-  let responder: HTTPResponder
+  let routes: RouteTable
   /// False for the admin port.
   let servesWebSocket: Bool
   /// Whether TLS stands before HTTP.

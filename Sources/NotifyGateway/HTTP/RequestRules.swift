@@ -1,10 +1,10 @@
 import NIOHTTP1
 
-/// What a request's head must not have, beyond what the parser refuses.
+/// The rules for a request's head, beyond those of the parser.
 enum RequestRules {
-  /// Why a head is refused; nil where it may go on.
+  /// The reason to refuse a head; nil for a good one.
   ///
-  /// A request that two programs read differently lets one user's bytes pass as another's request.
+  /// A request that two programs read differently lets bytes of one user pass as a request of another.
   static func refusal(_ head: HTTPRequestHead) -> String? {
     let headers = head.headers
     let hosts = headers["host"]
@@ -35,5 +35,10 @@ enum RequestRules {
     if head.method == .CONNECT { return true }
     return !head.headers["upgrade"].isEmpty
       && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+  }
+
+  /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+  static func expectsContinue(_ head: HTTPRequestHead) -> Bool {
+    head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
   }
 }

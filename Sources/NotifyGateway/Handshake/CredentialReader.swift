@@ -1,12 +1,12 @@
 import NIOHTTP1
 import NotifyCore
 
-/// Finds the credential of a connect: the first that is present is the only one tried.
+/// Finds the credential of a connect: the first one present is the only one tried.
 enum CredentialReader {
   /// The subprotocol that is answered where the client offers it.
   static let subprotocol = "notify-bridge.v1"
 
-  /// Reads in `protocol.md`'s order: `Authorization`, subprotocol, query, cookie.
+  /// Reads in the order of `Documentation/protocol.md`, "Credentials": `Authorization`, subprotocol, query, cookie.
   static func read(_ headers: HTTPHeaders, _ target: RequestTarget) -> Credential? {
     if let header = headers.first(name: "authorization") {
       let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
@@ -14,7 +14,7 @@ enum CredentialReader {
       switch parts.first?.lowercased() {
       case "bearer": return .bearer(value)
       case "token": return .token(value)
-      // A proxy's own Basic credentials say nothing about our user.
+      // Basic credentials are a proxy's.
       default: break
       }
     }

@@ -3,13 +3,13 @@ import NIOCore
 import NIOHTTP1
 import NotifyCore
 
-/// Decides on a request for a WebSocket before anything is answered. A value without I/O.
+/// Decides on a request for a WebSocket. A value without I/O.
 struct Handshake: Sendable {
-  /// What a connect brings along.
+  /// The contents of an acceptable request.
   struct Offer: Sendable {
     /// `Sec-WebSocket-Key`: 16 bytes in base64.
     var key: String
-    /// Where it comes from.
+    /// The client's address.
     var remote: String
     /// Nil where the request has none.
     var credential: Credential?
@@ -34,7 +34,7 @@ struct Handshake: Sendable {
   private let paths: [String]
   private let origins: OriginRule
   private let deflates: Bool
-  /// Tells where requests come from.
+  /// Finds the address of a request's client.
   let remote: RemoteAddress
 
   init(_ settings: GatewaySettings) throws(GatewayError) {

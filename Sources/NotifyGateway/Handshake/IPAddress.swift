@@ -17,12 +17,12 @@ struct IPAddress: Equatable, Sendable {
     bytes = withUnsafeBytes(of: &six) { Array($0) }
   }
 
-  /// A network: an address and how many of its bits count.
+  /// A network: an address and the number of its significant bits.
   struct Network: Sendable {
     private let address: IPAddress
     private let bits: Int
 
-    /// - Parameter text: `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`; nil where it is none.
+    /// - Parameter text: `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`; nil for any other text.
     init?(_ text: String) {
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
       guard parts.count <= 2, let address = IPAddress(parts[0]) else { return nil }

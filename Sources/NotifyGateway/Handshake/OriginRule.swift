@@ -1,6 +1,6 @@
-/// Which pages may open a socket: a browser sends its page's origin and can't be made to lie about it by that page.
+/// The pages that may open a socket. A browser sends the origin of its page, and the page can't change that.
 struct OriginRule: Sendable {
-  /// One allowed origin; what is nil matches anything.
+  /// One allowed origin; nil matches anything.
   private struct Pattern {
     let scheme: String?
     let labels: [Substring]
@@ -51,7 +51,7 @@ struct OriginRule: Sendable {
     }
   }
 
-  /// Takes `[scheme://]host[:port]` apart; nil where it is none.
+  /// Splits `[scheme://]host[:port]`; nil for any other text.
   private static func parse(_ text: String) -> (scheme: String?, labels: [Substring], port: Int?)? {
     var rest = text.lowercased()[...]
     var scheme: String?

@@ -1,12 +1,12 @@
 import NIOCore
 import NIOHTTP1
 
-/// Tells where a request comes from: the peer, or what proxies that the operator trusts say of it.
+/// The address of a request's client: the peer's, or the one that trusted proxies report.
 struct RemoteAddress: Sendable {
   private let trusted: [IPAddress.Network]
   private let trustsUnixSocket: Bool
 
-  /// - Parameter proxies: addresses, networks, and `unix:` for whoever can open the Unix socket.
+  /// - Parameter proxies: addresses, networks, and `unix:` for every process that can open the Unix socket.
   /// - Throws: a configuration error that names the entry that can't be read.
   init(trusting proxies: [String]) throws(GatewayError) {
     var networks: [IPAddress.Network] = []
@@ -24,7 +24,7 @@ struct RemoteAddress: Sendable {
 
   /// The client's address as text.
   ///
-  /// Each proxy appends the address of its own peer, so the list is read from its end, as long as what is read is trusted.
+  /// Each proxy appends the address of its peer. So the list is read from its end, while the addresses are trusted.
   func of(peer: SocketAddress?, headers: HTTPHeaders) -> String {
     var current = peer?.ipAddress ?? "unix:"
     guard isTrusted(current) else { return current }
@@ -55,7 +55,7 @@ struct RemoteAddress: Sendable {
     }
   }
 
-  /// Takes quotes, brackets and a port away.
+  /// Removes quotes, brackets and a port.
   private static func host(_ text: Substring) -> String? {
     var text = trimmed(text)
     if text.hasPrefix("\""), text.hasSuffix("\""), text.count >= 2 { text = text.dropFirst().dropLast() }

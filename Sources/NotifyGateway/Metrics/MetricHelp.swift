@@ -1,4 +1,4 @@
-/// What each metric of the bridge means, for the HELP lines.
+/// The meaning of each metric, for the HELP lines.
 enum MetricHelp {
   private static let texts = [
     "build_info": "Always 1; the version stands in the label.",

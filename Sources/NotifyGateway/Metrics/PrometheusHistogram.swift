@@ -3,19 +3,19 @@ import Synchronization
 
 /// A histogram of seconds with fixed buckets.
 final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler {
-  /// The buckets' upper bounds: from what one row costs to what a person notices.
+  /// The buckets' upper bounds: from the cost of one row to a delay that a person notices.
   static let bounds: [Double] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
   ]
 
-  /// One count; a class, for arrays can't hold what can't be copied.
+  /// One count; a class, since an array can't hold a noncopyable atomic.
   private final class Count: Sendable {
     let value = Atomic<UInt64>(0)
   }
 
   let kind = PrometheusKind.histogram
   let labels: String
-  /// One more than bounds, for what is above them all.
+  /// One more than bounds, for values above the last.
   private let counts = (0...PrometheusHistogram.bounds.count).map { _ in Count() }
   private let nanoseconds = Atomic<Int64>(0)
 

@@ -12,23 +12,23 @@ package final class PrometheusRegistry: MetricsFactory {
 
   // MARK: MetricsFactory
 
-  /// Makes a counter, or gives the one that is there already.
+  /// Makes a counter, or returns the existing one.
   package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
     find(label, dimensions, PrometheusNumber.self) { PrometheusNumber(kind: .counter, labels: $0) }
   }
 
-  /// Makes a histogram of seconds where `aggregate`, else a gauge, or gives the one that is there already.
+  /// Makes a histogram of seconds where `aggregate`, else a gauge, or returns the existing one.
   package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
     if aggregate { return find(label, dimensions, PrometheusHistogram.self) { PrometheusHistogram(labels: $0) } }
     return find(label, dimensions, PrometheusNumber.self) { PrometheusNumber(kind: .gauge, labels: $0) }
   }
 
-  /// Makes a gauge, or gives the one that is there already.
+  /// Makes a gauge, or returns the existing one.
   package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
     find(label, dimensions, PrometheusNumber.self) { PrometheusNumber(kind: .gauge, labels: $0) }
   }
 
-  /// Makes a histogram of seconds, or gives the one that is there already.
+  /// Makes a histogram of seconds, or returns the existing one.
   package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
     find(label, dimensions, PrometheusHistogram.self) { PrometheusHistogram(labels: $0) }
   }

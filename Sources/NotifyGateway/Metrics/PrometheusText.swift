@@ -1,6 +1,6 @@
 /// The spelling of names, labels and numbers in Prometheus' text format.
 enum PrometheusText {
-  /// A valid name: what isn't allowed becomes `_`.
+  /// A valid name: other characters become `_`.
   static func name(_ label: String) -> String {
     let name = String(
       label.unicodeScalars.map { scalar -> Character in

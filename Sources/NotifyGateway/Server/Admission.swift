@@ -1,14 +1,14 @@
 import NotifyCore
 import Synchronization
 
-/// Decides whether one more WebSocket may be opened, across all event loops. Touched only at connects and disconnects.
+/// Admits WebSockets across all event loops. Touched only at connects and disconnects.
 final class Admission: Sendable {
   /// The answer to a connect.
   enum Answer: Equatable {
     case admitted
-    /// The process has as many as it may.
+    /// The process is at its limit.
     case full
-    /// This address has, or made, as many as it may.
+    /// The address is at its limit of connections or of connects per second.
     case tooMany
   }
 

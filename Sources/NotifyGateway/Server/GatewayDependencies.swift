@@ -1,7 +1,7 @@
 import Logging
 import NotifyCore
 
-/// What all connections share: settings and the ports to the rest of the bridge.
+/// The settings and ports that all connections share.
 struct GatewayDependencies: Sendable {
   let settings: GatewaySettings
   let authenticator: any Authenticator

@@ -4,7 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// Opens a port and makes the handlers of each socket that comes in by it.
+/// Opens a port and makes the handlers of each accepted socket.
 struct SocketAcceptor: Sendable {
   let group: MultiThreadedEventLoopGroup
   let hub: Hub
@@ -13,14 +13,14 @@ struct SocketAcceptor: Sendable {
 
   /// Listens on `host` (or `unix:/path`) and `port`.
   ///
-  /// - Throws: an error that says what to do about a taken port and the like.
+  /// - Throws: an error with a remedy for a taken port and the like.
   func bind(host: String, port: Int, site: HTTPSite) async throws(GatewayError) -> any Channel {
     do {
       if host.hasPrefix("unix:") {
         return try await bindUnix(String(host.dropFirst(5)), site)
       }
       let name = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
-      // NIO sets TCP_NODELAY on the listening socket; the sockets that come in inherit it.
+      // NIO sets TCP_NODELAY on the listening socket; accepted sockets inherit it.
       return try await bootstrap(site).bind(host: name, port: port).get()
     } catch {
       throw Self.explain(error, host: host, port: port)
@@ -34,7 +34,7 @@ struct SocketAcceptor: Sendable {
       .childChannelInitializer { channel in accept(channel, site) }
   }
 
-  /// A socket file may be left over from a crash; one that somebody listens on is not taken away.
+  /// Replaces a socket file that a crash left behind, but not one with a listening process.
   private func bindUnix(_ path: String, _ site: HTTPSite) async throws -> any Channel {
     do {
       return try await bootstrap(site).bind(unixDomainSocketPath: path).get()
@@ -51,7 +51,7 @@ struct SocketAcceptor: Sendable {
     guard let member = hub.member(of: channel.eventLoop), sockets.opened() else { return channel.close() }
     channel.closeFuture.whenComplete { _ in sockets.closed() }
     return channel.eventLoop.makeCompletedFuture {
-      // Until the upgrade: a client may end its side and still read the answer.
+      // Until the upgrade: a client may end its side and still read the response.
       try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
       let pipeline = channel.pipeline.syncOperations
       if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }

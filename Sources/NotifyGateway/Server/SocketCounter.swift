@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// Counts the sockets that are open, so that a drain knows when the last is closed.
+/// Counts the open sockets, for the end of a drain.
 final class SocketCounter: Sendable {
   private struct State {
     var open = 0
@@ -13,7 +13,7 @@ final class SocketCounter: Sendable {
 
   init(limit: Int) { self.limit = limit }
 
-  /// Counts a socket; false where there are too many, then it isn't counted.
+  /// Counts a socket; false, without counting it, at the limit.
   func opened() -> Bool {
     state.withLock { state in
       if state.open >= limit { return false }

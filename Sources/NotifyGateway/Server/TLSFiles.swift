@@ -23,10 +23,10 @@ final class TLSFiles: Sendable {
     }
   }
 
-  /// What new connections get.
+  /// The context of new connections.
   var context: NIOSSLContext { current.withLock { $0 } }
 
-  /// Reads the files again; where that fails, what was read before stays in use.
+  /// Reads the files again; on failure the earlier ones stay in use.
   func reload() throws(GatewayError) {
     let new = try Self.load(certificateFile, keyFile)
     current.withLock { $0 = new }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The TLS files of a running gateway, for whoever wants them read again.
+/// The TLS files of a running gateway, for a reload.
 final class TLSHolder: Sendable {
   private let current = Mutex<TLSFiles?>(nil)
 

@@ -1,4 +1,4 @@
-/// Runs the asynchronous work that event loops ask for, as children of `Gateway.run()`.
+/// Runs asynchronous work of event loops as child tasks of `Gateway.run()`.
 final class TaskRunner: Sendable {
   typealias Job = @Sendable () async -> Void
 
@@ -9,7 +9,7 @@ final class TaskRunner: Sendable {
     (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(GatewayLimits.jobs))
   }
 
-  /// Asks for work; false where too much waits already.
+  /// Queues work; false where `GatewayLimits.jobs` are queued already.
   func submit(_ job: @escaping Job) -> Bool {
     if case .enqueued = continuation.yield(job) { return true }
     return false

@@ -71,7 +71,7 @@ struct DevCommand: AsyncParsableCommand {
         read.gateway.port = settings.gateway.port
         return read
       },
-      routes: { demo.add(to: $0) },
+      routes: demo.routes,
       onListening: { address in
         folder.announce("\(address)/")
         FileOutput.printLine(Self.welcome(address, psqlLine))

@@ -29,7 +29,7 @@ struct ServeCommand: AsyncParsableCommand {
     let bridge = Bridge(
       settings: settings, url: url, output: .standardError(settings), signals: Signals(),
       readSettings: { try source.settings(needing: Self.secrets) },
-      routes: nil, onListening: { FileOutput.printLine("listening on \($0)") })
+      onListening: { FileOutput.printLine("listening on \($0)") })
     try await bridge.run()
   }
 

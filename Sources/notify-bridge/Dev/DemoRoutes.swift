@@ -1,6 +1,6 @@
 import Foundation
-import Hummingbird
 import NIOCore
+import NIOHTTP1
 import NotifyCore
 import NotifyDev
 import NotifyGateway
@@ -18,8 +18,6 @@ struct DemoRoutes: Sendable {
     User(id: "1", name: "Customer"), User(id: "2", name: "Technician"), User(id: "3", name: "Dispatcher"),
   ]
 
-  /// The longest body of a POST.
-  private static let maximumBodyBytes = 64 << 10
   /// The most ids in one request.
   private static let maximumIDs = 200
 
@@ -27,17 +25,17 @@ struct DemoRoutes: Sendable {
   let database: DemoDatabase
   let psqlLine: String
 
-  /// Adds the paths.
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/") { request, _ in page(request, "text/html; charset=utf-8", DemoPage.html) }
-    router.get("/demo/demo.css") { request, _ in page(request, "text/css; charset=utf-8", DemoPage.css) }
-    router.get("/demo/demo.js") { request, _ in
-      page(request, "text/javascript; charset=utf-8", DemoPage.javascript)
-    }
-    router.get("/demo/config") { request, _ in await answer(request) { configuration } }
-    router.get("/demo/sent") { request, _ in await answer(request) { try await sent(request) } }
-    router.post("/demo/token") { request, _ in await answer(request) { try await token(request) } }
-    router.post("/demo/notifications") { request, _ in await answer(request) { try await insert(request) } }
+  /// The lines of the table.
+  var routes: [Route] {
+    [
+      Route(.GET, "/") { page($0, "text/html; charset=utf-8", DemoPage.html) },
+      Route(.GET, "/demo/demo.css") { page($0, "text/css; charset=utf-8", DemoPage.css) },
+      Route(.GET, "/demo/demo.js") { page($0, "text/javascript; charset=utf-8", DemoPage.javascript) },
+      Route(.GET, "/demo/config") { request in await answer(request) { configuration } },
+      Route(.GET, "/demo/sent") { request in await answer(request) { try await sent(request) } },
+      Route(.POST, "/demo/token") { request in await answer(request) { try token(request) } },
+      Route(.POST, "/demo/notifications") { request in await answer(request) { try await insert(request) } },
+    ]
   }
 
   // MARK: Answers
@@ -50,14 +48,14 @@ struct DemoRoutes: Sendable {
 
   private var path: String { settings.gateway.path }
 
-  private func token(_ request: Request) async throws -> String {
-    let user = try Self.user(in: try await Self.object(request))
+  private func token(_ request: HTTPRequest) throws -> String {
+    let user = try Self.user(in: try Self.object(request))
     let token = try Token.make(user, seconds: 3_600, settings)
     return #"{"token":\#(JSONText.string(token.exposed))}"#
   }
 
-  private func insert(_ request: Request) async throws -> String {
-    let object = try await Self.object(request)
+  private func insert(_ request: HTTPRequest) async throws -> String {
+    let object = try Self.object(request)
     let user = try Self.user(in: object)
     guard let data = object["data"],
       let json = try? JSONSerialization.data(
@@ -67,8 +65,8 @@ struct DemoRoutes: Sendable {
     return #"{"id":\#(id)}"#
   }
 
-  private func sent(_ request: Request) async throws -> String {
-    let parameter = request.uri.queryParameters["ids"].map(String.init) ?? ""
+  private func sent(_ request: HTTPRequest) async throws -> String {
+    let parameter = request.query("ids") ?? ""
     let ids = parameter.split(separator: ",").compactMap { Int64($0) }.prefix(Self.maximumIDs)
     let sent = try await database.sent(Array(ids))
     return #"{"sent":[\#(sent.map(String.init).joined(separator: ","))]}"#
@@ -76,11 +74,9 @@ struct DemoRoutes: Sendable {
 
   // MARK: Requests
 
-  private static func object(_ request: Request) async throws -> [String: Any] {
-    guard let body = try? await request.body.collect(upTo: maximumBodyBytes) else {
-      throw Failure("a body has at most \(maximumBodyBytes) bytes", status: .usage)
-    }
-    guard let object = try? JSONSerialization.jsonObject(with: Data(body.readableBytesView)) as? [String: Any] else {
+  private static func object(_ request: HTTPRequest) throws -> [String: Any] {
+    let body = Data(request.body.readableBytesView)
+    guard let object = try? JSONSerialization.jsonObject(with: body) as? [String: Any] else {
       throw Failure("the body is no JSON object", status: .usage)
     }
     return object
@@ -95,14 +91,14 @@ struct DemoRoutes: Sendable {
 
   // MARK: Responses
 
-  private func page(_ request: Request, _ type: String, _ bytes: [UInt8]) -> Response {
+  private func page(_ request: HTTPRequest, _ type: String, _ bytes: [UInt8]) -> HTTPResponse {
     if let refusal = Self.refusal(request) { return Self.json(.forbidden, Self.problem(refusal)) }
     var headers = Self.headers(type)
-    headers[.contentSecurityPolicy] = Self.policy(host: request.head.authority ?? "")
-    return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    headers.add(name: "Content-Security-Policy", value: Self.policy(host: request.headers.first(name: "host") ?? ""))
+    return HTTPResponse(.ok, headers, body: ByteBuffer(bytes: bytes))
   }
 
-  private func answer(_ request: Request, _ work: () async throws -> String) async -> Response {
+  private func answer(_ request: HTTPRequest, _ work: () async throws -> String) async -> HTTPResponse {
     if let refusal = Self.refusal(request) { return Self.json(.forbidden, Self.problem(refusal)) }
     do {
       return Self.json(.ok, try await work())
@@ -113,22 +109,25 @@ struct DemoRoutes: Sendable {
     }
   }
 
-  private static func refusal(_ request: Request) -> String? {
+  private static func refusal(_ request: HTTPRequest) -> String? {
     DemoRequestRules.refusal(
-      host: request.head.authority, origin: request.headers[.origin], isPost: request.method == .post,
-      contentType: request.headers[.contentType])
+      host: field("host", of: request), origin: field("origin", of: request), isPost: request.method == .POST,
+      contentType: field("content-type", of: request))
+  }
+
+  private static func field(_ name: String, of request: HTTPRequest) -> String? {
+    let values = request.headers[name]
+    return values.isEmpty ? nil : values.joined(separator: ", ")
   }
 
   private static func problem(_ text: String) -> String { #"{"error":\#(JSONText.string(text))}"# }
 
-  private static func json(_ status: HTTPResponse.Status, _ text: String) -> Response {
-    Response(
-      status: status, headers: headers("application/json"),
-      body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+  private static func json(_ status: HTTPResponseStatus, _ text: String) -> HTTPResponse {
+    HTTPResponse(status, headers("application/json"), body: ByteBuffer(string: text))
   }
 
-  private static func headers(_ type: String) -> HTTPFields {
-    [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
+  private static func headers(_ type: String) -> HTTPHeaders {
+    ["Content-Type": type, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"]
   }
 
   /// Allows the page's files only. WebSockets are named, since not every browser includes them in 'self'.

@@ -1,5 +1,4 @@
 import Foundation
-import Hummingbird
 import Logging
 import NotifyAuth
 import NotifyCore
@@ -18,8 +17,8 @@ struct Bridge {
   let signals: Signals
   /// Reads all settings again, for SIGHUP.
   let readSettings: @Sendable () throws -> Settings
-  /// Additional paths of a command.
-  let routes: (@Sendable (Router<BasicRequestContext>) -> Void)?
+  /// Additional routes of a command.
+  var routes: [Route] = []
   /// Called with the gateway's address when it listens.
   let onListening: @Sendable (String) -> Void
   /// Gets reports of listening, reloading and stopping.

@@ -1,0 +1,233 @@
+import NIOCore
+import NIOHTTP1
+
+/// The life of a connection before it is a WebSocket: requests one at a time, each read whole and then answered.
+///
+/// A value without I/O: one method per input, which returns the caller's next action. Invariants: a request is handled
+/// only after the response before it was written; after a refusal nothing more is read as a request.
+struct HTTPStateMachine {
+  /// The caller's next step.
+  enum Action: Equatable {
+    case nothing
+    /// Let the socket be read.
+    case read
+    /// Tell the client to send the body that it waits with.
+    case sendContinue
+    /// Answer this request, then call `answered()` or `upgraded()`.
+    case handle(HTTPRequestHead, body: ByteBuffer)
+    /// Write this as the last response, end the output, and read on for the peer's end.
+    case refuse(HTTPResponseStatus, String)
+    /// Close the socket.
+    case close
+  }
+
+  /// The step after a response.
+  enum Ending: Equatable {
+    /// The next request may come: once the response is written, call `resume()`.
+    case keepAlive
+    /// It is the last: end the output, and read on for the peer's end.
+    case endOutput
+    /// It is the last, and the peer's end came already: close the socket.
+    case close
+  }
+
+  private enum State {
+    /// A request is awaited or comes.
+    case reading(Reading)
+    /// A request is being answered.
+    case answering(Answering)
+    /// The last response was written; the peer's end is awaited.
+    case closing
+    /// The connection is a WebSocket.
+    case upgraded
+  }
+
+  /// The event before a request.
+  private enum Stage { case accept, tlsHandshake, response }
+
+  private struct Reading {
+    var stage: Stage
+    /// The next response is the last, whatever the request says.
+    var isLast = false
+    /// Of the request that comes.
+    var head: HTTPRequestHead?
+    var body = ByteBuffer()
+    var heldBack = HeldBack()
+  }
+
+  private struct Answering {
+    /// The response is the last.
+    var isLast: Bool
+    /// The peer has ended its side.
+    var isInputClosed = false
+    var heldBack: HeldBack
+  }
+
+  /// Input that waits while a request is answered.
+  private struct HeldBack {
+    var parts = CircularBuffer<HTTPServerRequestPart>()
+    /// The pipeline wants to read the socket.
+    var read = false
+  }
+
+  private var state: State
+
+  /// Begins a connection.
+  ///
+  /// - Parameters:
+  ///   - isSecure: a TLS handshake comes before the first request.
+  ///   - isDraining: the bridge stops: one request is answered.
+  init(isSecure: Bool, isDraining: Bool) {
+    state = .reading(Reading(stage: isSecure ? .tlsHandshake : .accept, isLast: isDraining))
+  }
+
+  // MARK: Requests
+
+  /// A part of a request came.
+  mutating func received(_ part: HTTPServerRequestPart) -> Action {
+    switch state {
+    case .reading(let reading):
+      // The state lets go of its buffers, so that they grow in place. A refusal leaves it so.
+      state = .closing
+      return read(part, reading)
+    case .answering(var answering):
+      state = .closing
+      answering.heldBack.parts.append(part)
+      state = .answering(answering)
+      return .nothing
+    case .closing, .upgraded:
+      return .nothing
+    }
+  }
+
+  private mutating func read(_ part: HTTPServerRequestPart, _ reading: consuming Reading) -> Action {
+    switch part {
+    case .head(let head):
+      if let why = RequestRules.refusal(head) { return .refuse(.badRequest, why) }
+      reading.head = head
+      state = .reading(reading)
+      return RequestRules.expectsContinue(head) ? .sendContinue : .nothing
+    case .body(var bytes):
+      reading.body.writeBuffer(&bytes)
+      if reading.body.readableBytes > GatewayLimits.bodyBytes { return .refuse(.payloadTooLarge, "body too large") }
+      state = .reading(reading)
+      return .nothing
+    case .end:
+      guard let head = reading.head else {
+        state = .reading(reading)
+        return .nothing
+      }
+      let isLast = reading.isLast || !head.isKeepAlive || RequestRules.isSwitching(head)
+      state = .answering(Answering(isLast: isLast, heldBack: reading.heldBack))
+      return .handle(head, body: reading.body)
+    }
+  }
+
+  /// Bytes came that are no request.
+  mutating func receivedMalformed(isTooLarge: Bool) -> Action {
+    switch state {
+    case .reading:
+      state = .closing
+      return isTooLarge
+        ? .refuse(.requestHeaderFieldsTooLarge, "headers too large") : .refuse(.badRequest, "bad request")
+    case .answering:
+      // The request before it gets its response, then the connection ends.
+      endAfterResponse()
+      return .nothing
+    case .closing, .upgraded:
+      return .nothing
+    }
+  }
+
+  /// The request is answered; its response is about to be written.
+  ///
+  /// - Returns: the step after the response; nil where no request is being answered.
+  mutating func answered() -> Ending? {
+    guard case .answering(let answering) = state else { return nil }
+    if answering.isInputClosed || answering.isLast {
+      state = .closing
+      return answering.isInputClosed ? .close : .endOutput
+    }
+    state = .reading(Reading(stage: .response, heldBack: answering.heldBack))
+    return .keepAlive
+  }
+
+  /// Takes input that was held back while a request was answered.
+  ///
+  /// - Returns: the action before the next call; nil where nothing is held back, or another request is to be answered.
+  mutating func resume() -> Action? {
+    guard case .reading(var reading) = state else { return nil }
+    if let part = reading.heldBack.parts.popFirst() {
+      state = .reading(reading)
+      return received(part)
+    }
+    let isReadHeldBack = reading.heldBack.read
+    reading.heldBack.read = false
+    state = .reading(reading)
+    return isReadHeldBack ? .read : nil
+  }
+
+  /// The request was accepted as an upgrade.
+  mutating func upgraded() -> Action {
+    defer { state = .upgraded }
+    if case .answering(let answering) = state, answering.heldBack.read { return .read }
+    return .nothing
+  }
+
+  // MARK: The socket
+
+  /// The TLS handshake is done.
+  mutating func secured() {
+    guard case .reading(var reading) = state, reading.stage == .tlsHandshake else { return }
+    reading.stage = .accept
+    state = .reading(reading)
+  }
+
+  /// The pipeline wants to read the socket.
+  mutating func readRequested() -> Action {
+    guard case .answering(var answering) = state else { return .read }
+    answering.heldBack.read = true
+    state = .answering(answering)
+    return .nothing
+  }
+
+  /// The peer has ended its side.
+  mutating func inputClosed() -> Action {
+    guard case .answering(var answering) = state else { return .close }
+    answering.isInputClosed = true
+    state = .answering(answering)
+    return .nothing
+  }
+
+  /// The bridge stops: a connection without a request ends now, another with its response.
+  mutating func drain() -> Action {
+    switch state {
+    case .reading:
+      return .close
+    case .answering:
+      endAfterResponse()
+      return .nothing
+    case .closing, .upgraded:
+      return .nothing
+    }
+  }
+
+  /// The timer ran out.
+  mutating func timedOut() -> Action {
+    switch state {
+    case .reading(let reading) where reading.stage == .accept:
+      state = .closing
+      return .refuse(.requestTimeout, "request too slow")
+    case .reading, .closing:
+      return .close
+    case .answering, .upgraded:
+      return .nothing
+    }
+  }
+
+  private mutating func endAfterResponse() {
+    guard case .answering(var answering) = state else { return }
+    answering.isLast = true
+    state = .answering(answering)
+  }
+}

@@ -1,0 +1,262 @@
+import NIOCore
+import NIOHTTP1
+import Testing
+
+@testable import NotifyGateway
+
+@Suite("The life of an HTTP connection as a value")
+struct HTTPStateMachineTests {
+  typealias Action = HTTPStateMachine.Action
+
+  /// Every state, with what its data may be.
+  enum Start: String, CaseIterable {
+    case tlsHandshake, firstRequest, firstBody, nextRequest, nextBody, drainingRequest
+    case answering, answeringLast, answeringClosed, answeringHoldingBack, closing, upgraded
+
+    var machine: HTTPStateMachine {
+      var machine = HTTPStateMachine(isSecure: self == .tlsHandshake, isDraining: self == .drainingRequest)
+      switch self {
+      case .tlsHandshake, .firstRequest, .drainingRequest: break
+      case .firstBody: _ = machine.received(.head(head(length: 3)))
+      case .nextRequest:
+        machine.request()
+        _ = machine.answered()
+      case .nextBody:
+        machine = Start.nextRequest.machine
+        _ = machine.received(.head(head(length: 3)))
+      case .answering: machine.request()
+      case .answeringLast:
+        machine.request()
+        _ = machine.drain()
+      case .answeringClosed:
+        machine.request()
+        _ = machine.inputClosed()
+      case .answeringHoldingBack:
+        machine.request()
+        _ = machine.received(.head(head()))
+        _ = machine.readRequested()
+      case .closing: _ = machine.receivedMalformed(isTooLarge: false)
+      case .upgraded:
+        machine.request()
+        _ = machine.upgraded()
+      }
+      return machine
+    }
+
+    var isReading: Bool {
+      switch self {
+      case .tlsHandshake, .firstRequest, .firstBody, .nextRequest, .nextBody, .drainingRequest: true
+      default: false
+      }
+    }
+
+    var isAnswering: Bool {
+      switch self {
+      case .answering, .answeringLast, .answeringClosed, .answeringHoldingBack: true
+      default: false
+      }
+    }
+
+    /// Whether the time until a whole request runs, as it does for a connection's first.
+    var isTimed: Bool { self == .firstRequest || self == .firstBody || self == .drainingRequest }
+  }
+
+  /// A request's head that nothing is wrong with.
+  static func head(_ headers: HTTPHeaders = [:], length: Int? = nil, uri: String = "/") -> HTTPRequestHead {
+    var headers = headers
+    headers.add(name: "Host", value: "x")
+    if let length { headers.add(name: "Content-Length", value: "\(length)") }
+    return HTTPRequestHead(version: .http1_1, method: .GET, uri: uri, headers: headers)
+  }
+
+  static let body = ByteBuffer(string: "abc")
+
+  @Test("A head is kept while reading, held back while answering, and dropped afterwards", arguments: Start.allCases)
+  func head(start: Start) {
+    var machine = start.machine
+    #expect(machine.received(.head(Self.head())) == .nothing)
+    #expect(machine.received(.end(nil)) == (start.isReading ? .handle(Self.head(), body: ByteBuffer()) : .nothing))
+  }
+
+  @Test("A head that could be read in two ways is refused while reading alone", arguments: Start.allCases)
+  func ambiguousHead(start: Start) {
+    var machine = start.machine
+    let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+    let action = machine.received(.head(head))
+    #expect(action == (start.isReading ? .refuse(.badRequest, "exactly one Host header is needed") : .nothing))
+    if start.isReading { Self.expectClosing(machine) }
+  }
+
+  @Test(
+    "A client that waits with its body is told to send it, unless a request is being answered",
+    arguments: Start.allCases)
+  func expectContinue(start: Start) {
+    var machine = start.machine
+    let action = machine.received(.head(Self.head(["Expect": "100-Continue"], length: 3)))
+    #expect(action == (start.isReading ? .sendContinue : .nothing))
+  }
+
+  @Test("A body is collected up to its bound; beyond, it is refused", arguments: Start.allCases)
+  func body(start: Start) {
+    var machine = start.machine
+    _ = machine.received(.head(Self.head()))
+    #expect(machine.received(.body(ByteBuffer(repeating: 1, count: GatewayLimits.bodyBytes - 1))) == .nothing)
+    #expect(machine.received(.body(ByteBuffer(repeating: 1, count: 1))) == .nothing)
+    let action = machine.received(.body(ByteBuffer(repeating: 1, count: 1)))
+    #expect(action == (start.isReading ? .refuse(.payloadTooLarge, "body too large") : .nothing))
+    if start.isReading { Self.expectClosing(machine) }
+  }
+
+  @Test("The end of a request is the time to answer it, with its body in one piece")
+  func whole() {
+    for start in [Start.firstBody, .nextBody] {
+      var machine = start.machine
+      #expect(machine.received(.body(ByteBuffer(string: "a"))) == .nothing)
+      #expect(machine.received(.body(ByteBuffer(string: "bc"))) == .nothing)
+      #expect(machine.received(.end(nil)) == .handle(Self.head(length: 3), body: Self.body))
+    }
+    for start in Start.allCases where ![.firstBody, .nextBody].contains(start) {
+      var machine = start.machine
+      #expect(machine.received(.end(nil)) == .nothing, "an end without a head in \(start)")
+    }
+  }
+
+  @Test(
+    "What can't be read is refused while reading, and ends the connection after an answer", arguments: Start.allCases)
+  func malformed(start: Start) {
+    for isTooLarge in [false, true] {
+      var machine = start.machine
+      let refusal: Action =
+        isTooLarge ? .refuse(.requestHeaderFieldsTooLarge, "headers too large") : .refuse(.badRequest, "bad request")
+      #expect(machine.receivedMalformed(isTooLarge: isTooLarge) == (start.isReading ? refusal : .nothing))
+      if start.isReading { Self.expectClosing(machine) }
+      if start.isAnswering { #expect(machine.answered() == (start == .answeringClosed ? .close : .endOutput)) }
+    }
+  }
+
+  @Test("An answer is followed by the next request, or by the end", arguments: Start.allCases)
+  func answered(start: Start) {
+    var machine = start.machine
+    let ending: HTTPStateMachine.Ending? =
+      switch start {
+      case .answering, .answeringHoldingBack: .keepAlive
+      case .answeringLast: .endOutput
+      case .answeringClosed: .close
+      default: nil
+      }
+    #expect(machine.answered() == ending)
+    #expect(machine.answered() == nil)
+    if ending == .endOutput || ending == .close { Self.expectClosing(machine) }
+  }
+
+  @Test(
+    "The last request of a connection is one that says so, that switches, or that comes while the bridge stops",
+    arguments: [
+      ([("Connection", "close")], Start.firstRequest), ([("Connection", "Upgrade"), ("Upgrade", "x")], .firstRequest),
+      ([], .drainingRequest),
+    ] as [([(String, String)], Start)])
+  func last(headers: [(String, String)], start: Start) {
+    var machine = start.machine
+    _ = machine.received(.head(Self.head(HTTPHeaders(headers))))
+    _ = machine.received(.end(nil))
+    #expect(machine.answered() == .endOutput)
+  }
+
+  @Test("What came while a request was answered is read afterwards, in its order, and then the socket")
+  func resume() {
+    var machine = Start.answering.machine
+    for uri in ["/1", "/2"] {
+      #expect(machine.received(.head(Self.head(uri: uri))) == .nothing)
+      #expect(machine.received(.end(nil)) == .nothing)
+    }
+    #expect(machine.readRequested() == .nothing)
+    for uri in ["/1", "/2"] {
+      #expect(machine.resume() == nil)
+      #expect(machine.answered() == .keepAlive)
+      #expect(machine.resume() == .nothing)
+      #expect(machine.resume() == .handle(Self.head(uri: uri), body: ByteBuffer()))
+    }
+    #expect(machine.answered() == .keepAlive)
+    #expect(machine.resume() == .read)
+    #expect(machine.resume() == nil)
+  }
+
+  @Test("Nothing is held back but while a request is answered", arguments: Start.allCases)
+  func resumeElsewhere(start: Start) {
+    var machine = start.machine
+    #expect(machine.resume() == nil)
+  }
+
+  @Test("The socket is read, but not while a request is answered", arguments: Start.allCases)
+  func readRequested(start: Start) {
+    var machine = start.machine
+    #expect(machine.readRequested() == (start.isAnswering ? .nothing : .read))
+  }
+
+  @Test("An upgrade lets the socket be read where that was held back", arguments: Start.allCases)
+  func upgraded(start: Start) {
+    var machine = start.machine
+    #expect(machine.upgraded() == (start == .answeringHoldingBack ? .read : .nothing))
+    #expect(machine.received(.head(Self.head())) == .nothing)
+    #expect(machine.timedOut() == .nothing)
+  }
+
+  @Test("The peer's end closes the socket, at once or after the answer", arguments: Start.allCases)
+  func inputClosed(start: Start) {
+    var machine = start.machine
+    #expect(machine.inputClosed() == (start.isAnswering ? .nothing : .close))
+    if start.isAnswering { #expect(machine.answered() == .close) }
+  }
+
+  @Test("A stop of the bridge closes an idle connection, and one that answers afterwards", arguments: Start.allCases)
+  func drain(start: Start) {
+    var machine = start.machine
+    #expect(machine.drain() == (start.isReading ? .close : .nothing))
+    if start.isAnswering { #expect(machine.answered() == (start == .answeringClosed ? .close : .endOutput)) }
+  }
+
+  @Test("Time runs out for the first request with 408, for other waits without a word", arguments: Start.allCases)
+  func timedOut(start: Start) {
+    var machine = start.machine
+    let action: Action =
+      if start.isTimed {
+        .refuse(.requestTimeout, "request too slow")
+      } else if start.isAnswering || start == .upgraded {
+        .nothing
+      } else {
+        .close
+      }
+    #expect(machine.timedOut() == action)
+    if start.isTimed { Self.expectClosing(machine) }
+  }
+
+  @Test("After the TLS handshake the time of the first request runs", arguments: Start.allCases)
+  func secured(start: Start) {
+    var machine = start.machine
+    let before = machine
+    machine.secured()
+    var (after, unchanged) = (machine, before)
+    if start == .tlsHandshake {
+      #expect(after.timedOut() == .refuse(.requestTimeout, "request too slow"))
+    } else {
+      #expect(after.timedOut() == unchanged.timedOut())
+    }
+  }
+
+  /// After the last response nothing is read as a request, and the time until the peer's end runs.
+  static func expectClosing(_ machine: HTTPStateMachine) {
+    var machine = machine
+    #expect(machine.received(.head(head())) == .nothing)
+    #expect(machine.received(.end(nil)) == .nothing)
+    #expect(machine.readRequested() == .read)
+    #expect(machine.timedOut() == .close)
+  }
+}
+
+extension HTTPStateMachine {
+  /// A whole request comes.
+  fileprivate mutating func request() {
+    _ = received(.head(HTTPStateMachineTests.head()))
+    _ = received(.end(nil))
+  }
+}
