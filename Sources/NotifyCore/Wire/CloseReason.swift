@@ -1,4 +1,4 @@
-/// Why a socket is closed: the code and the reason of its close frame (`protocol.md`).
+/// Why a socket is closed: the code and the reason of its close frame (`Documentation/protocol.md`, "Close codes").
 package struct CloseReason: Hashable, Sendable, CustomStringConvertible {
   /// RFC 6455 status code.
   package let code: UInt16

@@ -11,7 +11,7 @@ package enum ServerMessage: Equatable, Sendable {
   /// The client's message was no good; the connection stays open.
   case error(code: String, message: String)
 
-  /// The message as one JSON object, its keys in the order of `protocol.md`. Timestamps are microseconds since 1970 UTC.
+  /// The message as one JSON object, its keys in the order of `Documentation/protocol.md`. Timestamps are microseconds since 1970 UTC.
   package var json: String {
     switch self {
     case .connectionEstablished(let user, let isNumber, let timestamp, let epoch, let cursor):

@@ -6,7 +6,7 @@ enum CredentialReader {
   /// The subprotocol that is answered where the client offers it.
   static let subprotocol = "notify-bridge.v1"
 
-  /// Reads in the order of `Documentation/protocol.md`, "Credentials": `Authorization`, subprotocol, query, cookie.
+  /// Reads in the order of `Documentation/protocol.md`, "Endpoint": `Authorization`, subprotocol, query, cookie.
   static func read(_ headers: HTTPHeaders, _ target: RequestTarget) -> Credential? {
     if let header = headers.first(name: "authorization") {
       let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
