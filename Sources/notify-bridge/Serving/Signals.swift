@@ -49,7 +49,8 @@ final class Signals: Sendable {
       return
     }
     let count = stops.add(1, ordering: .acquiringAndReleasing).newValue
-    continuation.yield(.stop)
+    // First, since the process may end as soon as the request is read.
     onStop.withLock { $0 }?(count)
+    continuation.yield(.stop)
   }
 }
