@@ -107,9 +107,10 @@ let package = Package(
     .target(
       name: "NotifyDev",
       dependencies: [
-        "NotifyCore", "NotifyStore",
+        "NotifyCore", "NotifyStore", "NotifyGateway",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       resources: [.embedInCode("Demo")],
       swiftSettings: strict

@@ -1,6 +1,6 @@
 /// The files of the demo page. The program carries them.
-package enum DemoPage {
-  package static let html = PackageResources.demo_html
-  package static let css = PackageResources.demo_css
-  package static let javascript = PackageResources.demo_js
+enum DemoPage {
+  static let html = PackageResources.demo_html
+  static let css = PackageResources.demo_css
+  static let javascript = PackageResources.demo_js
 }

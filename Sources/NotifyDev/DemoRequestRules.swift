@@ -1,12 +1,12 @@
 /// The requests that the demo answers: its own page's only, since it gives out tokens and writes rows.
-package enum DemoRequestRules {
+enum DemoRequestRules {
   /// Names by which a browser on this machine can mean this server.
   ///
   /// Another name that leads to 127.0.0.1 belongs to another site (DNS rebinding).
   private static let loopbackNames: Set = ["localhost", "127.0.0.1", "[::1]"]
 
   /// Why a request is refused; nil where it may go on.
-  package static func refusal(host: String?, origin: String?, isPost: Bool, contentType: String?) -> String? {
+  static func refusal(host: String?, origin: String?, isPost: Bool, contentType: String?) -> String? {
     guard let host, loopbackNames.contains(name(of: host).lowercased()) else {
       return "the demo answers to localhost and 127.0.0.1 only"
     }

@@ -62,7 +62,9 @@ struct DevCommand: AsyncParsableCommand {
     guard !signals.isStopping else { return }
     let settings = try await Blocking.run { Self.withFreePort(settings) }
     let psqlLine = server?.psqlLine ?? #"psql "$DATABASE_URL""#
-    let demo = DemoRoutes(settings: settings, database: DemoDatabase(url: url), psqlLine: psqlLine)
+    let demo = DemoRoutes(
+      version: Version.number, path: settings.gateway.path, database: DemoDatabase(url: url), psqlLine: psqlLine,
+      makeToken: { try Token.make($0, seconds: 3_600, settings) })
     let bridge = Bridge(
       settings: settings, url: url, output: .standardError(settings), signals: signals,
       readSettings: {

@@ -1,16 +1,20 @@
 import Foundation
 import NIOCore
 import NIOHTTP1
-import NotifyCore
-import NotifyDev
-import NotifyGateway
+package import NotifyCore
+package import NotifyGateway
 
 /// The demo page and its requests.
-struct DemoRoutes: Sendable {
+package struct DemoRoutes: Sendable {
   /// A user of the demo.
   struct User: Sendable, Equatable {
     let id: String
     let name: String
+  }
+
+  /// A request that the demo does not answer: 400.
+  private struct BadRequest: Error {
+    let problem: String
   }
 
   /// The users. They need no table: a user is an id in a token and in a row.
@@ -21,12 +25,32 @@ struct DemoRoutes: Sendable {
   /// The most ids in one request.
   private static let maximumIDs = 200
 
-  let settings: Settings
-  let database: DemoDatabase
-  let psqlLine: String
+  private let version: String
+  private let path: String
+  private let database: DemoDatabase
+  private let psqlLine: String
+  private let makeToken: @Sendable (String) throws -> Secret
+
+  /// Makes the demo.
+  ///
+  /// - Parameters:
+  ///   - version: the program's version.
+  ///   - path: the path of the WebSocket.
+  ///   - psqlLine: the line that opens `psql` at the database.
+  ///   - makeToken: makes a token for a user's id.
+  package init(
+    version: String, path: String, database: DemoDatabase, psqlLine: String,
+    makeToken: @escaping @Sendable (String) throws -> Secret
+  ) {
+    self.version = version
+    self.path = path
+    self.database = database
+    self.psqlLine = psqlLine
+    self.makeToken = makeToken
+  }
 
   /// The lines of the table.
-  var routes: [Route] {
+  package var routes: [Route] {
     [
       Route(.GET, "/") { page($0, "text/html; charset=utf-8", DemoPage.html) },
       Route(.GET, "/demo/demo.css") { page($0, "text/css; charset=utf-8", DemoPage.css) },
@@ -42,15 +66,13 @@ struct DemoRoutes: Sendable {
 
   private var configuration: String {
     let users = Self.users.map { #"{"id":\#(JSONText.string($0.id)),"name":\#(JSONText.string($0.name))}"# }
-    return #"{"version":\#(JSONText.string(Version.number)),"path":\#(JSONText.string(path)),"#
+    return #"{"version":\#(JSONText.string(version)),"path":\#(JSONText.string(path)),"#
       + #""psql":\#(JSONText.string(psqlLine)),"users":[\#(users.joined(separator: ","))]}"#
   }
 
-  private var path: String { settings.gateway.path }
-
   private func token(_ request: HTTPRequest) throws -> String {
     let user = try Self.user(in: try Self.object(request))
-    let token = try Token.make(user, seconds: 3_600, settings)
+    let token = try makeToken(user)
     return #"{"token":\#(JSONText.string(token.exposed))}"#
   }
 
@@ -60,7 +82,7 @@ struct DemoRoutes: Sendable {
     guard let data = object["data"],
       let json = try? JSONSerialization.data(
         withJSONObject: data, options: [.fragmentsAllowed, .withoutEscapingSlashes])
-    else { throw Failure("\"data\" is missing", status: .usage) }
+    else { throw BadRequest(problem: "\"data\" is missing") }
     let id = try await database.insert(user: user, data: String(decoding: json, as: UTF8.self))
     return #"{"id":\#(id)}"#
   }
@@ -77,14 +99,14 @@ struct DemoRoutes: Sendable {
   private static func object(_ request: HTTPRequest) throws -> [String: Any] {
     let body = Data(request.body.readableBytesView)
     guard let object = try? JSONSerialization.jsonObject(with: body) as? [String: Any] else {
-      throw Failure("the body is no JSON object", status: .usage)
+      throw BadRequest(problem: "the body is no JSON object")
     }
     return object
   }
 
   private static func user(in object: [String: Any]) throws -> String {
     guard let user = object["user"] as? String, users.contains(where: { $0.id == user }) else {
-      throw Failure("\"user\" is not one of the demo's", status: .usage)
+      throw BadRequest(problem: "\"user\" is not one of the demo's")
     }
     return user
   }
@@ -102,10 +124,10 @@ struct DemoRoutes: Sendable {
     if let refusal = Self.refusal(request) { return Self.json(.forbidden, Self.problem(refusal)) }
     do {
       return Self.json(.ok, try await work())
+    } catch let error as BadRequest {
+      return Self.json(.badRequest, Self.problem(error.problem))
     } catch {
-      let failure = Failure(error)
-      let isTheirs = failure.status == .usage || failure.status == .configuration
-      return Self.json(isTheirs ? .badRequest : .serviceUnavailable, Self.problem(failure.message))
+      return Self.json(.serviceUnavailable, Self.problem("\(error)"))
     }
   }
 
