@@ -58,6 +58,7 @@ def targets() -> Figure:
     f.arrow((420, 92), (190, 92), (190, 122))
     f.arrow((420, 92), (705, 92), (705, 122))
     f.arrow((100, 64), (100, 122))
+    f.arrow((150, 64), (150, 78), (350, 78), (350, 122))
     f.box(30, 246, 150, 66, "CNotifyStore", "libpq in C: connect,", "listen, read, mark")
     f.box(250, 246, 330, 66, "NotifyCore", "decisions, model, wire format: values without",
           "I/O and clock; neither NIO nor libpq", kind="green")
