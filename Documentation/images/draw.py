@@ -15,10 +15,10 @@ def how_it_works() -> Figure:
     f = Figure(880, 300, "How a row gets from an INSERT to a browser: trigger, doorbell, snapshot delta, sockets, is_sent")
     f.box(14, 96, 130, 74, "your backend", "`INSERT …;", "`COMMIT;")
     f.box(226, 30, 216, 206, kind="area", title="PostgreSQL")
-    f.box(242, 62, 184, 48, "trigger", "asks whether to ring", kind="gold")
+    f.box(242, 62, 184, 48, "trigger", "reads the bell", kind="gold")
     f.box(242, 158, 184, 60, "table notification", "`user_id, data, txid", "`is_sent, sent_at")
     f.box(548, 30, 156, 206, kind="area", title="notify-bridge")
-    f.box(562, 62, 128, 48, "listener", "LISTEN, fetch", kind="blue")
+    f.box(562, 62, 128, 48, "delta fetcher", "LISTEN, fetch", kind="blue")
     f.box(562, 128, 128, 38, "event loops", kind="blue")
     f.box(562, 180, 128, 38, "marker", kind="blue")
     f.box(782, 62, 84, 42, "phone", kind="green")
@@ -47,36 +47,45 @@ def how_it_works() -> Figure:
 
 
 def targets() -> Figure:
-    f = Figure(840, 396, "The targets of the package and their dependencies, all of which point downwards")
-    f.box(300, 14, 240, 50, "notify-bridge", "commands, settings, checks", kind="blue")
+    f = Figure(900, 452, "The targets of the package and their dependencies, all of which point downwards")
+    f.box(330, 14, 210, 50, "notify-bridge", "commands, settings, checks", kind="blue")
     f.box(30, 14, 210, 50, "NotifyDev", "private PostgreSQL, demo page")
-    f.arrow((300, 39), (240, 39))
-    f.box(30, 122, 210, 66, "NotifyStore", "threads, connections, migrator", "the only Swift that sees libpq", kind="blue")
-    f.box(315, 122, 210, 66, "NotifyGateway", "HTTP, WebSocket, event loops:", "the sockets of browsers", kind="blue")
-    f.box(600, 122, 210, 66, "NotifyAuth", "JWT, Django session,", "DRF token, ticket", kind="blue")
-    f.arrow((420, 64), (420, 122))
-    f.arrow((420, 92), (190, 92), (190, 122))
-    f.arrow((420, 92), (705, 92), (705, 122))
-    f.arrow((100, 64), (100, 122))
-    f.arrow((150, 64), (150, 78), (350, 78), (350, 122))
-    f.box(30, 246, 150, 66, "CNotifyStore", "libpq in C: connect,", "listen, read, mark")
-    f.box(250, 246, 330, 66, "NotifyCore", "decisions, model, wire format: values without",
-          "I/O and clock; neither NIO nor libpq", kind="green")
-    f.box(640, 246, 180, 66, "NotifyCrypto", "and NotifyHTTPClient:", "signatures, key sets")
-    f.arrow((90, 188), (90, 246))
-    f.arrow((200, 188), (200, 216), (290, 216), (290, 246))
-    f.arrow((415, 188), (415, 246))
-    f.arrow((650, 188), (650, 216), (540, 216), (540, 246))
-    f.arrow((730, 188), (730, 246))
-    for x, name in ((105, "libpq"), (730, "OpenSSL, zlib")):
-        f.arrow((x, 312), (x, 336))
-        f.text(x, 354, name, "code")
-    f.text(420, 384, "NotifyStore and NotifyGateway never import each other: they meet in the protocols of NotifyCore.", "title")
+    f.box(30, 140, 210, 66, "NotifyStore", "threads, connections, migrator", "the only Swift that sees libpq", kind="blue")
+    f.box(330, 140, 210, 66, "NotifyGateway", "HTTP, WebSocket, event loops:", "the sockets of browsers", kind="blue")
+    f.box(630, 140, 210, 66, "NotifyAuth", "JWT, Django session,", "DRF token, ticket", kind="blue")
+    f.box(30, 300, 150, 66, "CNotifyStore", "libpq in C: connect,", "listen, read, mark")
+    f.box(220, 300, 260, 66, "NotifyCore", "decisions, model, wire format: values",
+          "without I/O and clock; neither NIO nor libpq", kind="green")
+    f.box(530, 300, 135, 66, "NotifyCrypto", "digests, signatures")
+    f.box(705, 300, 150, 66, "NotifyHTTPClient", "one GET with bounds")
+    # Of notify-bridge and NotifyDev.
+    f.arrow((330, 39), (240, 39))
+    f.arrow((435, 64), (435, 140))
+    f.arrow((435, 96), (190, 96), (190, 140))
+    f.arrow((435, 96), (735, 96), (735, 140))
+    f.arrow((310, 96), (310, 300))
+    f.arrow((735, 96), (878, 96), (878, 333), (855, 333))
+    f.arrow((100, 64), (100, 140))
+    f.arrow((150, 64), (150, 80), (370, 80), (370, 140))
+    f.arrow((275, 80), (275, 300))
+    # Of the three in the middle.
+    f.arrow((90, 206), (90, 300))
+    f.arrow((200, 206), (200, 232), (245, 232), (245, 300))
+    f.arrow((145, 206), (145, 264), (560, 264), (560, 300))
+    f.arrow((400, 206), (400, 300))
+    f.arrow((525, 206), (525, 232), (600, 232), (600, 300))
+    f.arrow((645, 206), (645, 248), (450, 248), (450, 300))
+    f.arrow((670, 206), (670, 264), (640, 264), (640, 300))
+    f.arrow((780, 206), (780, 300))
+    for x, top, name in ((105, 366, "libpq"), (505, 206, "zlib"), (597, 366, "OpenSSL"), (690, 206, "zlib")):
+        f.arrow((x, top), (x, 390))
+        f.text(x, 408, name, "code")
+    f.text(450, 440, "NotifyStore and NotifyGateway never import each other: they meet in the protocols of NotifyCore.", "title")
     return f
 
 
 def threads() -> Figure:
-    f = Figure(880, 372, "The threads of a bridge, and what they hand to each other")
+    f = Figure(880, 372, "The threads of a bridge, and the values they exchange")
     f.box(14, 14, 300, 344, kind="area", title="five threads, one connection each")
     rows = [("nb-listen", "LISTEN, delta, doorbell"), ("nb-mark", "is_sent, read receipts"),
             ("nb-replay", "missed and unsent rows"), ("nb-auth", "sessions, tokens, tickets"),
@@ -86,7 +95,7 @@ def threads() -> Figure:
     f.box(548, 14, 318, 220, kind="area", title="event loops, one for each core")
     for i, name in enumerate(("loop 1", "loop 2")):
         f.box(568 + i * 146, 46, 132, 170, name, "its sockets", "table user →", "connections", "state machines,", "no lock", kind="blue")
-    f.box(548, 262, 318, 78, "Swift's cooperative pool", "verifies credentials, answers HTTP routes,", "never waits for the database", kind="green")
+    f.box(548, 262, 318, 78, "Swift's cooperative pool", "verifies credentials, answers HTTP routes,", "never blocks", kind="green")
     f.arrow((294, 62), (568, 62))
     f.text(430, 55, "batch: one task for each loop")
     f.arrow((568, 122), (430, 122), (294, 122))
