@@ -147,7 +147,7 @@ let package = Package(
       exclude: ["thresholds.json"],
       swiftSettings: strict
     ),
-    // What several test targets share.
+    // Code that several test targets share.
     .target(
       name: "TestSupport",
       dependencies: [

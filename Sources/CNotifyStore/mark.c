@@ -85,7 +85,7 @@ notify_store_status notify_store_mark_sent(notify_store *store, int32_t source, 
     return status;
   }
   if (marked == NULL || xid == NULL || (count > 0 && (marks == NULL || left == NULL))) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a marking needs its rows and places for what came of it");
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a marking needs its rows and output parameters");
   }
   *marked = 0;
   *xid = 0;
@@ -133,7 +133,7 @@ notify_store_status notify_store_mark_read(notify_store *store, int32_t source, 
     return status;
   }
   if (updated == NULL || (count > 0 && (ids == NULL || users == NULL))) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a marking needs its rows and a place for their number");
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a marking needs its rows and an output parameter");
   }
   *updated = 0;
   if (count == 0) {

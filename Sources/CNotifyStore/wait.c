@@ -55,7 +55,7 @@ notify_store_status notify_store_wait(notify_store *store, int timeout_ms, unsig
   bool woken = false;
   ns_forget_error(store);
   if (timeout_ms < 0 || events == NULL || doorbells == NULL) {
-    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "waiting needs a timeout and places for what came");
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "waiting needs a timeout and output parameters");
   }
   *events = 0;
   *doorbells = 0;

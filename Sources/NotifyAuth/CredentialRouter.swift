@@ -7,7 +7,7 @@ package import NotifyCore
 package struct CredentialRouter: Authenticator {
   /// JSON Web Tokens.
   package var jwt: (any Authenticator)?
-  /// One-time tickets, which a backend gets with its service key.
+  /// One-time tickets, issued by SQL or with the service key. The bridge always enables them.
   package var ticket: (any Authenticator)?
   /// Keys of Django REST framework.
   package var token: (any Authenticator)?

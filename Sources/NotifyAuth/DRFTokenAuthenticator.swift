@@ -8,7 +8,7 @@ package struct DRFTokenAuthenticator: Authenticator {
 
   package func verify(_ credential: Credential) async -> Verdict {
     guard let key = credential.text, CredentialShape(of: key.exposed) == .key else {
-      return .rejected(.invalid, detail: "the credential is no key of Django REST framework: forty hexadecimal digits")
+      return .rejected(.invalid, detail: "the credential is not a Django REST framework key: forty hexadecimal digits")
     }
     switch await lookup.lookUp(.token(key: key)) {
     case .unavailable(let detail):

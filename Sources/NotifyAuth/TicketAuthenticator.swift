@@ -8,14 +8,13 @@ package struct TicketAuthenticator: Authenticator {
 
   package func verify(_ credential: Credential) async -> Verdict {
     guard let ticket = credential.text, CredentialShape(of: ticket.exposed) == .ticket else {
-      return .rejected(.invalid, detail: "the credential is no ticket")
+      return .rejected(.invalid, detail: "the credential is not a ticket")
     }
     switch await lookup.lookUp(.ticket(hash: Hexadecimal.sha256(ticket.exposed))) {
     case .unavailable(let detail):
       return .unavailable(detail: detail)
     case .unknown:
-      return .rejected(
-        .invalid, detail: "there is no such ticket: it was used already, has long expired, or was never issued")
+      return .rejected(.invalid, detail: "the ticket is unknown or was used")
     case .found(let record):
       guard !record.isExpired else { return .rejected(.expired, detail: "the ticket has expired") }
       guard let user = record.user else { return .rejected(.invalid, detail: "the ticket is for nobody") }

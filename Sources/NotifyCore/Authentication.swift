@@ -11,7 +11,7 @@ package enum Credential: Sendable, Equatable {
   /// The request's `Cookie` header, whole.
   case cookie(Secret)
 
-  /// The text of what is no cookie.
+  /// The text of a credential other than a cookie.
   package var text: Secret? {
     switch self {
     case .bearer(let secret), .token(let secret), .subprotocol(let secret), .any(let secret): secret
@@ -20,9 +20,9 @@ package enum Credential: Sendable, Equatable {
   }
 }
 
-/// Who a verified credential belongs to.
+/// The user of a verified credential, and the end of its access.
 package struct Identity: Sendable, Equatable {
-  /// What opened the door, as far as it can be revoked by itself.
+  /// The session or token that opened the socket, which can be revoked by itself.
   package enum Login: Sendable, Equatable {
     /// A session, by the SHA-256 of its key in hex; nil where it is kept in a cookie.
     case session(String?)
@@ -38,7 +38,7 @@ package struct Identity: Sendable, Equatable {
   package let login: Login
   /// Asked again when it expires, since it may have been prolonged meanwhile; nil where that can't be.
   package let renewal: Credential?
-  /// What had happened in the database when the credential was found good there; nil where that isn't known.
+  /// The snapshot under which the database found the credential good; nil where it was not looked up there.
   package var seen: Snapshot?
 
   package init(
@@ -55,7 +55,7 @@ package struct Identity: Sendable, Equatable {
 /// The answer to a credential.
 package enum Verdict: Sendable, Equatable {
   case accepted(Identity)
-  /// The stranger is told `reason`; `detail` is for the operator's log, and holds nothing of the credential.
+  /// `reason` goes to the client; `detail` goes to the operator's log, and holds nothing of the credential.
   case rejected(CloseReason.Credential, detail: String)
   /// It can't be looked up just now: never a refusal.
   case unavailable(detail: String)
@@ -63,6 +63,6 @@ package enum Verdict: Sendable, Equatable {
 
 /// Turns credentials into users.
 package protocol Authenticator: Sendable {
-  /// Verifies a credential. Never throws: what goes wrong is a verdict.
+  /// Verifies a credential. Never throws: a failure is a verdict.
   func verify(_ credential: Credential) async -> Verdict
 }

@@ -25,9 +25,11 @@ package final class BridgeMetrics: Sendable {
   private let doorbellStates: [(state: String, gauge: Gauge)]
   /// Safety fetches that found rows for which no doorbell rang: must stay 0.
   package let safetyFinds: Counter
-  /// Connections to the database that were lost and came back.
+  /// Listening connections that were lost and came back in the same history.
+  /// A new epoch, new tables or a long absence closes the sockets instead, and is not counted.
   package let reconnects: Counter
-  /// Acknowledged or read ids that were not this connection's or this user's.
+  /// Acknowledged ids that were not sent on the connection, read ids that changed no row of the user, and read receipts
+  /// that were dropped because too many waited.
   package let idsIgnored: Counter
   /// Written rows whose marking was given up: they are sent again after a restart.
   package let marksDropped: Counter

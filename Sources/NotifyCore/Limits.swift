@@ -62,7 +62,7 @@ package struct Limits: Sendable, Equatable {
   package static let connectHold: Duration = .seconds(10)
   /// The longest time without an answer of the database before it counts as away; fetches are more frequent.
   package static let silence: Duration = .milliseconds(4_500)
-  /// The time between safety fetches, which no doorbell asks for, and between touches of the replica row.
+  /// The time between safety fetches, which follow no doorbell, and between heartbeats of the replica row.
   package static let safetyInterval: Duration = .seconds(2)
   /// The time between fetches while a transaction may still be open that started before the doorbell was armed.
   package static let armingInterval: Duration = .milliseconds(20)

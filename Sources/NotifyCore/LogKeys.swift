@@ -2,7 +2,6 @@
 package enum LogKey {
   package static let user = "user"
   package static let remote = "remote"
-  package static let connection = "connection"
   package static let reason = "reason"
   package static let detail = "detail"
   package static let code = "code"

@@ -99,7 +99,7 @@ package struct DemoRoutes: Sendable {
   private static func object(_ request: HTTPRequest) throws -> [String: Any] {
     let body = Data(request.body.readableBytesView)
     guard let object = try? JSONSerialization.jsonObject(with: body) as? [String: Any] else {
-      throw BadRequest(problem: "the body is no JSON object")
+      throw BadRequest(problem: "the body is not a JSON object")
     }
     return object
   }

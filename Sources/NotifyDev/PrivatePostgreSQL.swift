@@ -67,7 +67,7 @@ package struct PrivatePostgreSQL: Sendable {
       }
       failure = DevError(
         "the private PostgreSQL does not start: \(logTail(folder))",
-        remedy: "See \(folder.log). Its data are for trying only: removing \(folder.data) starts over.")
+        remedy: "See \(folder.log). Its data are for testing only: removing \(folder.data) starts over.")
     }
     throw failure ?? DevError("the private PostgreSQL does not start")
   }
@@ -116,7 +116,7 @@ package struct PrivatePostgreSQL: Sendable {
     guard !version.isEmpty, data != version else { return }
     throw DevError(
       "the data in \(folder.data) are of PostgreSQL \(data), and installed is \(version)",
-      remedy: "They are for trying only: remove that folder, or give another one with --data-dir.")
+      remedy: "They are for testing only: remove that folder, or give another one with --data-dir.")
   }
 
   private func configure() throws(DevError) {

@@ -8,7 +8,7 @@ package struct GatewaySettings: Sendable {
   package var port: Int
   /// Path of the WebSocket, with or without the last slash.
   package var path: String
-  /// Port for `/metrics` alone; nil serves it on the main port.
+  /// Port for `/metrics`, beside `/healthz` and `/readyz`, never with TLS; nil serves `/metrics` on the main port.
   package var adminPort: Int?
   /// Addresses and networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-For` are trusted.
   package var trustedProxies: [String]

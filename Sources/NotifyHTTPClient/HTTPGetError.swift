@@ -6,7 +6,7 @@ import NIOSSL
 package enum HTTPGetError: Error, Equatable, CustomStringConvertible {
   /// The URL is not one of a web server.
   case invalidURL
-  /// Nobody took the connection.
+  /// The connection could not be made.
   case unreachable
   /// The name can't be resolved.
   case unknownHost
@@ -36,7 +36,7 @@ package enum HTTPGetError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .invalidURL: "the URL is not a web server's"
-    case .unreachable: "nobody answers"
+    case .unreachable: "connection failed"
     case .unknownHost: "the name can't be resolved"
     case .tls: "TLS failed: is the certificate trusted, and for this name?"
     case .connectionLost: "the connection was cut"

@@ -1,12 +1,12 @@
 package import NotifyCore
 
-/// Where the database is and what to do with it.
+/// The operator's settings for the database.
 package struct StoreSettings: Sendable {
   /// URI or conninfo.
   package var url: Secret
   /// For LISTEN, where `url` is a pooler; nil for the same.
   package var listenURL: Secret?
-  /// What stands between `url` and the server.
+  /// The kind of pooler between `url` and the server.
   package var pooler: Pooler
   /// Shown in pg_stat_activity.
   package var applicationName: String

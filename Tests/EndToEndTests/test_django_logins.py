@@ -268,7 +268,7 @@ async def test_a_ticket_that_is_no_good_is_refused(django: Django, connect: Conn
     database, site, bridge = django
     bought = await ticket(bridge, typed(await site.sign_up()))
     for bad in (changed(bought, 12), shortened(bought), bought + "A"):
-        assert "no such ticket" in await refused(bridge, connect, "invalid", bad, query={"token": bad})
+        assert "the ticket is unknown or was used" in await refused(bridge, connect, "invalid", bad, query={"token": bad})
     await database.execute("UPDATE notify_bridge.ticket SET expires_at = now()")
     await refused(bridge, connect, "expired", bought, query={"token": bought})
     assert await database.value("SELECT count(*) FROM notify_bridge.ticket") == 0

@@ -41,12 +41,12 @@ struct SourceTests {
 
   func run(_ body: (ReplayReader, Marker) async throws -> Void) async throws {
     let listener = try DeltaFetcher(store, sink: sink)
-    let (marker, replays, housekeeper) = (try Marker(store), try ReplayReader(store), try Maintenance(store))
+    let (marker, replays, maintenance) = (try Marker(store), try ReplayReader(store), try Maintenance(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
       group.addTask { try await marker.run() }
       group.addTask { try await replays.run() }
-      group.addTask { try await housekeeper.run() }
+      group.addTask { try await maintenance.run() }
       try await body(replays, marker)
       group.cancelAll()
     }

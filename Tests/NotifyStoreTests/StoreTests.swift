@@ -58,13 +58,13 @@ struct StoreTests {
     let listener = try DeltaFetcher(store, sink: sink)
     let marker = try Marker(store)
     let replays = try ReplayReader(store)
-    let housekeeper = try Maintenance(store)
+    let maintenance = try Maintenance(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listener.run() }
       group.addTask { try await marker.run() }
       group.addTask { try await replays.run() }
-      group.addTask { try await housekeeper.run() }
+      group.addTask { try await maintenance.run() }
       try await body(replays, marker, connection)
       group.cancelAll()
     }
@@ -194,7 +194,7 @@ struct StoreTests {
       #expect(await !page(replays, 1, .connecting(since: recent)).truncated)
       #expect(try connection.purge(days: 30, batch: 10, dryRun: true, timeout: .seconds(5)) == 1)
       #expect(try connection.purge(days: 30, batch: 10, dryRun: false, timeout: .seconds(5)) == 1)
-      // The housekeeper learns it soon; the suite's time limit is the deadline.
+      // The maintenance learns it soon; the suite's time limit is the deadline.
       while await !page(replays, 1, .connecting(since: recent)).truncated {}
     }
   }

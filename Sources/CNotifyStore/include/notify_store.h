@@ -80,7 +80,7 @@ const notify_store_error *notify_store_last_error(const notify_store *store);
 /// @param message receives, where it can't, the reason as one line (caller frees with `free`), else NULL.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_check_conninfo(const char *conninfo, char **message);
 
-/// Connects, replacing an earlier connection, and prepares the session (UTF-8, READ COMMITTED, custom plans, no JIT).
+/// Connects, replacing an earlier connection, and prepares the session (UTF-8, READ COMMITTED, generic plans, no JIT).
 ///
 /// @param conninfo URI or conninfo: all that libpq takes; PGHOST and the like fill in what it leaves out.
 /// @param application_name shown in pg_stat_activity unless the conninfo names one.

@@ -68,7 +68,7 @@ package struct DjangoSessionAuthenticator: Authenticator {
       if value.contains(":") {
         session = try cookieSession(value)
       } else {
-        guard Self.isKey(value) else { throw Refusal(.invalid, "the cookie is no key of a session") }
+        guard Self.isKey(value) else { throw Refusal(.invalid, "the cookie is not a session key") }
         switch await lookup.lookUp(.session(key: Secret(value))) {
         case .unavailable(let detail): return .unavailable(detail: detail)
         case .unknown:
@@ -135,7 +135,7 @@ package struct DjangoSessionAuthenticator: Authenticator {
   private static func readLogin(_ session: JSONValue?) -> Result<(user: UserID, hash: String), Refusal> {
     guard let session, session.isObject else {
       return .failure(
-        Refusal(.invalid, "the session is no JSON: the bridge reads those of Django's JSONSerializer only"))
+        Refusal(.invalid, "the session is not JSON: the bridge reads those of Django's JSONSerializer only"))
     }
     guard let value = session["_auth_user_id"] else {
       return .failure(Refusal(.missing, "the session is of a visitor who has not logged in"))

@@ -18,7 +18,7 @@ package struct DjangoSettings: Sendable {
     guard !sessionCookie.isEmpty, sessionCookie.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3B && $0 != 0x3D })
     else {
       throw AuthConfigurationError(
-        .djangoSessionCookie, "is no name of a cookie",
+        .djangoSessionCookie, "is not the name of a cookie",
         remedy: "Set it to Django's SESSION_COOKIE_NAME, or leave it out.")
     }
     guard sessionAgeSeconds > 0 else {

@@ -97,7 +97,7 @@ package struct JWTSettings: Sendable {
     if let url = jwksURL, url.scheme?.lowercased() == "http", let host = url.host(),
       host != "localhost", host != "::1", !host.hasPrefix("127.")
     {
-      lines.append("\(AuthSetting.jwksURL.rawValue) is http: whoever can change the answer can make tokens; use https")
+      lines.append("\(AuthSetting.jwksURL.rawValue) is http: a changed answer makes forged tokens valid; use https")
     }
     return lines
   }

@@ -14,7 +14,7 @@ package struct TokenIssuer: Sendable {
     guard let secret = settings.secret else {
       throw AuthConfigurationError(
         .jwtSecret, "is not set; tokens can be made with a secret only",
-        remedy: "Set it, or get a token from whoever has the private key.")
+        remedy: "Set it, or get a token from the holder of the private key.")
     }
     self.secret = HMACSecret(secret)
     self.settings = settings

@@ -1,4 +1,4 @@
-/// What a column that names rows or users holds.
+/// The type of a column that names rows or users.
 package enum ColumnKind: String, Sendable, Equatable {
   /// smallint, integer or bigint.
   case integer

@@ -1,11 +1,11 @@
 /// A place to resume from: everything that its snapshot sees was written to the connection that was given it.
 ///
 /// On the wire it is opaque: the epoch, `xmax` and the transactions in progress in base 36, joined by dots; at most
-/// `Limits.cursorBytes` characters of `A–Z a–z 0–9 .`.
+/// `Limits.cursorBytes` characters of `a–z 0–9 .`.
 package struct Cursor: Equatable, Sendable {
   /// The history to which the ids belong.
   package let epoch: Epoch
-  /// What was written already. At most `Limits.cursorTransactions` transactions are in progress in it.
+  /// The transactions whose rows were written already. At most `Limits.cursorTransactions` are in progress in it.
   package let snapshot: Snapshot
 
   /// Makes the cursor that claims what both the snapshot and the newest durable transaction allow.
@@ -35,9 +35,9 @@ package struct Cursor: Equatable, Sendable {
     return text
   }
 
-  /// What a client gave back as `since`.
+  /// The meaning of a client's `since`.
   package enum Given: Equatable, Sendable {
-    /// No cursor: only unsent rows are wanted.
+    /// No cursor: unsent rows are wanted, and those committed since the connection joined its group.
     case none
     /// A cursor of this epoch.
     case cursor(Snapshot)
@@ -45,7 +45,7 @@ package struct Cursor: Equatable, Sendable {
     case foreign
   }
 
-  /// Reads what a client gave back. Never fails: whatever can't be read is foreign.
+  /// Reads a client's `since`. Never fails: a text that can't be read is foreign.
   package static func read(_ text: String?, epoch: Epoch) -> Given {
     guard let text, !text.isEmpty else { return .none }
     guard text.utf8.count <= Limits.cursorBytes else { return .foreign }

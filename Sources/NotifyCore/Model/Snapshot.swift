@@ -1,4 +1,4 @@
-/// What a statement could see: PostgreSQL's `pg_snapshot` (xmin, xmax and the transactions in progress between them).
+/// The transactions that a statement could see: PostgreSQL's `pg_snapshot` (xmin, xmax and those in progress between).
 ///
 /// A committed transaction `t` is visible where `t < xmax` and `t` is not in `xip`.
 package struct Snapshot: Equatable, Sendable, CustomStringConvertible {

@@ -25,7 +25,7 @@ package struct CloseReason: Hashable, Sendable, CustomStringConvertible {
   package static let tooManyMessages = CloseReason(4029, "too many messages")
   /// 4029: too many connects from an address.
   package static let tooManyConnects = CloseReason(4029, "too many connects")
-  /// 1012: the server restarts, or the database is another one.
+  /// 1012: the server restarts, or the database identity changed.
   package static func restart(retryMilliseconds: Int) -> CloseReason {
     CloseReason(1012, "retry_ms=\(retryMilliseconds)")
   }

@@ -6,7 +6,7 @@ package enum ServerMessage: Equatable, Sendable {
   case connectionEstablished(user: UserID, isNumber: Bool, timestamp: Int64, epoch: Epoch, cursor: String?)
   /// The answer to a ping, and regularly.
   case heartbeat(timestamp: Int64, cursor: String?)
-  /// Too many rows after `since`, or a cursor from elsewhere: the client refetches.
+  /// Too many rows after `since`, or it is of another epoch, from the future or too old: the client refetches.
   case replayTruncated(limit: Int, cursor: String?)
   /// The client's message was no good; the connection stays open.
   case error(code: String, message: String)

@@ -315,7 +315,7 @@ async function send(event) {
   $("#send-result").textContent = "";
   let data;
   try { data = payload(); } catch (error) {
-    problem(`That is no JSON: ${error.message}`);
+    problem(`That is not JSON: ${error.message}`);
     field.focus();
     return;
   }

@@ -13,7 +13,7 @@ enum RequestRules {
     let codings = headers["transfer-encoding"]
     if lengths.count > 1 { return "more than one Content-Length" }
     if let length = lengths.first, length.isEmpty || !length.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) {
-      return "Content-Length is no number"
+      return "Content-Length is not a number"
     }
     if !codings.isEmpty {
       if !lengths.isEmpty { return "both Content-Length and Transfer-Encoding" }

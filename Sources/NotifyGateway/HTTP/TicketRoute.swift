@@ -36,7 +36,7 @@ struct TicketRoute: Sendable {
       return Self.problem(.badRequest, "the body is a JSON object with user_id, a whole number or a text")
     }
     guard case .found(let record) = await lookup.lookUp(.issue(user)), let ticket = record.secret else {
-      return Self.problem(.serviceUnavailable, "the database can't be asked just now", ["Retry-After": "1"])
+      return Self.problem(.serviceUnavailable, "the database is unavailable", ["Retry-After": "1"])
     }
     return .json(.ok, #"{"ticket":\#(JSONText.string(ticket.exposed)),"expires_in":\#(Self.seconds)}"#)
   }

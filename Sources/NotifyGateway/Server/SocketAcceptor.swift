@@ -77,7 +77,7 @@ struct SocketAcceptor: Sendable {
       return .environment(
         "not allowed to listen on \(place): choose a port from 1024 on, or a folder that can be written")
     case EADDRNOTAVAIL:
-      return .environment("\(host) is no address of this machine: choose one with --http-host, for example 0.0.0.0")
+      return .environment("\(host) is not an address of this machine: choose one with --http-host, for example 0.0.0.0")
     case let code?:
       return .environment("can't listen on \(place): \(String(cString: strerror(code)))")
     case nil:

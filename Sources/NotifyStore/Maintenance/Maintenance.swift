@@ -17,7 +17,7 @@ package actor Maintenance: DatabaseService {
   private var lastPurge: ContinuousClock.Instant?
 
   package init(_ store: Store) throws {
-    database = try RetryingConnection(.housekeeping, of: store)
+    database = try RetryingConnection(.maintenance, of: store)
     signal = database.signal
     unsent = store.unsent
     purgeHorizon = store.purgeHorizon

@@ -35,7 +35,7 @@ package final class PGConnection {
 
   /// Makes a connection that is not connected.
   ///
-  /// - Parameter pooler: what stands between this program and the server.
+  /// - Parameter pooler: the kind of pooler between this program and the server.
   package init(pooler: Pooler = .detected) throws(StoreError) {
     handle = try Handle()
     notify_store_set_pooler(handle.pointer, pooler.c)

@@ -1,6 +1,6 @@
 internal import CNotifyStore
 
-/// What stands between this program and the server.
+/// The kind of pooler between this program and the server.
 package enum Pooler: Sendable, Equatable {
   /// Detected at each connect.
   case detected

@@ -7,7 +7,7 @@ internal import NotifyCore
 final class RetryingConnection {
   /// Tells the five connections apart in logs and in pg_stat_activity.
   enum Purpose: String {
-    case listen, mark, replay, auth, housekeeping
+    case listen, mark, replay, auth, maintenance
   }
 
   let connection: PGConnection

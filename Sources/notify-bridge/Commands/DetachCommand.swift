@@ -19,7 +19,7 @@ struct DetachCommand: ParsableCommand {
   @Flag(help: "Drop the triggers that attach --logins put on Django's tables.")
   var logins = false
 
-  @Flag(help: "Don't ask.")
+  @Flag(help: "Skip the confirmation.")
   var yes = false
 
   @OptionGroup(title: "Settings", visibility: .hidden)

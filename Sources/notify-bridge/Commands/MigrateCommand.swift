@@ -7,12 +7,12 @@ import NotifyStore
 struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
-    abstract: "Makes or updates the schema that the bridge needs, and prints the steps.",
+    abstract: "Creates or updates the schema that the bridge needs, and prints the steps.",
     discussion: """
       It runs as the owner of the database. All steps are one transaction: schema files are applied once, functions
       whenever they differ. Any number may start at once.
-      It makes the table public.notification unless a table of that name exists, or --no-table is given.
-      The flag is not remembered: a later migrate without it makes the table.
+      It creates the table public.notification unless a table of that name exists, or --no-table is given.
+      The flag is not remembered: a later migrate without it creates the table.
 
       Example:  DATABASE_URL=postgresql://owner@localhost/app notify-bridge migrate --wait 60s
       """)
@@ -23,7 +23,7 @@ struct MigrateCommand: ParsableCommand {
   @Flag(help: "Only print each step and when it was applied.")
   var status = false
 
-  @Flag(help: "Make no table public.notification: serve attached tables only.")
+  @Flag(help: "Don't create public.notification: serve attached tables only.")
   var noTable = false
 
   @Option(help: "Wait at most this long for a database that is starting (60s).")

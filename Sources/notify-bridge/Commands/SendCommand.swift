@@ -29,7 +29,7 @@ struct SendCommand: ParsableCommand {
       throw ValidationError("--user is a text of 1 to \(Limits.userIDBytes) bytes.")
     }
     if data != "-", !Self.isJSON(Data(data.utf8)) {
-      throw ValidationError("--data is no JSON. A text needs quotes inside: --data '\"hello\"'.")
+      throw ValidationError("--data is not JSON. A text needs quotes inside: --data '\"hello\"'.")
     }
   }
 
@@ -52,7 +52,7 @@ struct SendCommand: ParsableCommand {
     }
     guard source.payloadColumn != nil else {
       throw Failure(
-        "\(source.relation) makes its payloads of several columns, so --data has no column",
+        "\(source.relation) builds its payload from several columns; --data is not valid for it",
         remedy: "INSERT the row by SQL, as your backend does.")
     }
     try connection.serve([source])
@@ -90,7 +90,7 @@ struct SendCommand: ParsableCommand {
   private static func readStandardInput() throws -> String {
     let bytes = FileHandle.standardInput.readDataToEndOfFile()
     guard isJSON(bytes), let text = String(data: bytes, encoding: .utf8) else {
-      throw ValidationError("standard input holds no JSON.")
+      throw ValidationError("standard input is not JSON.")
     }
     return text
   }

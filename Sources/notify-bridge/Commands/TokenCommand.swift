@@ -6,9 +6,9 @@ import NotifyCore
 struct TokenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "token",
-    abstract: "Prints a JWT for trying things, and nothing else.",
+    abstract: "Prints a JWT for testing, and nothing else.",
     discussion: """
-      It is signed with the bridge's JWT secret. Its bearer is that user until it expires.
+      It is signed with the bridge's JWT secret. It grants access as that user until it expires.
 
       Example:  NOTIFY_BRIDGE_AUTH_JWT_SECRET=… notify-bridge token --user 42 --ttl 1h
       """)

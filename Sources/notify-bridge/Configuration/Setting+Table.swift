@@ -36,10 +36,10 @@ extension Setting {
       "The path of the WebSocket, with or without the last slash"),
     Setting(
       "http.admin_port", \.gateway.adminPort, .integer(0...65_535), example: "9090",
-      "A separate port for /metrics. Without it /metrics is on the same port"),
+      "A port for /metrics, with /healthz and /readyz, never with TLS. Without it /metrics is on the same port"),
     Setting(
       "http.trusted_proxies", \.gateway.trustedProxies, .list, default: [], example: "[10.0.0.0/8, 127.0.0.1]",
-      "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed"),
+      "Proxies (addresses, networks, unix: for the Unix socket) whose Forwarded, else X-Forwarded-For, is trusted"),
     Setting(
       "http.deflate", \.deflates, .boolean, default: true,
       "Compress messages where the client offers permessage-deflate"),

@@ -76,7 +76,7 @@ struct BridgeLogHandler: LogHandler {
 
   /// User and address first, the rest in alphabetical order.
   private static func ordered(_ fields: Logger.Metadata) -> [(key: String, value: Logger.MetadataValue)] {
-    let first = [LogKey.user, LogKey.remote, LogKey.connection, LogKey.code, LogKey.reason]
+    let first = [LogKey.user, LogKey.remote, LogKey.code, LogKey.reason]
     return fields.map { (key: $0.key, value: $0.value) }.sorted { left, right in
       let a = first.firstIndex(of: left.key) ?? first.count, b = first.firstIndex(of: right.key) ?? first.count
       return a == b ? left.key < right.key : a < b

@@ -1,4 +1,4 @@
-"""What goes wrong between Django and the bridge's schema, in words that say what to do."""
+"""Errors between Django and the bridge's schema; each message has its remedy."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ MIGRATE = "Run `notify-bridge migrate` on this database, as its owner."
 
 
 class NotifyBridgeError(Exception):
-    """Something that the bridge needs is missing, or refused. The message says what to do."""
+    """Something that the bridge needs is missing, or refused. The message has the remedy."""
 
     @classmethod
     def of(cls, error: Error) -> NotifyBridgeError:
-        """What the database said, with its hint."""
+        """The database's message, with its hint."""
         diagnosis = getattr(error.__cause__, "diag", None)
         message = getattr(diagnosis, "message_primary", None) or str(error).strip()
         hint = getattr(diagnosis, "message_hint", None)

@@ -11,7 +11,7 @@ from notify_bridge.fields import BridgeBooleanField, BridgeDateTimeField
 
 
 class NotificationBase(models.Model):
-    """A notification: INSERT it, in the transaction that changes what it is about, and the bridge delivers it.
+    """A notification: INSERT it, in the transaction of the change that it reports, and the bridge delivers it.
 
     Attach the table in a migration: `AttachNotifyBridge("Notification", "recipient", "data", sent="sent_at")`.
     """

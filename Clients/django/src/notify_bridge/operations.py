@@ -29,7 +29,7 @@ _OWNER = "Migrations that attach run as the owner of schema notify_bridge and of
 
 
 class _BridgeOperation(base.Operation):
-    """What is done by a function of the bridge's schema, and undone by another one. The models stay as they are."""
+    """Calls a function of the bridge's schema, and another one to undo that. The models stay as they are."""
 
     reversible = True
     # Only newer versions of Django have it.
@@ -93,8 +93,8 @@ class AttachNotifyBridge(_BridgeOperation):
 
     Rows inserted afterwards are delivered; those from before are not. Reversing it takes away what it added.
 
-    Columns are given by the names of fields or of columns; what is not given is found by looking at the table, and an
-    empty text means that there is none. `payload` is a field, or an SQL expression over the row's columns, such as
+    Columns are given by the names of fields or of columns. Those that are omitted are inferred from the table; an empty
+    text means none. `payload` is a field, or an SQL expression over the row's columns, such as
     `jsonb_build_object('title', title)`.
 
     The table is locked for moments only. A table of 10,000 rows and more needs `atomic = False` in its migration, so
