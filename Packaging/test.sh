@@ -79,7 +79,7 @@ lint() { lintian --allow-root --fail-on error,warning "${deb[0]}"; }
 check 'lintian finds neither errors nor warnings' lint
 
 echo 'package: making a Debian 12'
-debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian >"$work/debootstrap.log" 2>&1 || {
+debootstrap --variant=minbase bookworm "$root" >"$work/debootstrap.log" 2>&1 || {
   tail -n 20 "$work/debootstrap.log" >&2
   exit 1
 }
@@ -112,6 +112,7 @@ check 'a check without a database fails (1)' exits 1 '127.0.0.1' \
   "${service[@]}" DATABASE_URL=postgresql://postgres@127.0.0.1:1/nowhere NOTIFY_BRIDGE_AUTH_JWT_SECRET=secret notify-bridge check
 
 private_cluster_start
+: >"$work/serve.log" >"$work/listen.log"
 settings=(DATABASE_URL="$PRIVATE_CLUSTER_URL" NOTIFY_BRIDGE_AUTH_JWT_SECRET=package-tests-package-tests-package-tests)
 check 'migrate fills a database' exits 0 '.*' "${service[@]}" "${settings[@]}" notify-bridge migrate
 "${service[@]}" "${settings[@]}" NOTIFY_BRIDGE_HTTP_PORT=0 "${serve[@]}" >"$work/serve.log" 2>&1 &

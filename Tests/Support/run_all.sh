@@ -34,6 +34,10 @@ micro() {
   swift build -c release --product micro-benchmarks && .build/release/micro-benchmarks
 }
 
+package() {
+  Packaging/build.sh >/dev/null && Packaging/test.sh
+}
+
 part c 's/^\([0-9]*\) passed, 0 failed.*/\1/p' Tests/CNotifyStoreTests/run.sh
 part sql 's/^SQL: \([0-9]*\) tests passed.*/\1/p' sql/tests/run.sh
 part lint 's/^lint: \([0-9]*\) checks passed.*/\1/p' Tests/Support/lint.sh
@@ -42,6 +46,7 @@ part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' s
 # Apart, and one after the other: these block threads of the shared pool while the database works, and others would wait.
 part store 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --no-parallel --filter NotifyStoreTests
 part micro 's/^micro benchmarks: \([0-9]*\) passed.*/\1/p' micro
+part package 's/^package: \([0-9]*\) checks passed.*/\1/p' package
 part django 's/^Django: \([0-9]*\) tests passed.*/\1/p' Clients/django/tests/run.sh
 part end-to-end 's/^=* *\([0-9]*\) passed.* in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
 
