@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import re
 import signal
@@ -209,6 +211,29 @@ async def test_listen_prints_one_json_line_per_message_and_ends_on_sigint(databa
     assert [message["type"] for message in messages] == ["connection_established", "notification", "notification"]
     assert [message["id"] for message in messages[1:]] == ids
     assert listener.stderr.lines == []
+
+
+async def test_listen_prints_a_message_that_arrives_with_the_response_to_the_handshake() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = re.search(rb"Sec-WebSocket-Key: (\S+)", head, re.IGNORECASE).group(1)
+        # RFC 6455, 4.2.2.
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        text = b'{"type":"connection_established"}'
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + bytes([0x81, len(text)]) + text)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        listener = await Program.start("listen", "--token", token(7), "--url", f"http://127.0.0.1:{port}")
+        try:
+            await listener.stdout.line(lambda line: "connection_established" in line, "the message")
+        finally:
+            await listener.kill()
 
 
 async def test_listen_goes_on_after_a_restart_of_the_bridge(database: Database, serve: Serve) -> None:

@@ -100,8 +100,10 @@ final class WebSocketClient: Sendable {
         .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
       }
     }
-    return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
-      configuration: .init(upgradeConfiguration: configuration))
+    var pipeline = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: configuration)
+    // The first message may arrive with the response to the handshake.
+    pipeline.leftOverBytesStrategy = .forwardBytes
+    return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: pipeline)
   }
 
   private func read(
