@@ -1,9 +1,5 @@
 /// An unusable login setting; found before any network access (exit 78).
 package struct AuthConfigurationError: Error, Equatable, CustomStringConvertible {
-  /// The kinds of error; private, so that another breaks nobody.
-  private enum Code: Equatable { case setting }
-
-  private let code: Code
   /// The variable to change.
   package let setting: AuthSetting
   /// The problem and the allowed values.
@@ -12,7 +8,6 @@ package struct AuthConfigurationError: Error, Equatable, CustomStringConvertible
   package let remedy: String
 
   init(_ setting: AuthSetting, _ problem: String, remedy: String) {
-    self.code = .setting
     self.setting = setting
     self.problem = problem
     self.remedy = remedy

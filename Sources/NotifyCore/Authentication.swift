@@ -56,7 +56,7 @@ package struct Identity: Sendable, Equatable {
 package enum Verdict: Sendable, Equatable {
   case accepted(Identity)
   /// `reason` goes to the client; `detail` goes to the operator's log, and holds nothing of the credential.
-  case rejected(CloseReason.Credential, detail: String)
+  case rejected(CloseReason.CredentialFault, detail: String)
   /// It can't be looked up just now: never a refusal.
   case unavailable(detail: String)
 }

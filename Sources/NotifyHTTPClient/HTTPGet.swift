@@ -8,7 +8,7 @@ import NIOSSL
 ///
 /// It takes one connection, follows no redirect, and bounds the answer's bytes and the time for everything.
 package struct HTTPGet: Sendable {
-  package struct Answer: Sendable {
+  package struct Response: Sendable {
     package let status: Int
     package let body: [UInt8]
   }
@@ -60,11 +60,11 @@ package struct HTTPGet: Sendable {
   /// Asks, and waits for the whole answer, whatever its status.
   ///
   /// - Throws: `HTTPGetError`, also where the task is cancelled.
-  package func answer() async throws(HTTPGetError) -> Answer {
+  package func response() async throws(HTTPGetError) -> Response {
     let loop = MultiThreadedEventLoopGroup.singleton.any()
-    let promise = loop.makePromise(of: Answer.self)
+    let promise = loop.makePromise(of: Response.self)
     let deadline = loop.scheduleTask(in: timeout) { promise.fail(HTTPGetError.timedOut) }
-    let result: Result<Answer, any Error> = await withTaskCancellationHandler {
+    let result: Result<Response, any Error> = await withTaskCancellationHandler {
       connect(on: loop, promise).whenComplete { connected in
         switch connected {
         // Whatever ends the wait ends the connection.
@@ -80,7 +80,7 @@ package struct HTTPGet: Sendable {
     do { return try result.get() } catch { throw error as? HTTPGetError ?? .connectionLost }
   }
 
-  private func connect(on loop: any EventLoop, _ promise: EventLoopPromise<Answer>) -> EventLoopFuture<any Channel> {
+  private func connect(on loop: any EventLoop, _ promise: EventLoopPromise<Response>) -> EventLoopFuture<any Channel> {
     let tls: NIOSSLContext?
     do { tls = try isSecure ? tlsContext() : nil } catch { return loop.makeFailedFuture(error) }
     return ClientBootstrap(group: loop)
@@ -90,7 +90,7 @@ package struct HTTPGet: Sendable {
           let pipeline = channel.pipeline.syncOperations
           if let tls { try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: serverName)) }
           try pipeline.addHTTPClientHandlers()
-          try pipeline.addHandler(HTTPAnswerHandler(head, maximumBytes: maximumBytes, promise))
+          try pipeline.addHandler(HTTPResponseHandler(head, maximumBytes: maximumBytes, promise))
         }
       }
       .connect(host: host, port: port)

@@ -29,24 +29,24 @@ enum Program {
   }
 
   /// Explains an error of a command or of the parser; its requests for help and version are no errors.
-  static func failure(_ error: any Error) -> Failure {
+  static func failure(_ error: any Error) -> CommandFailure {
     switch NotifyBridge.exitCode(for: error) {
-    case .success: Failure(NotifyBridge.fullMessage(for: error), status: .done)
+    case .success: CommandFailure(NotifyBridge.fullMessage(for: error), status: .done)
     case .validationFailure:
-      Failure(NotifyBridge.message(for: error), remedy: help(for: error), status: .usage)
-    default: Failure(error)
+      CommandFailure(NotifyBridge.message(for: error), remedy: help(for: error), status: .usage)
+    default: CommandFailure(error)
     }
   }
 
   /// A first word that is no command is a mistake in it rather than a stray argument.
-  private static func requireKnownCommand(_ arguments: [String]) throws(Failure) {
+  private static func requireKnownCommand(_ arguments: [String]) throws(CommandFailure) {
     let commands = NotifyBridge.configuration.subcommands.map { $0.configuration }
     guard let word = arguments.first, !word.hasPrefix("-"), word != "help",
       !commands.contains(where: { $0.commandName == word })
     else { return }
     let known = commands.filter { $0.shouldDisplay }.compactMap { $0.commandName }
     let nearest = NearestName.nearest(to: word, among: known).map { "Did you mean: notify-bridge \($0)\n" } ?? ""
-    throw Failure(
+    throw CommandFailure(
       "there is no command \"\(TerminalText.shortened(word, to: 40))\"",
       remedy: nearest + "The commands are: \(known.joined(separator: ", "))", status: .usage)
   }

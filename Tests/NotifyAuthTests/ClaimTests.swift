@@ -50,8 +50,8 @@ struct ClaimTests {
     arguments: [
       (1_767_225_601, 0, nil), (1_767_225_600, 0, .expired), (1_767_225_599, 0, .expired), (0, 0, .expired),
       (-1, 0, .expired), (1_767_225_591, 10, nil), (1_767_225_590, 10, .expired), (253_402_300_799, 0, nil),
-    ] as [(Int, Int, CloseReason.Credential?)])
-  func expiry(exp: Int, leeway: Int, reason: CloseReason.Credential?) async throws {
+    ] as [(Int, Int, CloseReason.CredentialFault?)])
+  func expiry(exp: Int, leeway: Int, reason: CloseReason.CredentialFault?) async throws {
     let verdict = try await Self.verdict(Tokens.claims(exp: "\(exp)")) { $0.leewaySeconds = leeway }
     #expect(verdict.reason == reason)
     if reason == nil { #expect(verdict.expires == Double(exp + leeway)) }
@@ -81,8 +81,8 @@ struct ClaimTests {
       (#""nbf":1767225600"#, 0, nil), (#""nbf":1767225601"#, 0, .invalid), (#""nbf":1767225610"#, 10, nil),
       (#""nbf":1767225611"#, 10, .invalid), (#""nbf":-1"#, 0, nil), (#""nbf":"1""#, 0, .invalid),
       (#""nbf":null"#, 0, .invalid), (#""nbf":1e300"#, 0, .invalid), (#""iat":9999999999"#, 0, nil),
-    ] as [(String, Int, CloseReason.Credential?)])
-  func start(claim: String, leeway: Int, reason: CloseReason.Credential?) async throws {
+    ] as [(String, Int, CloseReason.CredentialFault?)])
+  func start(claim: String, leeway: Int, reason: CloseReason.CredentialFault?) async throws {
     let verdict = try await Self.verdict(Tokens.claims(claim)) { $0.leewaySeconds = leeway }
     #expect(verdict.reason == reason)
   }

@@ -11,15 +11,15 @@ struct HTTPGetTests {
     _ port: Int, scheme: String = "http", host: String = "127.0.0.1", path: String = "/",
     timeout: Duration = .seconds(20),
     change: (inout HTTPGet) -> Void = { _ in }
-  ) async throws -> Result<HTTPGet.Answer, HTTPGetError> {
+  ) async throws -> Result<HTTPGet.Response, HTTPGetError> {
     let url = try #require(URL(string: "\(scheme)://\(host):\(port)\(path)"))
     var get = try HTTPGet(url, maximumBytes: 20, timeout: timeout, userAgent: "tests")
     change(&get)
-    do throws(HTTPGetError) { return .success(try await get.answer()) } catch { return .failure(error) }
+    do throws(HTTPGetError) { return .success(try await get.response()) } catch { return .failure(error) }
   }
 
-  static func get(_ answer: String, closes: Bool = true) async throws -> Result<HTTPGet.Answer, HTTPGetError> {
-    try await RawServer.serve(answer, closes: closes) { try await get($0.port) }
+  static func get(_ response: String, closes: Bool = true) async throws -> Result<HTTPGet.Response, HTTPGetError> {
+    try await RawServer.serve(response, closes: closes) { try await get($0.port) }
   }
 
   @Test("The request names the host, and asks for the path and the query as they are written")
@@ -44,8 +44,8 @@ struct HTTPGetTests {
       "HTTP/1.0 200 OK\r\n\r\nhello",
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     ])
-  func bodies(answer: String) async throws {
-    let got = try await Self.get(answer).get()
+  func bodies(response: String) async throws {
+    let got = try await Self.get(response).get()
     #expect(got.status == 200)
     #expect(got.body == Array("hello".utf8))
   }
@@ -59,8 +59,8 @@ struct HTTPGetTests {
 
   @Test("A redirect is an answer, and is not followed")
   func redirect() async throws {
-    let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
-    #expect(try await Self.get(answer).get().status == 302)
+    let response = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    #expect(try await Self.get(response).get().status == 302)
   }
 
   @Test(
@@ -71,14 +71,14 @@ struct HTTPGetTests {
       ("HTTP/1.1 200 OK\r\n\r\n" + String(repeating: "x", count: 21), .tooLarge),
       ("SSH-2.0-OpenSSH\r\n", .malformed), ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", .malformed),
     ] as [(String, HTTPGetError)])
-  func broken(answer: String, expected: HTTPGetError) async throws {
-    #expect(try await Self.get(answer).failure == expected)
+  func broken(response: String, expected: HTTPGetError) async throws {
+    #expect(try await Self.get(response).failure == expected)
   }
 
   @Test("A server that answers nothing, or not to the end, is given up in time")
   func slow() async throws {
-    for answer in [nil, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
-      try await RawServer.serve(answer, closes: false) { server in
+    for response in [nil, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
+      try await RawServer.serve(response, closes: false) { server in
         let result = try await Self.get(server.port, timeout: .milliseconds(200))
         #expect(result.failure == .timedOut)
       }
@@ -110,9 +110,10 @@ struct HTTPGetTests {
     let context = try NIOSSLContext(
       configuration: .makeServerConfiguration(
         certificateChain: [.certificate(certificate)], privateKey: .privateKey(key)))
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    try await RawServer.serve(answer, tls: context) { server in
-      func get(_ host: String, _ change: (inout HTTPGet) -> Void) async throws -> Result<HTTPGet.Answer, HTTPGetError> {
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    try await RawServer.serve(response, tls: context) { server in
+      func get(_ host: String, _ change: (inout HTTPGet) -> Void) async throws -> Result<HTTPGet.Response, HTTPGetError>
+      {
         try await Self.get(server.port, scheme: "https", host: host, change: change)
       }
       let trust: (inout HTTPGet) -> Void = { $0.trustRoots = .certificates([certificate]) }
@@ -121,7 +122,7 @@ struct HTTPGetTests {
       #expect(try await get("localhost") { _ in }.failure == .tls)
       #expect(try await get("127.0.0.1") { $0.verifiesCertificate = false }.get().status == 200)
       // No TLS where TLS is asked for.
-      try await RawServer.serve(answer) { plain in
+      try await RawServer.serve(response) { plain in
         let result = try await Self.get(plain.port, scheme: "https", host: "localhost", change: trust)
         #expect(result.failure == .tls)
       }

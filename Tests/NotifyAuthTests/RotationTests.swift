@@ -121,7 +121,7 @@ struct RotationTests {
         #expect(await scene.authenticator.verify(wrong).reason == .invalid)
         #expect(server.count == 1)
         let authenticator = scene.authenticator
-        try await withThrowingTaskGroup(of: CloseReason.Credential?.self) { group in
+        try await withThrowingTaskGroup(of: CloseReason.CredentialFault?.self) { group in
           for number in 0..<100 {
             group.addTask { await authenticator.verify(Self.token(stranger, kid: "\(number)")).reason }
           }

@@ -57,7 +57,7 @@ struct RouterTests {
     #expect(router.isEmpty)
     #expect(!Self.all.isEmpty)
     for (credential, reason, setting) in [
-      (Credential.any(Secret(Self.jwt)), CloseReason.Credential.invalid, "NOTIFY_BRIDGE_AUTH_JWT_SECRET"),
+      (Credential.any(Secret(Self.jwt)), CloseReason.CredentialFault.invalid, "NOTIFY_BRIDGE_AUTH_JWT_SECRET"),
       (.any(Secret(Self.key)), .invalid, "NOTIFY_BRIDGE_AUTH_DRF_TOKENS"),
       (.token(Secret(Self.key)), .invalid, "NOTIFY_BRIDGE_AUTH_DRF_TOKENS"),
       (.bearer(Secret(Self.ticket)), .invalid, "NOTIFY_BRIDGE_AUTH_SERVICE_KEY"),

@@ -152,7 +152,7 @@ struct WireTests {
   @Test("Close reasons fit into a close frame")
   func closeReasons() {
     let all: [CloseReason] =
-      CloseReason.Credential.allCases.map { .unauthorized($0) } + [
+      CloseReason.CredentialFault.allCases.map { .unauthorized($0) } + [
         .tooSlow, .tooManyConnections, .tooManyMessages, .tooManyConnects, .restart(retryMilliseconds: 5_000),
         .tryLater(retryMilliseconds: 5_000), .normal, .protocolError, .unsupportedData, .invalidText, .messageTooBig,
         .unresponsive,

@@ -93,7 +93,7 @@ struct InflateTests {
     #expect(try Self.read(Self.frame(0xc1, payload), limit: 7) == [.message(ByteBuffer(string: "Hello"))])
     let inflater = Inflater()
     #expect(try inflater.inflate(ByteBuffer(bytes: payload), atMost: 5) == ByteBuffer(string: "Hello"))
-    #expect(throws: Inflater.Failure.tooBig) { try inflater.inflate(ByteBuffer(bytes: payload), atMost: 4) }
+    #expect(throws: Inflater.InflateError.tooBig) { try inflater.inflate(ByteBuffer(bytes: payload), atMost: 4) }
   }
 
   @Test("Any bytes give a message within the limit or an error, and do no harm to the next one")
@@ -113,7 +113,7 @@ struct InflateTests {
       } else {
         bytes[next(below: bytes.count)] ^= UInt8(1 << next(below: 8))
       }
-      do throws(Inflater.Failure) {
+      do throws(Inflater.InflateError) {
         let message = try inflater.inflate(ByteBuffer(bytes: bytes), atMost: 650)
         #expect(message.readableBytes <= 650)
         outcomes.insert("message")
@@ -144,7 +144,7 @@ struct InflateTests {
       try Self.read(Self.frame(0xc1, bomb), limit: 65_536)
     }
     let inflater = Inflater()
-    #expect(throws: Inflater.Failure.tooBig) { try inflater.inflate(ByteBuffer(bytes: bomb), atMost: 65_536) }
+    #expect(throws: Inflater.InflateError.tooBig) { try inflater.inflate(ByteBuffer(bytes: bomb), atMost: 65_536) }
     // And the next message finds nothing of it.
     #expect(try inflater.inflate(ByteBuffer(bytes: Self.hello[0]), atMost: 5) == ByteBuffer(string: "Hello"))
   }

@@ -118,7 +118,7 @@ struct DeliveryTests {
   @Test("A lazy cursor is consumed once, after the batches before it are routed")
   func lazyCursor() {
     let lazyCursor = LazyCursor()
-    let position = LazyCursor.Position(cursor: "c1", snapshot: Snapshot(xmax: 9))
+    let position = LazyCursor.DeltaEnd(cursor: "c1", snapshot: Snapshot(xmax: 9))
     lazyCursor.publish(position)
     #expect(lazyCursor.consume(routed: 0)?.cursor == "c1")
     #expect(lazyCursor.consume(routed: 0) == nil)

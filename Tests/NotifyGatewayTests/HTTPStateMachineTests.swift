@@ -137,7 +137,7 @@ struct HTTPStateMachineTests {
   @Test("An answer is followed by the next request, or by the end", arguments: Start.allCases)
   func answered(start: Start) {
     var machine = start.machine
-    let ending: HTTPStateMachine.Ending? =
+    let ending: HTTPStateMachine.AfterResponse? =
       switch start {
       case .answering, .answeringHoldingBack: .keepAlive
       case .answeringLast: .endOutput

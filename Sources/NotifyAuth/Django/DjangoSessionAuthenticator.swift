@@ -8,10 +8,10 @@ package import NotifyCore
 package struct DjangoSessionAuthenticator: Authenticator {
   /// Why a session is refused.
   private struct Refusal: Error {
-    let reason: CloseReason.Credential
+    let reason: CloseReason.CredentialFault
     let detail: String
 
-    init(_ reason: CloseReason.Credential, _ detail: String) {
+    init(_ reason: CloseReason.CredentialFault, _ detail: String) {
       self.reason = reason
       self.detail = detail
     }
@@ -110,7 +110,7 @@ package struct DjangoSessionAuthenticator: Authenticator {
   }
 
   private func read(_ text: String, salt: String) throws(Refusal) -> DjangoSigner.Signed {
-    do throws(DjangoSigner.Failure) {
+    do throws(DjangoSigner.SignatureError) {
       return try signer.loads(text, salt: salt)
     } catch {
       switch error {

@@ -11,7 +11,7 @@ struct DjangoSigner: Sendable {
   }
 
   /// Why a text is not validly signed. Holds nothing of the text.
-  enum Failure: Error, Equatable {
+  enum SignatureError: Error, Equatable {
     /// Not in Django's form.
     case malformed
     /// Signed with another key, or changed.
@@ -26,7 +26,7 @@ struct DjangoSigner: Sendable {
   /// Reverses `signing.dumps(…, salt=salt, compress=True)`: `[.]base64url:base62 time:signature`.
   ///
   /// - Returns: the dumped value, inflated, at most `Limits.sessionBytes`.
-  func loads(_ text: String, salt: String) throws(Failure) -> Signed {
+  func loads(_ text: String, salt: String) throws(SignatureError) -> Signed {
     let bytes = Array(text.utf8)
     guard let last = bytes.lastIndex(of: Self.separator), let signature = Base64URL.decode(bytes[(last + 1)...]),
       let middle = bytes[..<last].lastIndex(of: Self.separator), let time = Self.base62(bytes[(middle + 1)..<last])

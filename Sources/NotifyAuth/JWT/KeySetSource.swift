@@ -46,17 +46,17 @@ enum KeySetSource: Sendable, Equatable {
   }
 
   private static func fetch(_ url: URL) async throws(KeySetError) -> [UInt8] {
-    let answer: HTTPGet.Answer
+    let response: HTTPGet.Response
     do throws(HTTPGetError) {
-      answer = try await HTTPGet(
+      response = try await HTTPGet(
         url, maximumBytes: Limits.keySetBytes, timeout: .seconds(Limits.keySetFetchSeconds), userAgent: "notify-bridge"
-      ).answer()
+      ).response()
     } catch .tooLarge {
       throw KeySetError(detail: "is larger than \(Limits.keySetBytes) bytes")
     } catch {
       throw KeySetError(detail: "can't be fetched: \(error)")
     }
-    guard answer.status == 200 else { throw KeySetError(detail: "is answered with status \(answer.status)") }
-    return answer.body
+    guard response.status == 200 else { throw KeySetError(detail: "is answered with status \(response.status)") }
+    return response.body
   }
 }

@@ -129,15 +129,17 @@ package struct BatchBuilder: Sendable {
   /// Puts the wanted rows of each user side by side, in `order`: a counting sort, which is stable and keeps their order.
   ///
   /// - Returns: the place of each user's rows.
-  private mutating func arrange(_ loops: [LoopSet]?) -> [DeliveryBatch.Group] {
-    var groups: [DeliveryBatch.Group] = []
+  private mutating func arrange(_ loops: [LoopSet]?) -> [DeliveryBatch.UserFrames] {
+    var groups: [DeliveryBatch.UserFrames] = []
     groups.reserveCapacity(users.count)
     places.removeAll(keepingCapacity: true)
     var place = 0
     for (index, user) in users.enumerated() {
       let loops = loops?[index] ?? .all
       let count = loops.isEmpty ? 0 : shares[index].rows
-      if count > 0 { groups.append(DeliveryBatch.Group(user: user, frames: place..<(place + count), loops: loops)) }
+      if count > 0 {
+        groups.append(DeliveryBatch.UserFrames(user: user, frames: place..<(place + count), loops: loops))
+      }
       places.append(count > 0 ? place : -1)
       place += count
     }

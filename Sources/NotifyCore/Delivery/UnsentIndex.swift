@@ -3,12 +3,12 @@
 /// The count errs on the high side only: a row counted twice keeps an entry that could go, a row never counted would be
 /// lost to look-ups. A value; its owner guards it.
 package struct UnsentIndex: Sendable, Equatable {
-  private struct Entry: Sendable, Equatable {
+  private struct Unsent: Sendable, Equatable {
     var oldest: UInt64
     var rows: Int
   }
 
-  private var entries: [UserID: Entry] = [:]
+  private var entries: [UserID: Unsent] = [:]
   private let limit: Int
   /// Tells an index from its successor: a scan counts only for the index that it began with.
   package let version: Int
@@ -43,7 +43,7 @@ package struct UnsentIndex: Sendable, Equatable {
       entries.values[place].oldest = min(entries.values[place].oldest, oldest)
       entries.values[place].rows += rows
     } else if entries.count < limit {
-      entries[user] = Entry(oldest: oldest, rows: rows)
+      entries[user] = Unsent(oldest: oldest, rows: rows)
     } else {
       isOverLimit = true
     }

@@ -36,7 +36,7 @@ package struct Cursor: Equatable, Sendable {
   }
 
   /// The meaning of a client's `since`.
-  package enum Given: Equatable, Sendable {
+  package enum Since: Equatable, Sendable {
     /// No cursor: unsent rows are wanted, and those committed since the connection joined its group.
     case none
     /// A cursor of this epoch.
@@ -46,7 +46,7 @@ package struct Cursor: Equatable, Sendable {
   }
 
   /// Reads a client's `since`. Never fails: a text that can't be read is foreign.
-  package static func read(_ text: String?, epoch: Epoch) -> Given {
+  package static func read(_ text: String?, epoch: Epoch) -> Since {
     guard let text, !text.isEmpty else { return .none }
     guard text.utf8.count <= Limits.cursorBytes else { return .foreign }
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)

@@ -18,7 +18,7 @@ package final class DeliveryBatch: Sendable {
   }
 
   /// The frames of one user.
-  package struct Group: Sendable, Equatable {
+  package struct UserFrames: Sendable, Equatable {
     package let user: UserID
     /// Indices into `frames`.
     package let frames: Range<Int>
@@ -37,7 +37,7 @@ package final class DeliveryBatch: Sendable {
   /// One entry for each row, grouped by user.
   package let frames: [Frame]
   /// Each user of the batch once.
-  package let groups: [Group]
+  package let groups: [UserFrames]
   /// The snapshot that the delta started from.
   package let base: Snapshot
   /// The snapshot under which the delta was read.
@@ -48,7 +48,7 @@ package final class DeliveryBatch: Sendable {
   package let doorbell: ContinuousClock.Instant?
 
   package init(
-    bytes: [UInt8] = [], frames: [Frame] = [], groups: [Group] = [], base: Snapshot, snapshot: Snapshot,
+    bytes: [UInt8] = [], frames: [Frame] = [], groups: [UserFrames] = [], base: Snapshot, snapshot: Snapshot,
     cursor: String? = nil, doorbell: ContinuousClock.Instant? = nil
   ) {
     self.bytes = bytes

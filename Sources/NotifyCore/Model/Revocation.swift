@@ -18,11 +18,11 @@ package struct Revocation: Hashable, Sendable {
   package let user: UserID?
   package let scope: Scope
   /// The reason that the client gets.
-  package let reason: CloseReason.Credential
+  package let reason: CloseReason.CredentialFault
   /// The transaction that ended it.
   package let txid: UInt64
 
-  package init(user: UserID?, scope: Scope, reason: CloseReason.Credential, txid: UInt64) {
+  package init(user: UserID?, scope: Scope, reason: CloseReason.CredentialFault, txid: UInt64) {
     self.user = user
     self.scope = scope
     self.reason = reason
@@ -35,7 +35,9 @@ package struct Revocation: Hashable, Sendable {
   ///   - user: empty for everybody, and where the credential tells.
   ///   - credential: a hash, where the kind needs one.
   package init?(user: String, kind: String, credential: String?, reason: String, txid: UInt64) {
-    guard let reason = CloseReason.Credential(rawValue: reason), user.isEmpty || UserID(user) != nil else { return nil }
+    guard let reason = CloseReason.CredentialFault(rawValue: reason), user.isEmpty || UserID(user) != nil else {
+      return nil
+    }
     switch (kind, credential) {
     case ("user", nil): scope = .user
     case ("sessions", nil): scope = .sessions

@@ -25,8 +25,8 @@ package struct RevocationIndex: Sendable {
   /// Why this access has ended; nil where it goes on.
   ///
   /// A revocation that the look-up of the credential could see does not count: the credential was found good after it.
-  package func reason(for identity: Identity) -> CloseReason.Credential? {
-    func find(_ scope: Revocation.Scope, _ user: UserID?) -> CloseReason.Credential? {
+  package func reason(for identity: Identity) -> CloseReason.CredentialFault? {
+    func find(_ scope: Revocation.Scope, _ user: UserID?) -> CloseReason.CredentialFault? {
       byKey[Key(scope: scope, user: user)]?.first { !(identity.seen?.sees($0.txid) ?? false) }?.reason
     }
     if let reason = find(.user, identity.user) ?? find(.user, nil) { return reason }

@@ -6,9 +6,9 @@ internal import DequeModule
 /// socket was in no group in which they could have found it. A value without clock or I/O.
 package struct RevocationHistory: Sendable {
   /// The state of an access after the revocations since.
-  package enum Judgement: Equatable, Sendable {
+  package enum RevocationVerdict: Equatable, Sendable {
     case good
-    case ended(CloseReason.Credential)
+    case ended(CloseReason.CredentialFault)
     /// More came than is remembered: verify again.
     case unknown
   }
@@ -29,7 +29,7 @@ package struct RevocationHistory: Sendable {
   }
 
   /// Judges an access whose verification began at `start`.
-  package func judge(_ identity: Identity, since start: UInt64) -> Judgement {
+  package func judge(_ identity: Identity, since start: UInt64) -> RevocationVerdict {
     let missed = Int(serial - start)
     guard missed <= recent.count else { return .unknown }
     for index in recent.suffix(missed) {

@@ -11,12 +11,12 @@ package struct CloseReason: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The fault of a credential.
-  package enum Credential: String, Sendable, CaseIterable {
+  package enum CredentialFault: String, Sendable, CaseIterable {
     case missing, invalid, expired, revoked, inactive
   }
 
   /// 4001: a new credential is needed.
-  package static func unauthorized(_ why: Credential) -> CloseReason { CloseReason(4001, why.rawValue) }
+  package static func unauthorized(_ fault: CredentialFault) -> CloseReason { CloseReason(4001, fault.rawValue) }
   /// 4008: the client reads too slowly.
   package static let tooSlow = CloseReason(4008, "too slow: reconnect with since")
   /// 4009: the user has more connections than it may; this was the oldest.

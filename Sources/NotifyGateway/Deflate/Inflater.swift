@@ -4,7 +4,7 @@ import NIOCore
 /// Decompresses messages (RFC 7692) of all connections of an event loop. Touched only on its loop.
 final class Inflater {
   /// Why a message can't be decompressed.
-  enum Failure: Error {
+  enum InflateError: Error {
     /// It is no whole deflate stream.
     case invalid
     /// It would have more bytes than allowed; it was not decompressed further.
@@ -22,7 +22,7 @@ final class Inflater {
   /// Decompresses a message, which begins without anything known from earlier ones.
   ///
   /// - Parameter limit: bytes that it may have decompressed.
-  func inflate(_ message: ByteBuffer, atMost limit: Int) throws(Failure) -> ByteBuffer {
+  func inflate(_ message: ByteBuffer, atMost limit: Int) throws(InflateError) -> ByteBuffer {
     let stream = stream ?? Self.makeStream()
     self.stream = stream
     inflateReset(stream)

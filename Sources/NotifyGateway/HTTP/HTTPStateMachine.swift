@@ -22,7 +22,7 @@ struct HTTPStateMachine {
   }
 
   /// The step after a response.
-  enum Ending: Equatable {
+  enum AfterResponse: Equatable {
     /// The next request may come: once the response is written, call `resume()`.
     case keepAlive
     /// It is the last: end the output, and read on for the peer's end.
@@ -142,7 +142,7 @@ struct HTTPStateMachine {
   /// The request is answered; its response is about to be written.
   ///
   /// - Returns: the step after the response; nil where no request is being answered.
-  mutating func answered() -> Ending? {
+  mutating func answered() -> AfterResponse? {
     guard case .answering(let answering) = state else { return nil }
     if answering.isInputClosed || answering.isLast {
       state = .closing

@@ -74,7 +74,7 @@ final class Hub: DeliverySink {
       if loops.intersects(member.set) {
         concerned += 1
       } else if let cursor = batch.cursor {
-        member.lazyCursor.publish(LazyCursor.Position(cursor: cursor, snapshot: batch.snapshot))
+        member.lazyCursor.publish(LazyCursor.DeltaEnd(cursor: cursor, snapshot: batch.snapshot))
       }
     }
     if concerned == 0 { return }

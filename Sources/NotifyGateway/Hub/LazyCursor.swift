@@ -4,7 +4,7 @@ import Synchronization
 /// The newest cursor of deltas in which none of a loop's users has a row. The loop need not be woken for them.
 final class LazyCursor: Sendable {
   /// The end of such a delta.
-  struct Position: Sendable {
+  struct DeltaEnd: Sendable {
     let cursor: String
     let snapshot: Snapshot
   }
@@ -12,8 +12,8 @@ final class LazyCursor: Sendable {
   private struct State {
     /// Batches that were sent to the loop.
     var batchesSent: UInt64 = 0
-    var position: Position?
-    /// How many batches the loop has to route before `position` holds.
+    var deltaEnd: DeltaEnd?
+    /// How many batches the loop has to route before `deltaEnd` holds.
     var validAfter: UInt64 = 0
   }
 
@@ -23,19 +23,19 @@ final class LazyCursor: Sendable {
   func batchSent() { state.withLock { $0.batchesSent += 1 } }
 
   /// Publishes the end of a delta whose last batch is not sent to the loop.
-  func publish(_ position: Position) {
+  func publish(_ deltaEnd: DeltaEnd) {
     state.withLock { state in
-      state.position = position
+      state.deltaEnd = deltaEnd
       state.validAfter = state.batchesSent
     }
   }
 
-  /// The published position, once, as soon as the loop has routed all batches that were sent before it.
-  func consume(routed: UInt64) -> Position? {
+  /// The published end, once, as soon as the loop has routed all batches that were sent before it.
+  func consume(routed: UInt64) -> DeltaEnd? {
     state.withLock { state in
-      guard state.position != nil, state.validAfter <= routed else { return nil }
-      defer { state.position = nil }
-      return state.position
+      guard state.deltaEnd != nil, state.validAfter <= routed else { return nil }
+      defer { state.deltaEnd = nil }
+      return state.deltaEnd
     }
   }
 }

@@ -6,39 +6,39 @@ import Synchronization
 ///
 /// It is locked once for each batch, connect and disconnect.
 final class UserRegistry<Member: AnyObject & SendableMetatype>: Sendable {
-  private struct Entry: Sendable {
+  private struct Registration: Sendable {
     let connection: NIOLoopBound<Member>
     let loop: LoopSet
   }
 
-  private struct Group: Sendable {
-    var entries: [Entry] = []
-    /// The loops of all entries.
+  private struct UserEntry: Sendable {
+    var registrations: [Registration] = []
+    /// The loops of all registrations.
     var loops = LoopSet.none
 
-    mutating func add(_ entry: Entry) {
-      entries.append(entry)
-      loops.formUnion(entry.loop)
+    mutating func add(_ registration: Registration) {
+      registrations.append(registration)
+      loops.formUnion(registration.loop)
     }
 
     mutating func removeOldest() -> NIOLoopBound<Member> {
-      let oldest = entries.removeFirst()
+      let oldest = registrations.removeFirst()
       findLoops()
       return oldest.connection
     }
 
-    mutating func remove(where isGone: (Entry) -> Bool) {
-      entries.removeAll(where: isGone)
+    mutating func remove(where isGone: (Registration) -> Bool) {
+      registrations.removeAll(where: isGone)
       findLoops()
     }
 
     private mutating func findLoops() {
-      loops = entries.reduce(into: .none) { $0.formUnion($1.loop) }
+      loops = registrations.reduce(into: .none) { $0.formUnion($1.loop) }
     }
   }
 
   private let limit: Int
-  private let users = Mutex<[UserID: Group]>([:])
+  private let users = Mutex<[UserID: UserEntry]>([:])
 
   /// - Parameter limit: connections of one user.
   init(limit: Int) { self.limit = limit }
@@ -51,10 +51,10 @@ final class UserRegistry<Member: AnyObject & SendableMetatype>: Sendable {
   /// - Returns: the user's oldest where that is one too many; it is removed.
   func join(_ connection: NIOLoopBound<Member>, _ user: UserID, on loop: LoopSet) -> NIOLoopBound<Member>? {
     users.withLock { users in
-      var group = users.removeValue(forKey: user) ?? Group()
-      group.add(Entry(connection: connection, loop: loop))
-      defer { users[user] = group }
-      return group.entries.count > limit ? group.removeOldest() : nil
+      var entry = users.removeValue(forKey: user) ?? UserEntry()
+      entry.add(Registration(connection: connection, loop: loop))
+      defer { users[user] = entry }
+      return entry.registrations.count > limit ? entry.removeOldest() : nil
     }
   }
 
@@ -70,9 +70,9 @@ final class UserRegistry<Member: AnyObject & SendableMetatype>: Sendable {
   /// Call on the connection's event loop.
   func leave(_ connection: Member, _ user: UserID, on eventLoop: any EventLoop) {
     users.withLock { users in
-      guard var group = users[user] else { return }
-      group.remove { $0.connection.eventLoop === eventLoop && $0.connection.value === connection }
-      users[user] = group.entries.isEmpty ? nil : group
+      guard var entry = users[user] else { return }
+      entry.remove { $0.connection.eventLoop === eventLoop && $0.connection.value === connection }
+      users[user] = entry.registrations.isEmpty ? nil : entry
     }
   }
 }

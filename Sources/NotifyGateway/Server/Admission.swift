@@ -3,8 +3,8 @@ import Synchronization
 
 /// Admits WebSockets across all event loops. Touched only at connects and disconnects.
 final class Admission: Sendable {
-  /// The answer to a connect.
-  enum Answer: Equatable {
+  /// The outcome of a connect.
+  enum Outcome: Equatable {
     case admitted
     /// The process is at its limit.
     case full
@@ -30,15 +30,15 @@ final class Admission: Sendable {
   /// A connect; unless `.full`, it is counted until `leave`.
   ///
   /// - Parameter second: any clock's seconds.
-  func enter(address: String, second: Int64) -> Answer {
+  func enter(address: String, second: Int64) -> Outcome {
     state.withLock { state in
       guard state.open < limits.connections else { return .full }
       state.open += 1
-      var answer = Answer.admitted
+      var outcome = Outcome.admitted
       if limits.connectionsPerAddress > 0 {
         let count = state.perAddress[address, default: 0] + 1
         state.perAddress[address] = count
-        if count > limits.connectionsPerAddress { answer = .tooMany }
+        if count > limits.connectionsPerAddress { outcome = .tooMany }
       }
       if limits.connectRate > 0 {
         if state.second != second || state.connects.count >= GatewayLimits.countedAddresses {
@@ -47,9 +47,9 @@ final class Admission: Sendable {
         }
         let count = state.connects[address, default: 0] + 1
         state.connects[address] = count
-        if count > limits.connectRate { answer = .tooMany }
+        if count > limits.connectRate { outcome = .tooMany }
       }
-      return answer
+      return outcome
     }
   }
 

@@ -98,7 +98,7 @@ extension ClientStateMachine {
 
   private enum Judgement {
     case accepted(Identity)
-    case rejected(CloseReason.Credential, detail: String)
+    case rejected(CloseReason.CredentialFault, detail: String)
     case retry(at: NIODeadline)
   }
 

@@ -162,7 +162,7 @@ struct FrameReader {
   /// RFC 7692 names no code for a message that can't be decompressed. 1007 would mean bad UTF-8, so it is 1002.
   private func inflate(_ message: ByteBuffer) throws(Violation) -> ByteBuffer {
     guard let inflater else { throw Violation(reason: .protocolError) }
-    do throws(Inflater.Failure) {
+    do throws(Inflater.InflateError) {
       return try inflater.inflate(message, atMost: limit)
     } catch {
       switch error {

@@ -7,16 +7,16 @@ package actor LookupReader: DatabaseService, CredentialLookup {
   package nonisolated let thread = DedicatedThread(name: "nb-auth")
   package nonisolated let signal: StopSignal
 
-  private struct Pending: Sendable {
+  private struct PendingLookup: Sendable {
     let question: CredentialQuestion
     let answer: CheckedContinuation<CredentialAnswer, Never>
   }
 
-  private nonisolated let inbox = Inbox<Pending>()
+  private nonisolated let inbox = Inbox<PendingLookup>()
   private let database: RetryingConnection
   private let userTable: String?
   private let logger: Logger
-  private var pending: [Pending] = []
+  private var pending: [PendingLookup] = []
   private var lastRefusal: String?
   /// Whether a table of users was attached at the last look.
   private var hasUsers = false
@@ -31,7 +31,7 @@ package actor LookupReader: DatabaseService, CredentialLookup {
 
   package nonisolated func lookUp(_ question: CredentialQuestion) async -> CredentialAnswer {
     await withCheckedContinuation { continuation in
-      switch inbox.append(Pending(question: question, answer: continuation)) {
+      switch inbox.append(PendingLookup(question: question, answer: continuation)) {
       case 0?: signal.wake()
       case nil: continuation.resume(returning: .unavailable("the bridge is stopping"))
       default: break

@@ -1,7 +1,7 @@
 /// The history of the database that pending rows belong to: in another one their ids may name other rows. A value.
 struct MarkHistory: Sendable, Equatable {
   /// How a generation relates to the newest one seen.
-  enum Step: Sendable, Equatable {
+  enum Transition: Sendable, Equatable {
     case same
     /// Rows reported before belong to an older history.
     case newer
@@ -13,7 +13,7 @@ struct MarkHistory: Sendable, Equatable {
   private(set) var newest: GenerationFence.Generation?
 
   /// - Parameter next: nil before the first session: no row can be of an older history.
-  mutating func step(to next: GenerationFence.Generation?) -> Step {
+  mutating func move(to next: GenerationFence.Generation?) -> Transition {
     guard let next else { return .same }
     guard let known = newest else {
       newest = next

@@ -98,7 +98,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
   ///
   /// - Returns: whether rows of this generation can be marked.
   private func follow(_ generation: GenerationFence.Generation?) -> Bool {
-    switch history.step(to: generation) {
+    switch history.move(to: generation) {
     case .same: break
     case .newer:
       queue.removeAll()

@@ -18,7 +18,7 @@ struct PendingRows: Sendable {
   }
 
   private mutating func follow(_ generation: GenerationFence.Generation?) -> Bool {
-    switch history.step(to: generation) {
+    switch history.move(to: generation) {
     case .same: break
     case .newer:
       marks = []

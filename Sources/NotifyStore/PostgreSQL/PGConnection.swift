@@ -105,7 +105,7 @@ package final class PGConnection {
   }
 
   /// The end of a wait.
-  package struct Event: Sendable, Equatable {
+  package struct WaitResult: Sendable, Equatable {
     /// Notifications received.
     package let doorbells: Int
     package let isWoken: Bool
@@ -114,11 +114,11 @@ package final class PGConnection {
   /// Waits for a doorbell or a wake, until the timeout at most.
   ///
   /// - Throws: `connectionLost`.
-  package func wait(_ timeout: Duration) throws(StoreError) -> Event {
+  package func wait(_ timeout: Duration) throws(StoreError) -> WaitResult {
     var events: UInt32 = 0
     var doorbells: UInt32 = 0
     try check(notify_store_wait(pointer, timeout.milliseconds, &events, &doorbells))
-    return Event(doorbells: Int(doorbells), isWoken: events & NOTIFY_STORE_EVENT_WAKE != 0)
+    return WaitResult(doorbells: Int(doorbells), isWoken: events & NOTIFY_STORE_EVENT_WAKE != 0)
   }
 
   func check(_ status: notify_store_status) throws(StoreError) {

@@ -9,12 +9,12 @@ package actor ReplayReader: DatabaseService, ReplaySource {
   package nonisolated let thread = DedicatedThread(name: "nb-replay")
   package nonisolated let signal: StopSignal
 
-  private struct Pending: Sendable {
+  private struct PendingReplay: Sendable {
     let request: ReplayRequest
     let answer: @Sendable (ReplayPage) -> Void
   }
 
-  private nonisolated let inbox = Inbox<Pending>()
+  private nonisolated let inbox = Inbox<PendingReplay>()
   private nonisolated let fence: GenerationFence
   private nonisolated let unsent: UnsentRows
   private let database: RetryingConnection
@@ -22,7 +22,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
   private let purgeHorizon: PurgeHorizon
   private let status: BridgeStatus
   private let limits: Limits
-  private var pending: [Pending] = []
+  private var pending: [PendingReplay] = []
 
   package init(_ store: Store) throws {
     database = try RetryingConnection(.replay, of: store)
@@ -43,7 +43,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
       }
       if let page { return answer(page) }
     }
-    if inbox.append(Pending(request: request, answer: answer)) == 0 { signal.wake() }
+    if inbox.append(PendingReplay(request: request, answer: answer)) == 0 { signal.wake() }
   }
 
   /// Answers requests until it is stopped; requests pending then get no answer.

@@ -32,7 +32,7 @@ struct AttachSession {
       WHERE n.nspname = 'notify_bridge' AND NOT pg_has_role(n.nspowner, 'USAGE')
       """)
     guard let row = rows.first, let role = row[0], let owner = row[1] else { return }
-    throw Failure(
+    throw CommandFailure(
       "the role \(role) may not change schema notify_bridge, which belongs to \(owner)",
       remedy: "Run it as a role that owns both the schema and the table, or as a member of both owners:\n"
         + "GRANT \"\(owner)\" TO \"\(role)\"")
@@ -67,7 +67,7 @@ struct AttachSession {
   private static func explained(_ error: StoreError) -> any Error {
     guard error.code == .server else { return error }
     let owner = "Run it as a role that owns both the table and schema notify_bridge."
-    return Failure(
+    return CommandFailure(
       error.message, remedy: error.hint.isEmpty && error.sqlstate == "42501" ? owner : error.hint,
       status: error.sqlstate == "42P08" ? .usage : .failed)
   }
@@ -81,7 +81,7 @@ struct AttachSession {
         "SELECT pg_try_advisory_lock(hashtextextended('notify_bridge.attach', $1::int8))", [table.number])
       if rows.first?.first == "t" { return }
       let waiting = "another program attaches or detaches \(table.name)"
-      guard let pause = retry.next(at: .now) else { throw Failure(waiting) }
+      guard let pause = retry.next(at: .now) else { throw CommandFailure(waiting) }
       if retry.attempts == 1 { FileOutput.printError("waiting: \(waiting)") }
       LockRetry.sleep(pause)
     }

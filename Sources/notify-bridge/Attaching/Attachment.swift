@@ -19,7 +19,7 @@ struct Attachment {
     for line in lines where line.step == "note" { FileOutput.printLine("note: \(line.what)") }
     let problem = try session.query(
       "SELECT problem FROM notify_bridge.served WHERE relation = $1::int8::oid", [table.number])
-    if let problem = problem.first?.first ?? nil { throw Failure("\(table.name) is not served: \(problem)") }
+    if let problem = problem.first?.first ?? nil { throw CommandFailure("\(table.name) is not served: \(problem)") }
     // Running bridges serve it now that the indexes exist.
     try session.query("SELECT pg_notify('notify_bridge', '')")
     let changed = lines.contains { $0.step == "did" }
@@ -34,7 +34,7 @@ struct Attachment {
         "SELECT what, statement FROM notify_bridge.index_steps($1::int8::oid::regclass)", [table.number])
       guard let step = steps.first, let what = step[0], let statement = step[1] else { return }
       guard statement != last else {
-        throw Failure(
+        throw CommandFailure(
           "an index is still missing after its statement: \(TerminalText.escaped(statement))",
           remedy: "Repeat the command.")
       }
@@ -60,7 +60,7 @@ struct Attachment {
     do {
       try session.connection.query(statement, timeout: .seconds(86_400))
     } catch {
-      throw Failure(
+      throw CommandFailure(
         error.description, remedy: "Repeat the command: it removes the half-built index and continues.")
     }
   }

@@ -10,7 +10,7 @@ final class InterruptHandler {
     source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
     source.setEventHandler {
       FileOutput.printError("error: interrupted\n\(advice)")
-      Failure.Status.failed.exit()
+      CommandFailure.Status.failed.exit()
     }
     source.resume()
   }

@@ -27,7 +27,7 @@ struct TableName: Equatable {
       WHERE c.oid = to_regclass($1)
       """, [given])
     if let table = parsed?.first.flatMap({ TableName(row: $0, exists: true) }) { return table }
-    throw Failure(
+    throw CommandFailure(
       "there is no table \(TerminalText.shortened(given, to: 80))",
       remedy: "Write it as schema.name; in a shell, quote SQL's quotes once more: '\"Name\"'.")
   }

@@ -16,7 +16,7 @@ struct DatabaseChecks {
     do {
       connection = try Database.connect(url, patience: .seconds(3))
     } catch {
-      let failure = Failure(error)
+      let failure = CommandFailure(error)
       return report.fail("database", failure.message, failure.remedy)
     }
     defer { connection.close() }
@@ -40,7 +40,7 @@ struct DatabaseChecks {
     do {
       try check(&report)
     } catch {
-      let failure = Failure(error)
+      let failure = CommandFailure(error)
       report.fail(subject, failure.message, failure.remedy)
     }
   }

@@ -45,7 +45,7 @@ enum LocalChecks {
       for warning in authenticator.warnings { report.warn(subject, warning, "") }
       if problems.isEmpty { report.ok(subject, "JWT: the key material loads") }
     } catch {
-      let failure = Failure(error)
+      let failure = CommandFailure(error)
       report.fail(subject, failure.message.split(separator: "\n").joined(separator: " "), failure.remedy)
     }
   }

@@ -4,7 +4,7 @@ import NotifyHTTPClient
 /// Queries a running bridge for its readiness.
 struct ReadyCheck {
   /// The body of `/readyz`.
-  struct Answer: Decodable {
+  struct Readiness: Decodable {
     struct Part: Decodable {
       let part: String
       let reason: String
@@ -20,23 +20,25 @@ struct ReadyCheck {
   /// - Throws: a failure where no bridge answers.
   func failing() async throws -> [String] {
     let address = address.http("/readyz")
-    let answer: HTTPGet.Answer
+    let response: HTTPGet.Response
     do throws(HTTPGetError) {
       guard let url = URL(string: address) else { throw .invalidURL }
-      answer = try await HTTPGet(
+      response = try await HTTPGet(
         url, maximumBytes: 64 << 10, timeout: .seconds(4), userAgent: "notify-bridge/\(Version.number)",
         // The certificate is for the bridge's public name; this connection goes to loopback.
         verifiesCertificate: !self.address.isOwn
-      ).answer()
+      ).response()
     } catch {
-      throw Failure("no bridge answers at \(address)", remedy: "Is it running, and is --url right?")
+      throw CommandFailure("no bridge answers at \(address)", remedy: "Is it running, and is --url right?")
     }
-    if answer.status == 200 { return [] }
-    return Self.parts(Data(answer.body)) ?? ["answered with HTTP status \(answer.status)"]
+    if response.status == 200 { return [] }
+    return Self.parts(Data(response.body)) ?? ["answered with HTTP status \(response.status)"]
   }
 
   private static func parts(_ body: Data) -> [String]? {
-    guard let failing = try? JSONDecoder().decode(Answer.self, from: body).failing, !failing.isEmpty else { return nil }
+    guard let failing = try? JSONDecoder().decode(Readiness.self, from: body).failing, !failing.isEmpty else {
+      return nil
+    }
     return failing.map { TerminalText.escaped("\($0.part): \($0.reason)") }
   }
 }

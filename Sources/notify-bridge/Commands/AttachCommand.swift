@@ -88,11 +88,12 @@ struct AttachCommand: ParsableCommand {
   /// - Parameter command: the command that needs no confirmation, for the error where there is no terminal.
   static func confirm(_ question: String, command: String) throws {
     guard Terminal.isInteractive else {
-      throw Failure(
+      throw CommandFailure(
         "nothing was changed: there is no terminal for the confirmation", remedy: "Type: \(command)", status: .usage)
     }
     guard Terminal.confirms(question) else {
-      throw Failure("nothing was changed", remedy: "Choose other columns with options: notify-bridge attach --help")
+      throw CommandFailure(
+        "nothing was changed", remedy: "Choose other columns with options: notify-bridge attach --help")
     }
   }
 }

@@ -35,7 +35,7 @@ struct CheckCommand: AsyncParsableCommand {
     database.run(&report)
     await LocalChecks.run(settings, &report)
     for finding in report.findings { FileOutput.printLine(finding.line) }
-    if report.hasFailed { throw Failure.reported }
+    if report.hasFailed { throw CommandFailure.reported }
   }
 
   private func queryBridge() async throws {
@@ -43,6 +43,6 @@ struct CheckCommand: AsyncParsableCommand {
     let failing = try await ReadyCheck(address: .given(url, settings)).failing()
     guard !failing.isEmpty else { return FileOutput.printLine("ready") }
     for part in failing { FileOutput.printLine("not ready: \(part)") }
-    throw Failure.reported
+    throw CommandFailure.reported
   }
 }

@@ -43,7 +43,7 @@ struct ListenCommand: AsyncParsableCommand {
       client.close()
       // Time for the close frame to leave.
       Thread.sleep(forTimeInterval: 0.1)
-      Failure.Status.done.exit()
+      CommandFailure.Status.done.exit()
     }
     var credential = try credential(settings)
     var plan = ReconnectPlan(canRenew: user != nil)
@@ -58,7 +58,7 @@ struct ListenCommand: AsyncParsableCommand {
       if signals.isStopping { return }
       switch plan.ended(ending, chance: .random(in: 0...1)) {
       case .giveUp(let reason):
-        throw Failure(reason, remedy: Self.remedy(ending, address))
+        throw CommandFailure(reason, remedy: Self.remedy(ending, address))
       case .renew:
         FileOutput.printError("the token expired: reconnecting with a new one")
         credential = try self.credential(settings)
@@ -79,7 +79,7 @@ struct ListenCommand: AsyncParsableCommand {
     return object?["cursor"] as? String
   }
 
-  private static func text(_ ending: WebSocketClient.Ending) -> String {
+  private static func text(_ ending: WebSocketClient.Disconnect) -> String {
     switch ending {
     case .closed(let code, let reason): reason.isEmpty ? "closed with \(code)" : "closed with \(code) (\(reason))"
     case .refused(let status): "refused with HTTP status \(status)"
@@ -87,7 +87,7 @@ struct ListenCommand: AsyncParsableCommand {
     }
   }
 
-  private static func remedy(_ ending: WebSocketClient.Ending, _ address: BridgeAddress) -> String {
+  private static func remedy(_ ending: WebSocketClient.Disconnect, _ address: BridgeAddress) -> String {
     switch ending {
     case .closed(4001, _): "Get a new token. The bridge checks its signature, user and expiry."
     case .closed: "Close another connection of this user first."

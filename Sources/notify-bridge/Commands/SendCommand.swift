@@ -46,12 +46,12 @@ struct SendCommand: ParsableCommand {
     let served = try TableSurvey(connection).served
     let source = try source(among: served, connection)
     guard let user = UserID(user), user.fits(source.recipientKind) else {
-      throw Failure(
+      throw CommandFailure(
         "--user is \"\(TerminalText.shortened(user, to: 60))\", and \(source.relation).\(source.recipient) is "
           + "\(source.recipientKind.rawValue)")
     }
     guard source.payloadColumn != nil else {
-      throw Failure(
+      throw CommandFailure(
         "\(source.relation) builds its payload from several columns; --data is not valid for it",
         remedy: "INSERT the row by SQL, as your backend does.")
     }
@@ -67,7 +67,7 @@ struct SendCommand: ParsableCommand {
       if let only = served.count == 1 ? served[0] : served.first(where: { $0.relation == "public.notification" }) {
         return only
       }
-      throw Failure("--table is missing: it names the table to insert into", remedy: remedy)
+      throw CommandFailure("--table is missing: it names the table to insert into", remedy: remedy)
     }
     let rows = try connection.query(
       """
@@ -75,10 +75,10 @@ struct SendCommand: ParsableCommand {
       WHERE c.oid = to_regclass($1)
       """, [table])
     guard let name = rows.first?.first ?? nil else {
-      throw Failure("there is no table \(TerminalText.shortened(table, to: 80))", remedy: remedy)
+      throw CommandFailure("there is no table \(TerminalText.shortened(table, to: 80))", remedy: remedy)
     }
     guard let source = served.first(where: { $0.relation == name }) else {
-      throw Failure("\(name) is not served", remedy: remedy)
+      throw CommandFailure("\(name) is not served", remedy: remedy)
     }
     return source
   }

@@ -3,7 +3,7 @@ import ArgumentParser
 /// Every setting of the table as a flag, and `--config`.
 struct ConfigurationOptions: ParsableArguments {
   /// Names an option in the parser: the flag itself.
-  private struct Key: CodingKey {
+  private struct FlagKey: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }
 
@@ -25,9 +25,9 @@ struct ConfigurationOptions: ParsableArguments {
   }
 
   init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
+    let container = try decoder.container(keyedBy: FlagKey.self)
     func text(_ flag: String) throws -> String? {
-      try container.decode(Option<String?>.self, forKey: Key(stringValue: flag)).wrappedValue
+      try container.decode(Option<String?>.self, forKey: FlagKey(stringValue: flag)).wrappedValue
     }
     configurationFile = try text(Self.fileFlag)
     flags = try Dictionary(

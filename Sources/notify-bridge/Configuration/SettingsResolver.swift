@@ -1,7 +1,7 @@
 /// Puts flags, environment and file together, and checks every value.
 struct SettingsResolver: Sendable {
   /// A value and the place where it was given.
-  private struct Given {
+  private struct GivenSetting {
     let value: GivenValue
     let origin: SettingOrigin
   }
@@ -19,13 +19,13 @@ struct SettingsResolver: Sendable {
   ///
   /// - Throws: everything that is wrong, at once.
   func resolve() throws(ConfigurationError) -> Settings {
-    var given: [String: Given] = [:]
+    var given: [String: GivenSetting] = [:]
     var problems: [String] = []
     collectFile(into: &given, &problems)
     collectEnvironment(into: &given, &problems)
     for setting in Setting.all {
       guard let text = flags[setting.id], !text.isEmpty else { continue }
-      given[setting.id] = Given(value: .text(text), origin: .flag(setting.flag))
+      given[setting.id] = GivenSetting(value: .text(text), origin: .flag(setting.flag))
     }
     readSecretFiles(&given, &problems)
     var settings = Settings()
@@ -43,13 +43,13 @@ struct SettingsResolver: Sendable {
 
   // MARK: Sources
 
-  private func collectFile(into given: inout [String: Given], _ problems: inout [String]) {
+  private func collectFile(into given: inout [String: GivenSetting], _ problems: inout [String]) {
     guard let file else { return }
     let known = Set(Setting.all.map(\.id)), sections = Set(Setting.all.compactMap(\.section))
     for entry in file.entries {
       let origin = SettingOrigin.file(path: file.path, key: entry.key, line: entry.line)
       if known.contains(entry.key) {
-        if let value = entry.value, !value.isEmpty { given[entry.key] = Given(value: value, origin: origin) }
+        if let value = entry.value, !value.isEmpty { given[entry.key] = GivenSetting(value: value, origin: origin) }
       } else if !sections.contains(entry.key) {
         problems.append(Self.unknown(origin, nearest: NearestName.nearest(to: entry.key, among: known.sorted())))
       } else if entry.value?.isEmpty == false {
@@ -58,10 +58,10 @@ struct SettingsResolver: Sendable {
     }
   }
 
-  private func collectEnvironment(into given: inout [String: Given], _ problems: inout [String]) {
+  private func collectEnvironment(into given: inout [String: GivenSetting], _ problems: inout [String]) {
     for setting in Setting.all {
       if let text = environment[setting.variable], !text.isEmpty {
-        given[setting.id] = Given(value: .text(text), origin: .environment(variable: setting.variable))
+        given[setting.id] = GivenSetting(value: .text(text), origin: .environment(variable: setting.variable))
       }
     }
     let known = Set(Setting.all.map(\.variable))
@@ -75,7 +75,7 @@ struct SettingsResolver: Sendable {
   }
 
   /// Puts the secret in the place of the file that holds it, unless the secret was given in a stronger way.
-  private func readSecretFiles(_ given: inout [String: Given], _ problems: inout [String]) {
+  private func readSecretFiles(_ given: inout [String: GivenSetting], _ problems: inout [String]) {
     for setting in Setting.all {
       guard case .file(let secret) = setting.target, let file = given[setting.id] else { continue }
       guard let path = file.value.text.flatMap({ SettingType<String>.path.value(.text($0)) }) else {
@@ -92,7 +92,7 @@ struct SettingsResolver: Sendable {
       guard secrets.contains(secret) else { continue }
       do {
         let text = try SettingFile.readSecret(path, subject: "\(file.origin.description) is \"\(path)\"")
-        given[secret] = Given(value: .text(text), origin: file.origin)
+        given[secret] = GivenSetting(value: .text(text), origin: file.origin)
       } catch {
         problems.append(contentsOf: error.problems)
       }
@@ -101,7 +101,7 @@ struct SettingsResolver: Sendable {
 
   // MARK: Messages
 
-  private static func problem(_ setting: Setting, _ given: Given) -> String {
+  private static func problem(_ setting: Setting, _ given: GivenSetting) -> String {
     let shown =
       switch given.value {
       case _ where setting.isSecret: "can't be used"

@@ -46,12 +46,12 @@ struct BridgeAddress: Equatable, Sendable {
     let path = settings.gateway.path
     if let url {
       if let address = BridgeAddress(url: url, path: path) { return address }
-      throw Failure(
+      throw CommandFailure(
         "--url \(TerminalText.shortened(url, to: 80)) is not an address", remedy: "It looks like http://127.0.0.1:8080",
         status: .usage)
     }
     if let address = BridgeAddress(settings: settings) { return address }
-    throw Failure(
+    throw CommandFailure(
       "the bridge listens on a socket in the file system, which this command can't use",
       remedy: "Give it an address with --url, or set \(Setting.of(\.gateway.host).variable)", status: .usage)
   }

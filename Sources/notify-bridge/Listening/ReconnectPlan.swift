@@ -31,7 +31,7 @@ struct ReconnectPlan: Equatable, Sendable {
   /// The socket ended.
   ///
   /// - Parameter chance: 0 to 1, spreads clients that lost the same bridge.
-  mutating func ended(_ ending: WebSocketClient.Ending, chance: Double) -> Step {
+  mutating func ended(_ ending: WebSocketClient.Disconnect, chance: Double) -> Step {
     switch ending {
     case .closed(4001, "expired") where canRenew && wasConnected:
       return .renew

@@ -10,7 +10,7 @@ import Synchronization
 /// One WebSocket to a bridge, from the handshake to its end.
 final class WebSocketClient: Sendable {
   /// How a connection ended.
-  enum Ending: Equatable, Sendable {
+  enum Disconnect: Equatable, Sendable {
     /// The bridge closed it, or the connection was cut (code 1006).
     case closed(code: UInt16, reason: String)
     /// The handshake got a status other than 101.
@@ -39,7 +39,7 @@ final class WebSocketClient: Sendable {
   /// - Parameters:
   ///   - since: the cursor to resume from.
   ///   - onMessage: called with each text message.
-  func run(token: Secret, since: String?, onMessage: (String) -> Void) async -> Ending {
+  func run(token: Secret, since: String?, onMessage: (String) -> Void) async -> Disconnect {
     do {
       let upgrade = try await connect(token: token, since: since)
       defer { open.withLock { $0 = nil } }
@@ -108,7 +108,7 @@ final class WebSocketClient: Sendable {
 
   private func read(
     _ channel: NIOAsyncChannel<WebSocketFrame, WebSocketFrame>, _ onMessage: (String) -> Void
-  ) async throws -> Ending {
+  ) async throws -> Disconnect {
     try await channel.executeThenClose { inbound, outbound in
       var message = ByteBuffer()
       for try await frame in inbound {
@@ -136,7 +136,7 @@ final class WebSocketClient: Sendable {
 
   private static func refusal(
     _ channel: NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
-  ) async throws -> Ending {
+  ) async throws -> Disconnect {
     try await channel.executeThenClose { inbound, _ in
       for try await part in inbound {
         if case .head(let head) = part { return .refused(status: Int(head.status.code)) }

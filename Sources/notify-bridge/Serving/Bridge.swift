@@ -93,7 +93,7 @@ struct Bridge {
   /// Ends the process 2 s after a fatal error, even if other parts still wait.
   private func exitAfterFailure() -> @Sendable (any Error) -> Void {
     { [output, beforeExit] error in
-      let failure = Failure(error)
+      let failure = CommandFailure(error)
       Thread.detachNewThread {
         Thread.sleep(forTimeInterval: 2)
         beforeExit()
@@ -107,7 +107,7 @@ struct Bridge {
   /// Ends the process at a second signal, and when a drain exceeds `drain_seconds`.
   private func exitAfterDrain() {
     let patience = Double(settings.gateway.drainSeconds) + 1.5
-    let exit: @Sendable (Failure.Status) -> Void = { [output, beforeExit] status in
+    let exit: @Sendable (CommandFailure.Status) -> Void = { [output, beforeExit] status in
       beforeExit()
       output.flush()
       status.exit()

@@ -37,7 +37,8 @@ actor Reloader {
       running = settings
       logger.notice("reloaded: log level, logins and certificates")
     } catch {
-      logger.error("not reloaded: everything stays as it was", metadata: [LogKey.reason: "\(Failure(error).message)"])
+      logger.error(
+        "not reloaded: everything stays as it was", metadata: [LogKey.reason: "\(CommandFailure(error).message)"])
     }
   }
 }

@@ -6,8 +6,8 @@ import Synchronization
 
 /// The logins, which SIGHUP replaces while connections come.
 final class ReloadingAuthenticator: Authenticator, Service {
-  /// One set of keys and rules.
-  private struct Generation: Sendable {
+  /// One set of keys and rules, until a reload replaces it.
+  private struct LoginMethods: Sendable {
     let services: [any Service]
     let router: CredentialRouter
     let warnings: [String]
@@ -31,15 +31,15 @@ final class ReloadingAuthenticator: Authenticator, Service {
     }
   }
 
-  private let current: Mutex<Generation>
+  private let current: Mutex<LoginMethods>
   private let lookup: any CredentialLookup
   private let logger: Logger
-  private let replacements: AsyncStream<Generation>
-  private let continuation: AsyncStream<Generation>.Continuation
+  private let replacements: AsyncStream<LoginMethods>
+  private let continuation: AsyncStream<LoginMethods>.Continuation
 
   /// - Throws: a configuration error for the first setting that can't be used.
   init(_ settings: Settings, lookup: any CredentialLookup, logger: Logger) async throws {
-    let first = try await Generation(settings, lookup: lookup, logger: logger)
+    let first = try await LoginMethods(settings, lookup: lookup, logger: logger)
     for warning in first.warnings { logger.warning("\(warning)") }
     self.lookup = lookup
     self.logger = logger
@@ -56,7 +56,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
   ///
   /// - Throws: a configuration error; the current keys stay.
   func reload(_ settings: Settings) async throws {
-    let next = try await Generation(settings, lookup: lookup, logger: logger)
+    let next = try await LoginMethods(settings, lookup: lookup, logger: logger)
     current.withLock { $0 = next }
     continuation.yield(next)
   }
@@ -64,15 +64,15 @@ final class ReloadingAuthenticator: Authenticator, Service {
   /// Keeps key sets current, until graceful shutdown.
   func run() async throws {
     await cancelWhenGracefulShutdown { [self] in
-      var next: Generation? = current.withLock { $0 }
-      while let generation = next { next = await run(generation) }
+      var next: LoginMethods? = current.withLock { $0 }
+      while let methods = next { next = await run(methods) }
     }
   }
 
-  /// Runs the services of one generation until the next replaces it.
-  private func run(_ generation: Generation) async -> Generation? {
-    await withTaskGroup(of: Generation?.self) { group in
-      for service in generation.services {
+  /// Runs the services of one set of methods until the next replaces it.
+  private func run(_ methods: LoginMethods) async -> LoginMethods? {
+    await withTaskGroup(of: LoginMethods?.self) { group in
+      for service in methods.services {
         group.addTask { [logger] in
           do {
             try await service.run()

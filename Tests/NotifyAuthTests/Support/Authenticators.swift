@@ -68,7 +68,7 @@ extension Verdict {
     if case .accepted(let identity) = self { identity.expires } else { nil }
   }
 
-  var reason: CloseReason.Credential? {
+  var reason: CloseReason.CredentialFault? {
     if case .rejected(let reason, _) = self { reason } else { nil }
   }
 

@@ -25,7 +25,7 @@ struct TestAuthenticator: Authenticator {
       return .accepted(Identity(user: user, expires: 1, renewal: .any(Secret("expired"))))
     }
     if text == "away" { return .unavailable(detail: "database away") }
-    return .rejected(CloseReason.Credential(rawValue: text) ?? .invalid, detail: "test")
+    return .rejected(CloseReason.CredentialFault(rawValue: text) ?? .invalid, detail: "test")
   }
 }
 
@@ -105,7 +105,7 @@ enum Rows {
     var encoder = NotificationEncoder()
     var bytes: [UInt8] = []
     var frames: [DeliveryBatch.Frame] = []
-    var groups: [DeliveryBatch.Group] = []
+    var groups: [DeliveryBatch.UserFrames] = []
     for ((user, ids), loops) in zip(users, loops) where !loops.isEmpty {
       let start = frames.count
       for id in ids {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The failure of a command: problem, fix and exit status.
-struct Failure: Error, Equatable {
+struct CommandFailure: Error, Equatable {
   /// The exit status, by which operators and scripts distinguish failures.
   enum Status: Int32, Sendable {
     case done = 0
@@ -14,7 +14,7 @@ struct Failure: Error, Equatable {
   }
 
   /// A failure whose lines are printed already.
-  static let reported = Failure("")
+  static let reported = CommandFailure("")
 
   /// The most lines that are printed.
   static let maximumLines = 8

@@ -3,17 +3,17 @@ import NIOHTTP1
 import NIOSSL
 
 /// Sends one request, and collects its answer.
-final class HTTPAnswerHandler: ChannelInboundHandler {
+final class HTTPResponseHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPClientResponsePart
   typealias OutboundOut = HTTPClientRequestPart
 
   private let request: HTTPRequestHead
   private let maximumBytes: Int
-  private let promise: EventLoopPromise<HTTPGet.Answer>
+  private let promise: EventLoopPromise<HTTPGet.Response>
   private var status = 0
   private var body: [UInt8] = []
 
-  init(_ request: HTTPRequestHead, maximumBytes: Int, _ promise: EventLoopPromise<HTTPGet.Answer>) {
+  init(_ request: HTTPRequestHead, maximumBytes: Int, _ promise: EventLoopPromise<HTTPGet.Response>) {
     self.request = request
     self.maximumBytes = maximumBytes
     self.promise = promise
@@ -31,7 +31,7 @@ final class HTTPAnswerHandler: ChannelInboundHandler {
     case .body(let part):
       guard body.count + part.readableBytes <= maximumBytes else { return promise.fail(HTTPGetError.tooLarge) }
       body.append(contentsOf: part.readableBytesView)
-    case .end: promise.succeed(HTTPGet.Answer(status: status, body: body))
+    case .end: promise.succeed(HTTPGet.Response(status: status, body: body))
     }
   }
 

@@ -5,23 +5,23 @@ import Testing
 @testable import notify_bridge
 
 @Suite("A failure")
-struct FailureTests {
+struct CommandFailureTests {
   @Test("A failure is at most eight lines")
   func lines() {
     let many = (1...20).map(String.init).joined(separator: "\n")
-    #expect(Failure(many, remedy: many).text.split(separator: "\n").count == 8)
+    #expect(CommandFailure(many, remedy: many).text.split(separator: "\n").count == 8)
   }
 
   @Test("A failure begins with the problem and ends with the fix")
   func text() {
-    #expect(Failure("it broke", remedy: "Fix it.").text == "error: it broke\nFix it.")
+    #expect(CommandFailure("it broke", remedy: "Fix it.").text == "error: it broke\nFix it.")
   }
 
   @Test("A failure's exit status is 78 for the configuration, 64 for the usage and 1 for the rest")
   func statuses() {
-    #expect(Failure(ConfigurationError("x")).status == .configuration)
-    #expect(Failure(StoreError(.server, message: "x")).status == .failed)
-    #expect(Failure(CancellationError()).status == .failed)
+    #expect(CommandFailure(ConfigurationError("x")).status == .configuration)
+    #expect(CommandFailure(StoreError(.server, message: "x")).status == .failed)
+    #expect(CommandFailure(CancellationError()).status == .failed)
     #expect(throws: (any Error).self) { try NotifyBridge.parseAsRoot(["serve", "--nonsense"]) }
     do {
       _ = try NotifyBridge.parseAsRoot(["serve", "--nonsense"])
@@ -34,7 +34,7 @@ struct FailureTests {
   @Test("A failed login to the database names the things to check")
   func remedies() {
     let error = StoreError(.notConnected, sqlstate: "28P01", message: "password authentication failed")
-    #expect(Failure(error).remedy.contains("password"))
+    #expect(CommandFailure(error).remedy.contains("password"))
   }
 
   @Test("An unknown command is a usage error")

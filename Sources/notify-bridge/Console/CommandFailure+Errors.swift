@@ -4,11 +4,11 @@ import NotifyGateway
 import NotifyStore
 
 /// The errors of the product's parts, as failures of a command.
-extension Failure {
+extension CommandFailure {
   /// Explains any error.
   init(_ error: any Error) {
     switch error {
-    case let error as Failure: self = error
+    case let error as CommandFailure: self = error
     case let error as ConfigurationError: self.init(error.description, status: .configuration)
     case let error as AuthConfigurationError: self.init(error.description, status: .configuration)
     case let error as GatewayError:
