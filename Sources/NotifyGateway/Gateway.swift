@@ -7,7 +7,7 @@ import ServiceLifecycle
 
 /// The browsers' side of the bridge: HTTP and WebSocket on one port.
 package final class Gateway: Service, Sendable {
-  private let services: GatewayDependencies
+  private let dependencies: GatewayDependencies
   private let registry: PrometheusRegistry
   private let lookup: (any CredentialLookup)?
   private let routes: [Route]
@@ -32,7 +32,7 @@ package final class Gateway: Service, Sendable {
     registry: PrometheusRegistry, logger: Logger, routes: [Route] = [],
     onListening: @escaping @Sendable (String) -> Void
   ) {
-    services = GatewayDependencies(
+    dependencies = GatewayDependencies(
       settings: settings, authenticator: authenticator, confirmations: confirmations, replays: replays, status: status,
       metrics: metrics, logger: logger)
     self.registry = registry
@@ -41,7 +41,7 @@ package final class Gateway: Service, Sendable {
     self.onListening = onListening
     // One loop per core, never shut down: the store may still deliver rows and answers while the process ends.
     group = .singleton
-    hub = Hub(eventLoops: Array(group.makeIterator()), services: services)
+    hub = Hub(eventLoops: Array(group.makeIterator()), dependencies: dependencies)
     Gauge(
       label: "notify_bridge_build_info", dimensions: [("version", settings.version)], factory: registry
     ).record(1)
@@ -65,15 +65,15 @@ package final class Gateway: Service, Sendable {
   }
 
   private func serve() async throws {
-    let settings = services.settings
+    let settings = dependencies.settings
     let files = try TLSFiles(settings)
     tls.files = files
     let sockets = SocketCounter(limit: settings.limits.connections + GatewayLimits.spareSockets)
     let handshake = try Handshake(settings)
-    let listener = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: files)
+    let acceptor = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: files)
     let plain = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: nil)
     var ports = [
-      try await listener.bind(
+      try await acceptor.bind(
         host: settings.host, port: settings.port, site: site(handshake, isAdmin: false, isSecure: files != nil))
     ]
     if let adminPort = settings.adminPort {
@@ -82,7 +82,7 @@ package final class Gateway: Service, Sendable {
         try await plain.bind(host: host, port: adminPort, site: site(handshake, isAdmin: true, isSecure: false)))
     }
     await withTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { [jobs = services.jobs] in await jobs.run() }
+      tasks.addTask { [runner = dependencies.tasks] in await runner.run() }
       // After the task runner, which the first request needs.
       onListening(url(of: ports[0], isSecure: files != nil))
       // A cancelled task ends like a graceful shutdown.
@@ -94,39 +94,39 @@ package final class Gateway: Service, Sendable {
 
   /// Closes the ports and all sockets, and waits for their ends.
   private func drain(_ ports: [any Channel], _ sockets: SocketCounter) async {
-    services.status.draining()
+    dependencies.status.draining()
     for port in ports { try? await port.close() }
     hub.onEveryLoop { $0.drain() }
-    let time = TimeAmount.seconds(Int64(services.settings.drainSeconds))
+    let time = TimeAmount.seconds(Int64(dependencies.settings.drainSeconds))
     try? await sockets.whenNone(on: group.next(), within: time).get()
     hub.onEveryLoop { $0.abandon() }
   }
 
   private func site(_ handshake: Handshake, isAdmin: Bool, isSecure: Bool) -> HTTPSite {
-    var routes = HealthRoutes.health(services.status)
-    if isAdmin || services.settings.adminPort == nil {
+    var routes = HealthRoutes.health(dependencies.status)
+    if isAdmin || dependencies.settings.adminPort == nil {
       routes.append(HealthRoutes.metrics { [self] in metricsText() })
     }
     if !isAdmin {
-      if let key = services.settings.serviceKey, let lookup {
-        routes.append(TicketRoute(key: key, lookup: lookup, logger: services.logger).route)
+      if let key = dependencies.settings.serviceKey, let lookup {
+        routes.append(TicketRoute(key: key, lookup: lookup, logger: dependencies.logger).route)
       }
       routes += self.routes
     }
     return HTTPSite(
       handshake: handshake, routes: RouteTable(routes), servesWebSocket: !isAdmin, isSecure: isSecure,
-      handshakeTime: .seconds(Int64(services.limits.handshakeSeconds)))
+      handshakeTime: .seconds(Int64(dependencies.limits.handshakeSeconds)))
   }
 
   private func metricsText() -> String {
-    services.metrics.connections.record(services.admission.open)
-    services.metrics.users.record(hub.userCount)
-    services.metrics.queueBytes.record(hub.queuedBytes)
+    dependencies.metrics.connections.record(dependencies.admission.open)
+    dependencies.metrics.users.record(hub.userCount)
+    dependencies.metrics.queueBytes.record(hub.queuedBytes)
     return registry.text()
   }
 
   private func url(of port: any Channel, isSecure: Bool) -> String {
-    let host = services.settings.host
+    let host = dependencies.settings.host
     if host.hasPrefix("unix:") { return host }
     let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
     return "\(isSecure ? "https" : "http")://\(bare.contains(":") ? "[\(bare)]" : bare):\(port.localAddress?.port ?? 0)"

@@ -19,7 +19,7 @@ enum GatewayLimits {
   /// How long a refused peer may take to read the refusal.
   static let lingering: TimeAmount = .seconds(2)
   /// HTTP requests and credentials being worked on; beyond, 503 or a later try.
-  static let jobs = 65_536
+  static let tasks = 65_536
   /// How long to wait for the first message where that brings the credential.
   static let firstMessage: TimeAmount = .seconds(10)
   /// How often each loop looks at its connections' deadlines.

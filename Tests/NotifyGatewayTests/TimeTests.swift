@@ -14,17 +14,17 @@ struct TimeTests {
     let channel: NIOAsyncTestingChannel
     let replays: TestReplays
     let hub: Hub
-    private let services: GatewayDependencies
+    private let dependencies: GatewayDependencies
 
     init(credential: Credential?, settings: GatewaySettings = GatewaySettings(), answers: Bool = true) {
       replays = TestReplays(answersItself: answers)
       let registry = PrometheusRegistry()
-      services = GatewayDependencies(
+      dependencies = GatewayDependencies(
         settings: settings, authenticator: TestAuthenticator(), confirmations: TestConfirmations(), replays: replays,
         status: BridgeStatus(), metrics: BridgeMetrics(factory: registry),
         logger: .silent)
       channel = NIOAsyncTestingChannel(loop: loop)
-      hub = Hub(eventLoops: [loop], services: services)
+      hub = Hub(eventLoops: [loop], dependencies: dependencies)
       offer = Handshake.Offer(
         key: "", remote: "192.0.2.1", credential: credential, since: nil, acknowledges: false, answersSubprotocol: false
       )
@@ -35,9 +35,9 @@ struct TimeTests {
     /// Runs `body` beside the work that the connection asks for.
     func run(_ body: @Sendable @escaping () async throws -> Void) async throws {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
-        tasks.addTask { await services.jobs.run() }
+        tasks.addTask { await dependencies.tasks.run() }
         tasks.addTask {
-          _ = services.admission.enter(address: offer.remote, second: 0)
+          _ = dependencies.admission.enter(address: offer.remote, second: 0)
           try await channel.connect(to: SocketAddress(ipAddress: "192.0.2.1", port: 1)).get()
           try await loop.executeInContext {
             let connection = ClientConnection(offer: offer, hub: hub.members[0].loop.value)

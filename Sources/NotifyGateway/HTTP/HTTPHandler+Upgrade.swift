@@ -15,10 +15,10 @@ extension HTTPHandler {
     // The peer may have gone while its request waited for the answer to the one before.
     guard context != nil else { return }
     let second = Int64(hub.eventLoop.now.uptimeNanoseconds / 1_000_000_000)
-    let admission = hub.services.admission.enter(address: offer.remote, second: second)
+    let admission = hub.dependencies.admission.enter(address: offer.remote, second: second)
     if admission == .full {
-      hub.services.metrics.rejects.increment()
-      hub.services.logger.info(
+      hub.dependencies.metrics.rejects.increment()
+      hub.dependencies.logger.info(
         "connect rejected: as many connections as allowed", metadata: [LogKey.remote: "\(offer.remote)"])
       return answer(.text(.serviceUnavailable, "too many connections", ["Retry-After": "5"]), to: head)
     }

@@ -114,8 +114,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
     case .refuse(let status, let headers, let reason):
       answer(.text(status, reason, headers), to: head)
     case .refuseOrigin(let origin):
-      hub.services.metrics.rejects.increment()
-      hub.services.logger.info(
+      hub.dependencies.metrics.rejects.increment()
+      hub.dependencies.logger.info(
         "connect rejected: its origin is not allowed; NOTIFY_BRIDGE_AUTH_ORIGINS lists those that are",
         metadata: [
           LogKey.origin: "\(origin)",
@@ -132,7 +132,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
     case .route(let route, let parameters):
       let request = HTTPRequest(head, target, body: body, parameters: parameters)
       let bound = NIOLoopBound(self, eventLoop: hub.eventLoop)
-      let isSubmitted = hub.services.jobs.submit {
+      let isSubmitted = hub.dependencies.tasks.submit {
         let response = await route.handler(request)
         bound.eventLoop.execute { bound.value.finish(response, to: head) }
       }

@@ -14,14 +14,14 @@ final class Hub: DeliverySink {
     let lazyCursor = LazyCursor()
 
     init(
-      _ eventLoop: any EventLoop, number: Int, _ services: GatewayDependencies,
+      _ eventLoop: any EventLoop, number: Int, _ dependencies: GatewayDependencies,
       _ users: UserRegistry<ClientConnection>
     ) {
       self.eventLoop = eventLoop
       set = LoopSet(loop: number)
       loop = .makeBoxSendingValue(
         ClientHub(
-          eventLoop: eventLoop, set: set, services: services, users: users, queuedBytes: queuedBytes,
+          eventLoop: eventLoop, set: set, dependencies: dependencies, users: users, queuedBytes: queuedBytes,
           lazyCursor: lazyCursor),
         eventLoop: eventLoop)
     }
@@ -42,10 +42,10 @@ final class Hub: DeliverySink {
   private let users: UserRegistry<ClientConnection>
   private let state = Mutex(State())
 
-  init(eventLoops: [any EventLoop], services: GatewayDependencies) {
-    let users = UserRegistry<ClientConnection>(limit: services.limits.connectionsPerUser)
+  init(eventLoops: [any EventLoop], dependencies: GatewayDependencies) {
+    let users = UserRegistry<ClientConnection>(limit: dependencies.limits.connectionsPerUser)
     self.users = users
-    members = eventLoops.enumerated().map { Member($0.element, number: $0.offset, services, users) }
+    members = eventLoops.enumerated().map { Member($0.element, number: $0.offset, dependencies, users) }
   }
 
   /// The part of an event loop of the gateway's group.

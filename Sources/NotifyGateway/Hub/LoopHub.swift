@@ -7,7 +7,7 @@ import Synchronization
 /// In this module, so that it is specialised for connections: `route` is the path of every row.
 final class LoopHub<Member: LoopMember> {
   let eventLoop: any EventLoop
-  let services: GatewayDependencies
+  let dependencies: GatewayDependencies
   /// Nil where no connection has compressed frames.
   let deflater: Deflater?
   let inflater = Inflater()
@@ -41,15 +41,15 @@ final class LoopHub<Member: LoopMember> {
   private var routed: UInt64 = 0
 
   init(
-    eventLoop: any EventLoop, set: LoopSet, services: GatewayDependencies, users: UserRegistry<Member>,
+    eventLoop: any EventLoop, set: LoopSet, dependencies: GatewayDependencies, users: UserRegistry<Member>,
     queuedBytes: QueueGauge, lazyCursor: LazyCursor
   ) {
     self.eventLoop = eventLoop
     self.set = set
-    self.services = services
+    self.dependencies = dependencies
     self.users = users
-    deflater = services.settings.deflateFromBytes.map {
-      Deflater(minimum: $0, counter: services.metrics.rowsDeflated)
+    deflater = dependencies.settings.deflateFromBytes.map {
+      Deflater(minimum: $0, counter: dependencies.metrics.rowsDeflated)
     }
     self.queuedBytes = queuedBytes
     self.lazyCursor = lazyCursor
@@ -64,7 +64,7 @@ final class LoopHub<Member: LoopMember> {
     consumeLazyCursor()
     routed += 1
     // Rows that wait for a flush here must not make their client look slow.
-    if unflushed.bytes + batch.bytes.count > services.limits.queueBytes { flush() }
+    if unflushed.bytes + batch.bytes.count > dependencies.limits.queueBytes { flush() }
     let work = LoopBatch(batch, bytes)
     for group in batch.groups where group.loops.intersects(set) {
       for connection in groups[group.user] where connection.route(work, group.frames) {
@@ -115,7 +115,7 @@ final class LoopHub<Member: LoopMember> {
     // Room for as many again, not for the most there ever were.
     delivered = []
     delivered.reserveCapacity(rows.count)
-    services.confirmations.delivered(rows)
+    dependencies.confirmations.delivered(rows)
   }
 
   // MARK: The database

@@ -10,7 +10,7 @@ struct GatewayDependencies: Sendable {
   let status: BridgeStatus
   let metrics: BridgeMetrics
   let logger: Logger
-  let jobs = TaskRunner()
+  let tasks = TaskRunner()
   let admission: Admission
 
   var limits: Limits { settings.limits }

@@ -1,25 +1,25 @@
 /// Runs asynchronous work of event loops as child tasks of `Gateway.run()`.
 final class TaskRunner: Sendable {
-  typealias Job = @Sendable () async -> Void
+  typealias Work = @Sendable () async -> Void
 
-  private let stream: AsyncStream<Job>
-  private let continuation: AsyncStream<Job>.Continuation
+  private let stream: AsyncStream<Work>
+  private let continuation: AsyncStream<Work>.Continuation
 
   init() {
-    (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(GatewayLimits.jobs))
+    (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(GatewayLimits.tasks))
   }
 
-  /// Queues work; false where `GatewayLimits.jobs` are queued already.
-  func submit(_ job: @escaping Job) -> Bool {
-    if case .enqueued = continuation.yield(job) { return true }
+  /// Queues work; false where `GatewayLimits.tasks` are queued already.
+  func submit(_ work: @escaping Work) -> Bool {
+    if case .enqueued = continuation.yield(work) { return true }
     return false
   }
 
   /// Works until cancelled.
   func run() async {
     await withDiscardingTaskGroup { group in
-      for await job in stream {
-        group.addTask { await job() }
+      for await work in stream {
+        group.addTask { await work() }
       }
       group.cancelAll()
     }

@@ -28,12 +28,12 @@ extension ClientConnection {
       send(.error(code: "invalid_message", message: message))
     case .acknowledge(let marks, let ignored, let next):
       hub.recordDelivered { $0 += marks }
-      if ignored > 0 { services.metrics.idsIgnored.increment(by: ignored) }
+      if ignored > 0 { dependencies.metrics.idsIgnored.increment(by: ignored) }
       catchUp(next)
     case .recordRead(let user, let rows):
-      services.confirmations.read(user: user, rows: rows)
+      dependencies.confirmations.read(user: user, rows: rows)
     case .ignoreIDs(let count):
-      services.metrics.idsIgnored.increment(by: count)
+      dependencies.metrics.idsIgnored.increment(by: count)
     case .pong(let payload):
       write(ControlFrame.pong(payload))
     case .close(let reason):
@@ -59,7 +59,7 @@ extension ClientConnection {
   private func receive(_ message: ClientMessage) {
     perform(
       machine.receive(
-        message, tables: services.status.catalog, limits: services.limits, events: events, now: eventLoop.now))
+        message, tables: dependencies.status.catalog, limits: dependencies.limits, events: events, now: eventLoop.now))
   }
 
   // MARK: Inputs
@@ -75,7 +75,7 @@ extension ClientConnection {
         .tooMany(refusal)
       } else if let credential {
         .credential(credential)
-      } else if services.settings.firstMessage {
+      } else if dependencies.settings.firstMessage {
         .awaitFirstMessage
       } else {
         .noCredential
@@ -93,7 +93,7 @@ extension ClientConnection {
 
   func tick(_ beat: Heartbeat) {
     let actions = machine.tick(
-      now: beat.now, wall: beat.wall, heartbeat: .seconds(Int64(services.settings.heartbeatSeconds)),
+      now: beat.now, wall: beat.wall, heartbeat: .seconds(Int64(dependencies.settings.heartbeatSeconds)),
       isWritable: isWritable, events: events)
     if let credential = actions.verify { verify(credential) }
     switch actions.then {
@@ -121,9 +121,9 @@ extension ClientConnection {
   // MARK: Connecting
 
   private func verify(_ credential: Credential) {
-    let authenticator = services.authenticator
+    let authenticator = dependencies.authenticator
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let isSubmitted = services.jobs.submit {
+    let isSubmitted = dependencies.tasks.submit {
       let verdict = await authenticator.verify(credential)
       bound.eventLoop.execute { bound.value.verified(verdict) }
     }
@@ -131,8 +131,8 @@ extension ClientConnection {
   }
 
   private func recordOpened() {
-    services.metrics.connects.increment()
-    services.logger.info(
+    dependencies.metrics.connects.increment()
+    dependencies.logger.info(
       "connected", metadata: [LogKey.user: "\(machine.user?.text ?? "")", LogKey.remote: "\(remote)"])
   }
 }

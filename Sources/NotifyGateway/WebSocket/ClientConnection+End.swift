@@ -41,8 +41,8 @@ extension ClientConnection {
 
   /// Counts and logs a refused connect.
   func recordRejected(_ reason: CloseReason, _ detail: String) {
-    services.metrics.rejects.increment()
-    services.logger.info(
+    dependencies.metrics.rejects.increment()
+    dependencies.logger.info(
       "connect rejected",
       metadata: [
         LogKey.remote: "\(remote)", LogKey.code: "\(reason.code)", LogKey.reason: "\(reason.reason)",
@@ -54,10 +54,10 @@ extension ClientConnection {
   func forget(code: UInt16, closer: ClientStateMachine.Closer, leaves: Bool) {
     if leaves { leave() }
     hub.remove(self)
-    services.admission.leave(address: remote)
+    dependencies.admission.leave(address: remote)
     guard let user = machine.user else { return }
     let seconds = Double((eventLoop.now - started).nanoseconds / 1_000_000) / 1_000
-    services.logger.info(
+    dependencies.logger.info(
       "disconnected",
       metadata: [
         LogKey.user: "\(user.text)", LogKey.remote: "\(remote)", LogKey.durationSeconds: "\(seconds)",

@@ -12,7 +12,7 @@ extension ClientConnection {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let request = ReplayRequest(
       user: user, wanted: wanted, cancellation: cancellation, generation: hub.generation)
-    services.replays.replay(request) { page in
+    dependencies.replays.replay(request) { page in
       bound.eventLoop.execute {
         if !cancellation.isCancelled { bound.value.replayed(page) }
       }
@@ -31,24 +31,24 @@ extension ClientConnection {
     var head: [UInt8] = []
     if case .with(let cursor) = opening.established {
       let message = ServerMessage.connectionEstablished(
-        user: user, isNumber: services.status.catalog.hasIntegerRecipients,
+        user: user, isNumber: dependencies.status.catalog.hasIntegerRecipients,
         timestamp: WallClock.microseconds(), epoch: epoch, cursor: cursor)
       head += FrameEncoder.text(message.json)
       messages += 1
     }
     if case .with(let cursor) = opening.truncated {
-      let message = ServerMessage.replayTruncated(limit: services.limits.replayRows, cursor: cursor)
+      let message = ServerMessage.replayTruncated(limit: dependencies.limits.replayRows, cursor: cursor)
       head += FrameEncoder.text(message.json)
       messages += 1
     }
-    writePage([opening.rows], after: head, counter: services.metrics.rowsReplayed)
+    writePage([opening.rows], after: head, counter: dependencies.metrics.rowsReplayed)
   }
 
   private func writePage(_ selections: [FrameSelection], after head: [UInt8] = [], counter: Counter) {
     write(piece(selections, after: head), of: selections, counter: counter) { connection, isFlushed in
       guard isFlushed else { return }
       connection.catchUp(
-        connection.machine.pageFlushed(limits: connection.services.limits, now: connection.eventLoop.now))
+        connection.machine.pageFlushed(limits: connection.dependencies.limits, now: connection.eventLoop.now))
     }
   }
 
@@ -62,14 +62,14 @@ extension ClientConnection {
     case .close(let reason):
       writeClose(reason)
     case .write(let selections):
-      writePage(selections, counter: services.metrics.rowsDelivered)
+      writePage(selections, counter: dependencies.metrics.rowsDelivered)
       flush()
     case .writeAndGoLive(let selections, let bytes):
       guard !selections.isEmpty else { return machine.flushed(bytes: bytes) }
       let piece = piece(selections)
       // Compressed rows queue fewer bytes than were counted.
       machine.flushed(bytes: bytes - piece.readableBytes)
-      write(piece, of: selections, counter: services.metrics.rowsDelivered) { connection, _ in
+      write(piece, of: selections, counter: dependencies.metrics.rowsDelivered) { connection, _ in
         connection.machine.flushed(bytes: piece.readableBytes)
       }
       flush()

@@ -7,11 +7,11 @@ extension ClientConnection {
   func route(_ batch: LoopBatch, _ frames: Range<Int>) -> Bool {
     let routing =
       if let deflater {
-        machine.route(batch.batch, frames, limits: services.limits, now: eventLoop.now) {
+        machine.route(batch.batch, frames, limits: dependencies.limits, now: eventLoop.now) {
           batch.slice($0, of: frames, by: deflater).readableBytes
         }
       } else {
-        machine.route(batch.batch, frames, limits: services.limits, now: eventLoop.now) {
+        machine.route(batch.batch, frames, limits: dependencies.limits, now: eventLoop.now) {
           batch.batch.byteRange($0).count
         }
       }
@@ -71,7 +71,7 @@ extension ClientConnection {
   private func rowsFlushed(_ batch: LoopBatch, _ frames: Range<Int>) {
     guard let user = machine.user else { return }
     machine.rowsFlushed(now: eventLoop.now)
-    let metrics = services.metrics
+    let metrics = dependencies.metrics
     let acknowledges = machine.acknowledges
     let wall = WallClock.microseconds()
     let sinceDoorbell = batch.batch.doorbell.map { Self.seconds(ContinuousClock.now - $0) }
@@ -92,6 +92,6 @@ extension ClientConnection {
 
   /// Counts the bytes that compression saved.
   func countSaved(of size: Int, written: Int) {
-    if written < size { services.metrics.deflateSavedBytes.increment(by: size - written) }
+    if written < size { dependencies.metrics.deflateSavedBytes.increment(by: size - written) }
   }
 }

@@ -39,7 +39,7 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
   /// Messages that were written, for the log.
   var messages = 0
 
-  var services: GatewayDependencies { hub.services }
+  var dependencies: GatewayDependencies { hub.dependencies }
   var queuedBytes: Int { machine.queuedBytes }
   var isWritable: Bool { context?.channel.isWritable ?? false }
   var events: ClientStateMachine.LoopEvents {
@@ -54,8 +54,8 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
     deflater = offer.extensions == nil ? nil : hub.deflater
     credential = offer.credential
     started = eventLoop.now
-    let limits = hub.services.limits
-    let interval = Int64(hub.services.settings.heartbeatSeconds) * 1_000
+    let limits = hub.dependencies.limits
+    let interval = Int64(hub.dependencies.settings.heartbeatSeconds) * 1_000
     machine = ClientStateMachine(
       since: offer.since, acknowledges: offer.acknowledges, messageRate: limits.messageRate,
       retryMilliseconds: .random(in: 0...Limits.retryMilliseconds),
@@ -120,7 +120,7 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
       while machine.acceptsInput, let event = try reader.next() {
         perform(
           machine.receive(
-            event, isWritable: isWritable, tables: services.status.catalog, limits: services.limits,
+            event, isWritable: isWritable, tables: dependencies.status.catalog, limits: dependencies.limits,
             events: events, now: now))
       }
     } catch {
