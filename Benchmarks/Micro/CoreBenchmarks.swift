@@ -26,7 +26,7 @@ enum CoreBenchmarks {
   private static func batch(rows: Int, users: Int, isUUID: Bool = false) -> Benchmark {
     let name = "batch/\(rows) rows for \(users) users" + (isUUID ? " with uuids" : "")
     return Benchmark(name, per: "row") { probe in
-      var builder = BatchBuilder(sources: Rows.oneTable)
+      var builder = BatchBuilder(catalog: Rows.oneTable)
       let names = (0..<users).map { isUUID ? Rows.uuid($0) : UserID(Int64($0)) }
       var bytes = 0
       return await probe.steady(units: rows, rounds: max(10, 2_000 / rows)) {

@@ -48,7 +48,7 @@ enum GatewayBenchmarks {
     defer { micro_clients_close() }
     try await gateway.settle()
 
-    var builder = BatchBuilder(sources: Rows.oneTable)
+    var builder = BatchBuilder(catalog: Rows.oneTable)
     var (round, bytes, rows) = (0, 0, 0)
     let turn = load.batches > 1 ? Turn() : nil
     var cost = try await probe.steady(units: recipients[0].count * load.batches * load.devices, rounds: load.rounds) {

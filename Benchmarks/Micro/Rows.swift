@@ -17,7 +17,7 @@ enum Rows {
   }
 
   static func add(_ user: UserID, _ id: Int, to builder: inout BatchBuilder) {
-    let key = RowKey(txid: txid, row: RowName(source: 1, id: .integer(Int64(id))))
+    let key = RowKey(txid: txid, row: RowName(table: 1, id: .integer(Int64(id))))
     payload.withUnsafeBytes {
       builder.add(user: user, key: key, createdAt: instant + Int64(id), data: $0)
     }

@@ -10,7 +10,7 @@ enum Sample {
     _ keys: [RowKey], base: Snapshot = Snapshot(xmax: 1), snapshot: Snapshot = Snapshot(xmax: 1_000), bytes: Int = 2,
     cursor: String? = nil
   ) -> DeliveryBatch {
-    var builder = BatchBuilder(sources: TableCatalog())
+    var builder = BatchBuilder(catalog: TableCatalog())
     let data = Array(repeating: UInt8(ascii: "1"), count: bytes)
     for key in keys {
       data.withUnsafeBytes { builder.add(user: user, key: key, createdAt: nil, data: $0) }
@@ -312,7 +312,7 @@ struct SessionTests {
 struct BatchBuilderTests {
   @Test("A batch has each user's frames side by side in order of delivery, the cursor in the last of each")
   func grouping() throws {
-    var builder = BatchBuilder(sources: TableCatalog())
+    var builder = BatchBuilder(catalog: TableCatalog())
     let rows: [(Int64, UInt64)] = [(1, 10), (2, 10), (1, 11), (3, 12), (2, 13), (1, 14)]
     for (index, row) in rows.enumerated() {
       Array("\"p\(index)\"".utf8).withUnsafeBytes {
@@ -339,7 +339,7 @@ struct BatchBuilderTests {
   @Test("A restarted builder keeps nothing of the batch before it, nor of the tables served then")
   func restart() {
     let one = TableCatalog([.init(number: 1, name: "a", recipientKind: .integer)])
-    let two = TableCatalog(one.sources + [.init(number: 2, name: "b", recipientKind: .integer)])
+    let two = TableCatalog(one.tables + [.init(number: 2, name: "b", recipientKind: .integer)])
     func fill(_ builder: inout BatchBuilder, users: [Int64]) {
       for user in users {
         builder.add(
@@ -350,28 +350,28 @@ struct BatchBuilderTests {
     func finished(_ builder: inout BatchBuilder) -> DeliveryBatch {
       builder.finish(base: Snapshot(xmax: 1), snapshot: Snapshot(xmax: 20), cursor: "c.9")
     }
-    var used = BatchBuilder(sources: one)
+    var used = BatchBuilder(catalog: one)
     fill(&used, users: [1, 2, 3, 2])
     _ = finished(&used)
     fill(&used, users: [7, 8])
     // Given up half-way.
-    used.restart(sources: two)
+    used.restart(catalog: two)
     #expect(used.isEmpty && used.users.isEmpty)
     for users in [[2, 9], [], [1]] as [[Int64]] {
-      var new = BatchBuilder(sources: two)
+      var new = BatchBuilder(catalog: two)
       fill(&used, users: users)
       fill(&new, users: users)
       let (of, expected) = (finished(&used), finished(&new))
       #expect(of.bytes == expected.bytes && of.frames == expected.frames && of.groups == expected.groups)
     }
-    used.restart(sources: one)
+    used.restart(catalog: one)
     fill(&used, users: [1])
     #expect(!String(decoding: finished(&used).bytes, as: UTF8.self).contains("source"))
   }
 
   @Test("A batch is full at its limit of rows or bytes")
   func limits() {
-    var builder = BatchBuilder(sources: TableCatalog())
+    var builder = BatchBuilder(catalog: TableCatalog())
     let data = Array(repeating: UInt8(ascii: "1"), count: Limits.batchBytes)
     data.withUnsafeBytes { builder.add(user: UserID(1), key: RowKey(txid: 1, id: 1), createdAt: nil, data: $0) }
     #expect(builder.isFull)

@@ -158,7 +158,7 @@ struct BatchTests {
     ]
     for wanted in cases {
       let loops = wanted?.enumerated().map { $0.element ? LoopSet(loop: $0.offset) : .none }
-      var builder = BatchBuilder(sources: TableCatalog())
+      var builder = BatchBuilder(catalog: TableCatalog())
       for (id, user) in [1, 2, 1, 3, 2, 1].enumerated() {
         builder.add(
           user: UserID(Int64(user)), key: RowKey(txid: 10, id: Int64(id)), createdAt: nil,

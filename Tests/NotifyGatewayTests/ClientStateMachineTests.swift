@@ -153,7 +153,7 @@ struct ClientStateMachineTests {
   func tables() {
     var bench = StateMachineBench(.open)
     #expect(bench.receive(.read([1, 2], source: "public.other")) == .ignoreIDs(2))
-    let two = TableCatalog(StateMachineBench.tables.sources + [.init(number: 2, name: "b", recipientKind: .uuid)])
+    let two = TableCatalog(StateMachineBench.tables.tables + [.init(number: 2, name: "b", recipientKind: .uuid)])
     let action = bench.machine.receive(
       .acknowledge([1], source: nil), tables: two, limits: bench.limits, events: bench.events, now: bench.now)
     #expect(action == .reportError("\"source\" is missing: more than one table is served"))

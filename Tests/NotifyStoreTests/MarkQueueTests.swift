@@ -7,23 +7,23 @@ import Testing
 struct MarkQueueTests {
   let start = ContinuousClock.now
 
-  func mark(_ txid: UInt64, _ id: Int64, source: Int32 = 1) -> PendingMark {
-    PendingMark(key: RowKey(txid: txid, row: RowName(source: source, id: .integer(id))), user: UserID(1))
+  func mark(_ txid: UInt64, _ id: Int64, table: Int32 = 1) -> PendingMark {
+    PendingMark(key: RowKey(txid: txid, row: RowName(table: table, id: .integer(id))), user: UserID(1))
   }
 
   @Test("A batch has the rows of one table, each once, by transaction and id")
   func batches() {
     var queue = MarkQueue()
-    let rows = [mark(9, 1), mark(7, 2), mark(7, 1, source: 2), mark(7, 1), mark(9, 1), mark(7, 2)]
+    let rows = [mark(9, 1), mark(7, 2), mark(7, 1, table: 2), mark(7, 1), mark(9, 1), mark(7, 2)]
     let dropped = queue.add(rows, at: start)
     #expect(dropped == 0 && queue.count == 6)
     queue.sort()
     #expect(queue.count == 4)
     let first = queue.next()
-    #expect(first?.source == 1 && first?.marks == [mark(7, 1), mark(7, 2), mark(9, 1)])
+    #expect(first?.table == 1 && first?.marks == [mark(7, 1), mark(7, 2), mark(9, 1)])
     if let first { queue.removed(first, at: start) }
     let second = queue.next()
-    #expect(second?.source == 2 && second?.marks == [mark(7, 1, source: 2)])
+    #expect(second?.table == 2 && second?.marks == [mark(7, 1, table: 2)])
     if let second { queue.removed(second, at: start) }
     #expect(queue.next() == nil && queue.count == 0 && queue.isIdle)
   }

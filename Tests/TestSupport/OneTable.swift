@@ -9,12 +9,12 @@ extension RowID: ExpressibleByIntegerLiteral {
 
 extension RowName: ExpressibleByIntegerLiteral {
   /// A row of the one table.
-  public init(integerLiteral value: Int64) { self.init(source: 1, id: .integer(value)) }
+  public init(integerLiteral value: Int64) { self.init(table: 1, id: .integer(value)) }
 }
 
 extension RowKey {
   /// A row of the one table.
-  package init(txid: UInt64, id: Int64) { self.init(txid: txid, row: RowName(source: 1, id: .integer(id))) }
+  package init(txid: UInt64, id: Int64) { self.init(txid: txid, row: RowName(table: 1, id: .integer(id))) }
 
   /// The row's id; 0 where it is a text.
   package var id: Int64 {

@@ -24,7 +24,7 @@ package struct BatchBuilder: Sendable {
   /// The share of each of `users`.
   package private(set) var shares: [Share] = []
   private var indices: [UserID: Int] = [:]
-  private var sources: TableCatalog
+  private var catalog: TableCatalog
   /// The tables as JSON strings, where frames name them.
   private var names: [Int32: String] = [:]
   private var encoder = NotificationEncoder()
@@ -32,26 +32,26 @@ package struct BatchBuilder: Sendable {
   private var places: [Int] = []
   private var order: [Int] = []
 
-  /// - Parameter sources: the served tables, named in the frames where they are several.
-  package init(sources: TableCatalog = TableCatalog()) {
-    self.sources = sources
-    nameSources()
+  /// - Parameter catalog: the served tables, named in the frames where they are several.
+  package init(catalog: TableCatalog = TableCatalog()) {
+    self.catalog = catalog
+    nameTables()
   }
 
   /// Drops the rows.
   ///
-  /// - Parameter sources: the served tables.
-  package mutating func restart(sources: TableCatalog) {
+  /// - Parameter catalog: the served tables.
+  package mutating func restart(catalog: TableCatalog) {
     forget()
-    if sources == self.sources { return }
-    self.sources = sources
-    nameSources()
+    if catalog == self.catalog { return }
+    self.catalog = catalog
+    nameTables()
   }
 
-  private mutating func nameSources() {
+  private mutating func nameTables() {
     names = Dictionary(
-      uniqueKeysWithValues: sources.sources.compactMap { source in
-        sources.jsonName(of: source.number).map { (source.number, $0) }
+      uniqueKeysWithValues: catalog.tables.compactMap { table in
+        catalog.jsonName(of: table.number).map { (table.number, $0) }
       })
   }
 
@@ -113,7 +113,7 @@ package struct BatchBuilder: Sendable {
           let (key, row) = (keys[index], rows[index])
           let start = index == 0 ? 0 : rows[index - 1].payloadEnd
           encoder.append(
-            id: key.row.id, source: names.isEmpty ? nil : names[key.row.source], createdAt: row.createdAt,
+            id: key.row.id, source: names.isEmpty ? nil : names[key.row.table], createdAt: row.createdAt,
             cursor: position == group.frames.upperBound - 1 ? cursor : nil,
             data: UnsafeRawBufferPointer(rebasing: payload[start..<row.payloadEnd]), to: &bytes)
           let finite = row.createdAt.flatMap { $0 == .max || $0 == .min ? nil : $0 }

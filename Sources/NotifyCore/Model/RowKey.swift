@@ -44,17 +44,17 @@ package enum RowID: Hashable, Sendable, Comparable {
 /// Identifies a row among the served tables.
 package struct RowName: Hashable, Sendable, Comparable {
   /// The table's number in `notify_bridge.source`.
-  package let source: Int32
+  package let table: Int32
   /// The row's primary key.
   package let id: RowID
 
-  package init(source: Int32, id: RowID) {
-    self.source = source
+  package init(table: Int32, id: RowID) {
+    self.table = table
     self.id = id
   }
 
   package static func < (left: RowName, right: RowName) -> Bool {
-    left.source != right.source ? left.source < right.source : left.id < right.id
+    left.table != right.table ? left.table < right.table : left.id < right.id
   }
 }
 

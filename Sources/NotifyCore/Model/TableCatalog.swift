@@ -1,7 +1,7 @@
 /// The tables whose rows are delivered, as clients see them.
 package struct TableCatalog: Sendable, Equatable {
   /// One table.
-  package struct Source: Sendable, Equatable {
+  package struct Table: Sendable, Equatable {
     /// Its number in `notify_bridge.source`.
     package let number: Int32
     /// Its name as SQL has it: `public.notification`.
@@ -16,27 +16,27 @@ package struct TableCatalog: Sendable, Equatable {
   }
 
   /// In ascending order of their numbers.
-  package let sources: [Source]
+  package let tables: [Table]
 
-  package init(_ sources: [Source] = []) {
-    self.sources = sources
+  package init(_ tables: [Table] = []) {
+    self.tables = tables
   }
 
   /// Whether messages name their table: ids are unique only within one.
-  package var isNamed: Bool { sources.count > 1 }
+  package var isNamed: Bool { tables.count > 1 }
 
   /// Whether some table's recipients are integers: then a user id that reads as one is a number on the wire.
-  package var hasIntegerRecipients: Bool { sources.contains { $0.recipientKind == .integer } }
+  package var hasIntegerRecipients: Bool { tables.contains { $0.recipientKind == .integer } }
 
   /// A table's name as a JSON string, where messages name it.
   package func jsonName(of number: Int32) -> String? {
-    guard isNamed, let source = sources.first(where: { $0.number == number }) else { return nil }
-    return JSONText.string(source.name)
+    guard isNamed, let table = tables.first(where: { $0.number == number }) else { return nil }
+    return JSONText.string(table.name)
   }
 
   /// The number of the table with this name; of the only table where a client gives no name.
   package func number(named name: String?) -> Int32? {
-    guard let name else { return sources.count == 1 ? sources[0].number : nil }
-    return sources.first { $0.name == name }?.number
+    guard let name else { return tables.count == 1 ? tables[0].number : nil }
+    return tables.first { $0.name == name }?.number
   }
 }

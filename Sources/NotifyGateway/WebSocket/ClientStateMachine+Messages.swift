@@ -88,11 +88,11 @@ extension ClientStateMachine {
       return .answerPing(withCursor: membership?.session.takesCursor ?? false)
     case .acknowledge(let ids, let source):
       guard let number = tables.number(named: source) else { return Self.unknownTable(source, ids, tables) }
-      return acknowledge(ids.map { RowName(source: number, id: $0) }, limits: limits, now: now)
+      return acknowledge(ids.map { RowName(table: number, id: $0) }, limits: limits, now: now)
     case .read(let ids, let source):
       guard let number = tables.number(named: source) else { return Self.unknownTable(source, ids, tables) }
       guard let user else { return .none }
-      return .recordRead(user, ids.map { RowName(source: number, id: $0) })
+      return .recordRead(user, ids.map { RowName(table: number, id: $0) })
     case .authenticate(let token):
       if verification != nil { return .reportError("the credential before this one is still being verified") }
       let credential = Credential.any(Secret(token))

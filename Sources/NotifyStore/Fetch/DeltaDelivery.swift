@@ -69,7 +69,7 @@ final class DeltaDelivery {
     var builder = self.builder
     self.builder = BatchBuilder()
     defer { self.builder = builder }
-    builder.restart(sources: status.catalog)
+    builder.restart(catalog: status.catalog)
     let delta = Delta(base: base, snapshot: snapshot, doorbell: doorbell, durable: generation.durable)
     var revocations: [Revocation] = []
     var fetched = Fetched(snapshot: snapshot)

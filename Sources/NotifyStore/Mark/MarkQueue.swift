@@ -5,7 +5,7 @@ internal import NotifyCore
 struct MarkQueue: Sendable {
   /// Rows of one table.
   struct Batch: Sendable, Equatable {
-    let source: Int32
+    let table: Int32
     let marks: [PendingMark]
   }
 
@@ -57,9 +57,9 @@ struct MarkQueue: Sendable {
   /// Leaves each row once, by table and then by key: a row is reported by each event loop that delivered it.
   mutating func sort() {
     // Places are sorted instead of rows, which are larger and cost more to move.
-    var places = pending.enumerated().map { (source: $1.key.row.source, txid: $1.key.txid, at: $0) }
+    var places = pending.enumerated().map { (table: $1.key.row.table, txid: $1.key.txid, at: $0) }
     places.sort { [pending] left, right in
-      if left.source != right.source { return left.source < right.source }
+      if left.table != right.table { return left.table < right.table }
       if left.txid != right.txid { return left.txid < right.txid }
       return pending[left.at].key.row.id < pending[right.at].key.row.id
     }
@@ -71,8 +71,8 @@ struct MarkQueue: Sendable {
 
   /// The first rows of the sorted queue: at most `Limits.markRows`, of one table. They stay until `removed`.
   func next() -> Batch? {
-    guard let source = pending.first?.key.row.source else { return nil }
-    return Batch(source: source, marks: Array(pending.prefix(Limits.markRows).prefix { $0.key.row.source == source }))
+    guard let table = pending.first?.key.row.table else { return nil }
+    return Batch(table: table, marks: Array(pending.prefix(Limits.markRows).prefix { $0.key.row.table == table }))
   }
 
   /// The first batch was marked, or needs no marking.

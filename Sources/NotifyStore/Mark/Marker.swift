@@ -126,12 +126,12 @@ package actor Marker: DatabaseService, ConfirmationSink {
   }
 
   private func mark(_ batch: MarkQueue.Batch) throws(StoreError) {
-    guard database.served.contains(where: { $0.number == batch.source }) else {
+    guard database.served.contains(where: { $0.number == batch.table }) else {
       // The table is not served any more.
       queue.removed(batch, at: .now)
       return
     }
-    let marking = try database.connection.markSent(batch.marks, in: batch.source, timeout: Limits.statementTimeout)
+    let marking = try database.connection.markSent(batch.marks, in: batch.table, timeout: Limits.statementTimeout)
     if let transaction = marking.transaction, let connected {
       fence.recordDurable(transaction, number: connected.number)
     }
@@ -153,7 +153,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
     for table in database.served {
       // An id or a user that the table's columns can't hold names no row of it.
       let own = batch.filter { receipt in
-        receipt.row.source == table.number && receipt.user.fits(table.recipientKind)
+        receipt.row.table == table.number && receipt.user.fits(table.recipientKind)
           && receipt.row.id.fits(table.idKind)
       }
       updated += try database.connection.markRead(own, in: table.number, timeout: Limits.statementTimeout)

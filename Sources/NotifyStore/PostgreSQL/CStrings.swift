@@ -24,13 +24,13 @@ struct CStrings {
     }
   }
 
-  mutating func source(_ source: TableMapping) -> notify_store_source {
+  mutating func mapping(_ table: TableMapping) -> notify_store_source {
     notify_store_source(
-      number: source.number, relation: copy(source.relation), id: copy(source.id), recipient: copy(source.recipient),
-      txid: copy(source.txid), sent_at: copy(source.sentAt), sent: copy(source.sent), created: copy(source.created),
-      read: copy(source.read), read_at: copy(source.readAt), payload: copy(source.payload), is_json: source.isJSON,
-      payload_column: copy(source.payloadColumn), id_kind: source.idKind.c, recipient_kind: source.recipientKind.c,
-      has_unique_id: source.hasUniqueID)
+      number: table.number, relation: copy(table.relation), id: copy(table.id), recipient: copy(table.recipient),
+      txid: copy(table.txid), sent_at: copy(table.sentAt), sent: copy(table.sent), created: copy(table.created),
+      read: copy(table.read), read_at: copy(table.readAt), payload: copy(table.payload), is_json: table.isJSON,
+      payload_column: copy(table.payloadColumn), id_kind: table.idKind.c, recipient_kind: table.recipientKind.c,
+      has_unique_id: table.hasUniqueID)
   }
 }
 

@@ -15,7 +15,7 @@ extension PGConnection {
   }
 
   /// Marks rows of one table sent, in one statement and one synchronous commit.
-  func markSent(_ rows: [PendingMark], in source: Int32, timeout: Duration) throws(StoreError) -> Marking {
+  func markSent(_ rows: [PendingMark], in table: Int32, timeout: Duration) throws(StoreError) -> Marking {
     var strings = CStrings()
     defer { strings.free() }
     var marks: [notify_store_mark] = []
@@ -26,7 +26,7 @@ extension PGConnection {
     var left = Array(repeating: false, count: rows.count)
     try check(
       notify_store_mark_sent(
-        pointer, source, marks, marks.count, timeout.milliseconds, &marked, &left, &transaction))
+        pointer, table, marks, marks.count, timeout.milliseconds, &marked, &left, &transaction))
     return Marking(
       marked: marked, left: left.indices.filter { left[$0] }, transaction: transaction == 0 ? nil : transaction)
   }
@@ -35,7 +35,7 @@ extension PGConnection {
   ///
   /// - Parameter receipts: of users that the table's recipient column can hold.
   /// - Returns: how many rows changed.
-  func markRead(_ receipts: [ReadReceipt], in source: Int32, timeout: Duration) throws(StoreError) -> Int {
+  func markRead(_ receipts: [ReadReceipt], in table: Int32, timeout: Duration) throws(StoreError) -> Int {
     var strings = CStrings()
     defer { strings.free() }
     var ids: [notify_store_id] = []
@@ -46,7 +46,7 @@ extension PGConnection {
     }
     var updated = 0
     try check(
-      notify_store_mark_read(pointer, source, ids, users, receipts.count, timeout.milliseconds, &updated))
+      notify_store_mark_read(pointer, table, ids, users, receipts.count, timeout.milliseconds, &updated))
     return updated
   }
 }

@@ -63,7 +63,7 @@ extension PGConnection {
     default:
       let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
       return .row(
-        request: Int(row.request), key: RowKey(txid: row.txid, row: RowName(source: row.source, id: id)),
+        request: Int(row.request), key: RowKey(txid: row.txid, row: RowName(table: row.source, id: id)),
         user: user(row), createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
     }
   }
@@ -103,7 +103,7 @@ extension PGConnection {
           is_uuid: query.user.isUUID, lowest_txid: query.lowest, unsent: query.wantsUnsent,
           since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
           snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
-          after_source: query.after?.row.source ?? 0,
+          after_source: query.after?.row.table ?? 0,
           after_id: query.after.map { strings.id($0.row.id) } ?? notify_store_id(number: 0, text: nil)))
     }
     streamTimeout = timeout.milliseconds

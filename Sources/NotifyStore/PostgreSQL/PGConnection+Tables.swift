@@ -4,11 +4,11 @@ internal import Foundation
 /// Served tables, and rows written to them.
 extension PGConnection {
   /// Sets the tables that later calls read and mark. Until the first call, that is `public.notification`.
-  package func serve(_ sources: [TableMapping]) throws(StoreError) {
+  package func serve(_ tables: [TableMapping]) throws(StoreError) {
     var strings = CStrings()
     defer { strings.free() }
     var list: [notify_store_source] = []
-    for source in sources { list.append(strings.source(source)) }
+    for table in tables { list.append(strings.mapping(table)) }
     try check(notify_store_serve(pointer, list, list.count))
   }
 
@@ -18,7 +18,7 @@ extension PGConnection {
   func probe(_ table: TableMapping) throws(StoreError) -> String? {
     var strings = CStrings()
     defer { strings.free() }
-    let status = notify_store_probe(pointer, [strings.source(table)], Duration.seconds(5).milliseconds)
+    let status = notify_store_probe(pointer, [strings.mapping(table)], Duration.seconds(5).milliseconds)
     do throws(StoreError) {
       try check(status)
       return nil
@@ -31,15 +31,15 @@ extension PGConnection {
   /// INSERTs a row.
   ///
   /// - Parameters:
-  ///   - source: the table's number; 1 is `public.notification` where `serve` was not called.
+  ///   - table: the number of the table; 1 is `public.notification` where `serve` was not called.
   ///   - data: JSON text, or nil for SQL NULL.
   /// - Returns: the row's id, as text.
   package func insert(
-    into source: Int32 = 1, user: String, data: String?, timeout: Duration = .seconds(5)
+    into table: Int32 = 1, user: String, data: String?, timeout: Duration = .seconds(5)
   ) throws(StoreError) -> String {
     var id: UnsafeMutablePointer<CChar>?
     defer { free(id) }
-    try check(notify_store_insert(pointer, source, user, data, timeout.milliseconds, &id))
+    try check(notify_store_insert(pointer, table, user, data, timeout.milliseconds, &id))
     return id.map { String(cString: $0) } ?? ""
   }
 

@@ -96,7 +96,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
       throw StoreError(.badAnswer, message: "a replay without a snapshot")
     }
     var pages: [ReplayPage?] = Array(repeating: nil, count: plans.count)
-    var rows = BatchBuilder(sources: status.catalog)
+    var rows = BatchBuilder(catalog: status.catalog)
     var current: (place: Int, isTruncated: Bool, hasMore: Bool)?
 
     func finishPage() {

@@ -18,14 +18,14 @@ package struct TableSurvey: Sendable, Equatable {
   ///
   /// - Parameter suspects: whether a table's payloads are tried too, which reads all of its rows.
   package init(_ connection: PGConnection, suspects: (_ number: Int32) -> Bool = { _ in false }) throws(StoreError) {
-    var sources: [TableCatalog.Source] = []
+    var tables: [TableCatalog.Table] = []
     for row in try connection.query("SELECT \(TableMapping.columns) FROM notify_bridge.served ORDER BY number") {
       guard let table = TableMapping(row: row) else {
         problems.append("table \(row[0] ?? "?") of notify_bridge.source: \((row.last ?? nil) ?? "it can't be read")")
         continue
       }
-      sources.append(
-        TableCatalog.Source(number: table.number, name: table.relation, recipientKind: table.recipientKind))
+      tables.append(
+        TableCatalog.Table(number: table.number, name: table.relation, recipientKind: table.recipientKind))
       if let problem = row[16] {
         problems.append("\(table.relation): \(problem)")
       } else if let problem = try connection.probe(table) {
@@ -37,6 +37,6 @@ package struct TableSurvey: Sendable, Equatable {
         served.append(table)
       }
     }
-    catalog = TableCatalog(sources)
+    catalog = TableCatalog(tables)
   }
 }

@@ -26,7 +26,7 @@ struct DatabaseChecks {
       try Migrator(connection).verify()
       report.ok("schema", "up to date, version \(Migration.all.count), functions \(FunctionSet.current.version)")
       if try checkRights(connection, &report) {
-        attempt("tables", &report) { try SourceChecks(connection: connection).run(&$0) }
+        attempt("tables", &report) { try TableChecks(connection: connection).run(&$0) }
       }
       try LoginChecks(settings: settings).run(connection, &report)
     }

@@ -6,7 +6,7 @@ struct LoginChecks {
   private static let subject = "logins"
 
   /// A table of the backend.
-  private struct Table {
+  private struct LoginTable {
     let kind: String
     let name: String
     let isAttached: Bool
@@ -70,7 +70,7 @@ struct LoginChecks {
     return kinds
   }
 
-  private func read(_ connection: PGConnection) throws -> [Table] {
+  private func read(_ connection: PGConnection) throws -> [LoginTable] {
     let rows = try connection.query(
       """
       SELECT t.kind, t.relation::text, t.is_attached, t.problem,
@@ -88,7 +88,7 @@ struct LoginChecks {
       FROM notify_bridge.login_tables($1) AS t LEFT JOIN pg_class AS c ON c.oid = t.relation
       """, [settings.djangoUserTable])
     return rows.map { row in
-      Table(
+      LoginTable(
         kind: row[0] ?? "", name: row[1] ?? "", isAttached: row[2] == "t", problem: row[3], hidden: row[4],
         silent: row[5])
     }
@@ -98,7 +98,7 @@ struct LoginChecks {
     try connection.query("SELECT current_user").first?.first.flatMap { $0 } ?? ""
   }
 
-  private func remedy(for table: Table) -> String {
+  private func remedy(for table: LoginTable) -> String {
     switch table.kind {
     case "session": "The columns are those of Django's own table: session_key, session_data, expire_date"
     case "token":

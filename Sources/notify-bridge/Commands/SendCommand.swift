@@ -44,23 +44,23 @@ struct SendCommand: ParsableCommand {
 
   private func insert(_ payload: String, _ connection: PGConnection) throws -> String {
     let served = try TableSurvey(connection).served
-    let source = try source(among: served, connection)
-    guard let user = UserID(user), user.fits(source.recipientKind) else {
+    let mapping = try mapping(among: served, connection)
+    guard let user = UserID(user), user.fits(mapping.recipientKind) else {
       throw CommandFailure(
-        "--user is \"\(TerminalText.shortened(user, to: 60))\", and \(source.relation).\(source.recipient) is "
-          + "\(source.recipientKind.rawValue)")
+        "--user is \"\(TerminalText.shortened(user, to: 60))\", and \(mapping.relation).\(mapping.recipient) is "
+          + "\(mapping.recipientKind.rawValue)")
     }
-    guard source.payloadColumn != nil else {
+    guard mapping.payloadColumn != nil else {
       throw CommandFailure(
-        "\(source.relation) builds its payload from several columns; --data is not valid for it",
+        "\(mapping.relation) builds its payload from several columns; --data is not valid for it",
         remedy: "INSERT the row by SQL, as your backend does.")
     }
-    try connection.serve([source])
-    return try connection.insert(into: source.number, user: user.text, data: payload)
+    try connection.serve([mapping])
+    return try connection.insert(into: mapping.number, user: user.text, data: payload)
   }
 
   /// The table to insert into: `--table`, or the only one, or `public.notification`.
-  private func source(among served: [TableMapping], _ connection: PGConnection) throws -> TableMapping {
+  private func mapping(among served: [TableMapping], _ connection: PGConnection) throws -> TableMapping {
     let names = served.map(\.relation).joined(separator: ", ")
     let remedy = served.isEmpty ? "Run: notify-bridge migrate" : "Served is: \(names)"
     guard let table else {
@@ -77,10 +77,10 @@ struct SendCommand: ParsableCommand {
     guard let name = rows.first?.first ?? nil else {
       throw CommandFailure("there is no table \(TerminalText.shortened(table, to: 80))", remedy: remedy)
     }
-    guard let source = served.first(where: { $0.relation == name }) else {
+    guard let mapping = served.first(where: { $0.relation == name }) else {
       throw CommandFailure("\(name) is not served", remedy: remedy)
     }
-    return source
+    return mapping
   }
 
   private static func isJSON(_ bytes: Data) -> Bool {

@@ -156,7 +156,7 @@ struct Model {
   private func batch(
     _ rows: [ModelDatabase.Row], base: Snapshot, snapshot: Snapshot, cursor: String?
   ) -> DeliveryBatch {
-    var builder = BatchBuilder(sources: TableCatalog())
+    var builder = BatchBuilder(catalog: TableCatalog())
     for row in rows {
       builder.add(user: row.user, key: row.key, createdAt: nil, data: UnsafeRawBufferPointer(start: nil, count: 0))
     }

@@ -1,7 +1,7 @@
 import NotifyStore
 
 /// Checks each served table. Writes no row.
-struct SourceChecks {
+struct TableChecks {
   private static let statement: Duration = .milliseconds(1_500)
 
   let connection: PGConnection

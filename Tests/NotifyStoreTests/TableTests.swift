@@ -6,7 +6,7 @@ import Testing
 @testable import NotifyStore
 
 @Suite("Served tables", .timeLimit(.minutes(2)))
-struct SourceTests {
+struct TableTests {
   let cluster: TestCluster
   let store: Store
   let connection: PGConnection
@@ -74,7 +74,7 @@ struct SourceTests {
         INSERT INTO notification (user_id, data) VALUES (7, '2'); COMMIT
         """#)
       let keys = await sink.rows(2)
-      #expect(keys.map(\.row.source) == [1, 2] && keys[0].txid == keys[1].txid)
+      #expect(keys.map(\.row.table) == [1, 2] && keys[0].txid == keys[1].txid)
       let replayed = await page(replays, user)
       #expect(replayed.batch.frames.map(\.key) == keys)
       #expect(text(replayed.batch).contains(#","source":"public.\"Order \"\"x\"\"\"","cursor":""#))
@@ -104,7 +104,7 @@ struct SourceTests {
       for await news in sink.news {
         if case .epoch = news { break }
       }
-      #expect(store.status.catalog.sources.map(\.name) == ["public.notification", #"public."Order ""x""""#])
+      #expect(store.status.catalog.tables.map(\.name) == ["public.notification", #"public."Order ""x""""#])
       #expect(await page(replays, user).batch.frames.count == 1)
     }
   }

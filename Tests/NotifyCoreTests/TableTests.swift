@@ -3,8 +3,8 @@ import NotifyCore
 import TestSupport
 import Testing
 
-@Suite("Sources: the served tables and what names their rows")
-struct SourceTests {
+@Suite("The served tables and the names of their rows")
+struct TableTests {
   let one = TableCatalog([.init(number: 3, name: "public.notification", recipientKind: .integer)])
   let two = TableCatalog([
     .init(number: 3, name: "public.notification", recipientKind: .uuid),
@@ -33,8 +33,8 @@ struct SourceTests {
     #expect(RowID.integer(9) < .integer(10) && RowID.integer(-1) < .integer(0))
     // As COLLATE "C": capital letters before small ones, "10" before "9".
     #expect(RowID.text("10") < .text("9") && RowID.text("Z") < .text("a") && RowID.text("z") < .text("é"))
-    let keys = [(2, 1, 1), (1, 2, 1), (1, 1, 9), (1, 1, 2)].map { txid, source, id in
-      RowKey(txid: txid, row: RowName(source: source, id: .integer(Int64(id))))
+    let keys = [(2, 1, 1), (1, 2, 1), (1, 1, 9), (1, 1, 2)].map { txid, table, id in
+      RowKey(txid: txid, row: RowName(table: table, id: .integer(Int64(id))))
     }
     #expect(keys.sorted() == keys.reversed())
   }
@@ -65,10 +65,10 @@ struct SourceTests {
   @Test("Each frame of a batch names its table, where there are several")
   func frames() {
     for list in [one, two] {
-      var builder = BatchBuilder(sources: list)
+      var builder = BatchBuilder(catalog: list)
       "1".withCString { pointer in
         builder.add(
-          user: UserID(1), key: RowKey(txid: 5, row: RowName(source: 3, id: .text("a"))), createdAt: nil,
+          user: UserID(1), key: RowKey(txid: 5, row: RowName(table: 3, id: .text("a"))), createdAt: nil,
           data: UnsafeRawBufferPointer(start: pointer, count: 1))
       }
       let snapshot = Snapshot(xmax: 6)
