@@ -45,8 +45,8 @@ struct SessionTests {
       session.close()
       return session
     }
-    if phase == .draining {
-      // More than one piece is held back, so that draining takes several writes.
+    if phase == .flushingCatchUp {
+      // More than one piece is held back, so that flushing takes several writes.
       for txid in UInt64(200)..<203 {
         let large = Sample.batch([RowKey(txid: txid, id: 1)], bytes: Int(Limits.replayPageBytes))
         _ = session.route(large, 0..<1, limits: limits)
@@ -84,7 +84,7 @@ struct SessionTests {
     switch (phase, session.pageFlushed(limits: limits)) {
     case (.joining, .nothing), (.live, .nothing), (.closed, .nothing): break
     case (.replaying, .writeAndGoLive(let rows, 0)): #expect(rows.isEmpty && session.phase == .live)
-    case (.draining, .write(let rows)): #expect(rows.count == 1 && session.phase == .draining)
+    case (.flushingCatchUp, .write(let rows)): #expect(rows.count == 1 && session.phase == .flushingCatchUp)
     case (_, let next): Issue.record("\(phase): \(next)")
     }
   }
@@ -114,8 +114,8 @@ struct SessionTests {
     #expect(routing == .writeAll)
   }
 
-  @Test("Rows held back are drained without the replayed ones, then the session is live")
-  func drains() {
+  @Test("Rows held back are flushed without the replayed ones, then the session is live")
+  func flushesCatchUp() {
     var session = DeliverySession(acknowledges: false)
     _ = session.route(Sample.batch(Sample.keys([99, 100])), 0..<2, limits: limits)
     _ = session.route(Sample.batch(Sample.keys([101])), 0..<1, limits: limits)
@@ -214,7 +214,7 @@ struct SessionTests {
 
   @Test("A client that is too slow for the rows held back is closed")
   mutating func slowDrain() {
-    var session = session(.draining)
+    var session = session(.flushingCatchUp)
     limits.catchUpRows = 1
     let routing = session.route(Sample.batch(Sample.keys([300])), 0..<1, limits: limits)
     #expect(routing == .close(.tooSlow))

@@ -87,10 +87,10 @@ extension DeliverySession {
         expectsFirstPage = true
         return .request(.after(snapshot))
       }
-      enter(.draining)
-      return drain(limits: limits)
-    case .draining:
-      return drain(limits: limits)
+      enter(.flushingCatchUp)
+      return flushCatchUp(limits: limits)
+    case .flushingCatchUp:
+      return flushCatchUp(limits: limits)
     }
   }
 
@@ -111,7 +111,7 @@ extension DeliverySession {
   }
 
   /// Takes the next piece of the rows held back, without those that were replayed.
-  private mutating func drain(limits: Limits) -> Next {
+  private mutating func flushCatchUp(limits: Limits) -> Next {
     while true {
       var selections: [FrameSelection] = []
       for selection in catchUpBuffer.pop(bytes: Int(Limits.replayPageBytes)) {

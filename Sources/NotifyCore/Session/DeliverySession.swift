@@ -1,9 +1,9 @@
 /// The rows that one connection has got: decides for each row whether it is held back, left out or written.
 ///
 /// The life of a session: it *joins* its user's group and asks for a replay, *replays* page by page while rows routed to it
-/// are held back, *drains* the rows held back, and is *live*. The replay's snapshot S divides: a routed row that S sees was
-/// replayed, or was sent before this device came, and is left out, also after going live. `architecture.md`, "Order and
-/// loss", has the rules. Where one is left out, rows are lost, doubled or mixed up.
+/// are held back, *flushes* the rows held back, and is *live*. The replay's snapshot S divides: a routed row that S sees was
+/// replayed, or was sent before this device came, and is left out, also after going live. `Documentation/architecture.md`,
+/// "Order and loss", has the rules. Where one is left out, rows are lost, doubled or mixed up.
 ///
 /// A value without clock or I/O: each method is one input and returns the caller's next action.
 package struct DeliverySession: Sendable {
@@ -14,7 +14,7 @@ package struct DeliverySession: Sendable {
     /// Pages are written or requested.
     case replaying
     /// The replay is written; the rows held back are being written.
-    case draining
+    case flushingCatchUp
     /// Rows go out as they come.
     case live
     /// Nothing goes out any more.
@@ -82,7 +82,7 @@ package struct DeliverySession: Sendable {
     case .joining, .replaying:
       catchUpBuffer.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
       return .nothing
-    case .draining:
+    case .flushingCatchUp:
       catchUpBuffer.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
       return catchUpBuffer.overflowed ? close(.tooSlow) : .nothing
     case .live:
