@@ -8,7 +8,7 @@ DO $$
 DECLARE
   this_xid CONSTANT xid := pg_current_xact_id()::xid;
   stale record;
-  heir record;
+  replacement record;
 BEGIN
   FOR stale IN
     SELECT c.oid::regclass AS name FROM pg_class AS c JOIN pg_rewrite AS r ON r.ev_class = c.oid
@@ -20,13 +20,13 @@ BEGIN
     SELECT p.oid::regprocedure AS signature, p.proname, p.proowner, p.proacl FROM pg_proc AS p
     WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.xmin <> this_xid
   LOOP
-    FOR heir IN
+    FOR replacement IN
       SELECT p.oid::regprocedure AS signature, r.rolname
       FROM pg_proc AS p, aclexplode(stale.proacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
       WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname = stale.proname AND p.xmin = this_xid
         AND a.grantee <> stale.proowner
     LOOP
-      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', heir.signature, heir.rolname);
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', replacement.signature, replacement.rolname);
     END LOOP;
     EXECUTE format('DROP ROUTINE %s', stale.signature);
   END LOOP;

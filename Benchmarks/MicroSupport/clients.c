@@ -78,8 +78,8 @@ int micro_client_open(uint16_t port, int64_t user) {
   if (client < 0) {
     return -1;
   }
-  struct timeval patience = {.tv_sec = WAIT_SECONDS};
-  if (setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+  struct timeval timeout = {.tv_sec = WAIT_SECONDS};
+  if (setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
       connect(client, (struct sockaddr *)&address, sizeof address) == 0 &&
       send(client, request, (size_t)length, MSG_NOSIGNAL) == length && read_head(client) && skip_frame(client)) {
     return client;

@@ -20,5 +20,5 @@ void notify_store_close(notify_store *store) {
   store->pooled = false;
   store->prepared = 0;
   store->farewell_sqlstate[0] = '\0';
-  store->farewell[0] = '\0';
+  store->termination_message[0] = '\0';
 }

@@ -23,7 +23,7 @@ static void on_notice(void *argument, const PGresult *notice) {
   const char *message = pq->result_error_field(notice, PG_DIAG_MESSAGE_PRIMARY);
   if (severity != NULL && message != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
     ns_set_sqlstate(store->farewell_sqlstate, pq->result_error_field(notice, PG_DIAG_SQLSTATE));
-    ns_copy_line(store->farewell, sizeof store->farewell, message, strlen(message));
+    ns_copy_line(store->termination_message, sizeof store->termination_message, message, strlen(message));
   }
 }
 

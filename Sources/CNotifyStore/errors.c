@@ -67,7 +67,7 @@ notify_store_status ns_fail_lost(notify_store *store) {
   char sqlstate[NS_SQLSTATE_SIZE];
   if (store->farewell_sqlstate[0] != '\0') {
     ns_set_sqlstate(sqlstate, store->farewell_sqlstate);
-    ns_copy_line(text, sizeof text, store->farewell, strlen(store->farewell));
+    ns_copy_line(text, sizeof text, store->termination_message, strlen(store->termination_message));
   } else {
     ns_digest(store->pq->error_message(store->connection), text, sizeof text, sqlstate);
   }

@@ -94,7 +94,7 @@ struct notify_store {
   char hint[NS_HINT_SIZE];
   // The notice with which a server ends the session before it closes the connection. Empty where none came.
   char farewell_sqlstate[NS_SQLSTATE_SIZE];
-  char farewell[NS_MESSAGE_SIZE];
+  char termination_message[NS_MESSAGE_SIZE];
 };
 
 struct notify_store_result {
@@ -115,7 +115,7 @@ void ns_forget_error(notify_store *store);
 notify_store_status ns_fail(notify_store *store, notify_store_status status, const char *sqlstate, const char *format,
                             ...) __attribute__((format(printf, 4, 5)));
 notify_store_status ns_fail_memory(notify_store *store);
-// The connection broke: notes libpq's text or the server's farewell, and closes it.
+// The connection broke: notes libpq's text or the server's termination message, and closes it.
 notify_store_status ns_fail_lost(notify_store *store);
 // The server answered with an error: SERVER_ERROR, or CONNECTION_LOST where that error ended the session.
 notify_store_status ns_fail_result(notify_store *store, const PGresult *result);

@@ -132,10 +132,11 @@ static void a_wake_is_not_lost_with_the_connection(void) {
 }
 
 static void a_servers_farewell_is_told(void) {
-  static const fake_result farewell = {.severity = "FATAL", .sqlstate = "57P01", .primary = "terminating connection"};
+  static const fake_result termination_message = {
+      .severity = "FATAL", .sqlstate = "57P01", .primary = "terminating connection"};
   unsigned events, doorbells;
   notify_store *store = fake_store();
-  fake.notice = &farewell;
+  fake.notice = &termination_message;
   fake.failing = FAKE_CONSUME_INPUT;
   fake.failing_call = 2;
   CHECK_EQUAL(wait_once(store, 700, &events, &doorbells), NOTIFY_STORE_CONNECTION_LOST);

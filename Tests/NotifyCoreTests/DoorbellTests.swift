@@ -177,7 +177,7 @@ struct DoorbellTests {
   // MARK: Slow commits
 
   @Test("Writers that wait for each other make the doorbell busy at a low rate, and half of it is calm")
-  func crowded() {
+  func lockWaitStreak() {
     var doorbell = quiet()
     var actions: [Doorbell.Action] = []
     for turn in 1...3 {

@@ -54,9 +54,9 @@ struct SessionDecisionTests {
     #expect(later == [[true, true], [false, false]])
   }
 
-  @Test("A locked statement is tried again after growing pauses, until the patience has run out")
+  @Test("A locked statement is tried again after growing pauses, until the timeout")
   func locks() {
-    var retry = LockRetry(patience: .seconds(30), from: start)
+    var retry = LockRetry(timeout: .seconds(30), from: start)
     let pauses = (0..<7).map { _ in retry.next(at: start) }
     #expect(pauses == [250, 500, 1_000, 2_000, 4_000, 4_000, 4_000].map { .milliseconds($0) })
     let last = retry.next(at: start + .seconds(30))

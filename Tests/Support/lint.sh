@@ -64,7 +64,7 @@ printf 'A [link](#nothing) to no heading.\n' >"$bad/link.md"
 mkdir "$bad/figures"
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
-mapfile -t statements < <(git grep -lE '\.(query|insist)\(' -- 'Sources/*.swift')
+mapfile -t statements < <(git grep -lE '\.(query|retryLocked)\(' -- 'Sources/*.swift')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
 check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro Package.swift
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"

@@ -58,7 +58,7 @@ package struct Doorbell: Sendable, Equatable {
   /// How long to wait before the next fetch while busy.
   private var pause: Duration
   /// Counts in a row that found writers waiting, the start of the last count, and the earliest next one.
-  private var crowded = 0
+  private var lockWaitStreak = 0
   private var countStart: ContinuousClock.Instant
   private var countAfter: ContinuousClock.Instant
   /// Busy: the rate below which it is calm, and the start of the calm.
@@ -124,7 +124,7 @@ package struct Doorbell: Sendable, Equatable {
       return .disarm
     }
     guard count.transactions > 1 else {
-      crowded = 0
+      lockWaitStreak = 0
       return rest
     }
     guard isFull, now >= countAfter else { return rest }
@@ -138,8 +138,8 @@ package struct Doorbell: Sendable, Equatable {
   package mutating func counted(lockWaits: Int, at now: ContinuousClock.Instant) -> Action {
     // Counting reads all locks, which takes long where there are many: it may take one hundredth of the time.
     countAfter = now + (now - countStart) * 100
-    crowded = lockWaits > 0 ? crowded + 1 : 0
-    guard state != .busy, crowded >= Limits.lockWaitObservations, mayChange(at: now) else { return rest }
+    lockWaitStreak = lockWaits > 0 ? lockWaitStreak + 1 : 0
+    guard state != .busy, lockWaitStreak >= Limits.lockWaitObservations, mayChange(at: now) else { return rest }
     calmRate = min(settings.calmRate, rate.transactions / 2)
     return .disarm
   }
@@ -182,7 +182,7 @@ package struct Doorbell: Sendable, Equatable {
     state = new
     changed = now
     startWindow(at: now)
-    crowded = 0
+    lockWaitStreak = 0
     calmSince = nil
   }
 

@@ -39,14 +39,14 @@ extension DeltaFetcher {
     _ action: Doorbell.Action, _ session: ListeningSession, _ decisions: inout Decisions
   ) async throws -> Doorbell.Action {
     switch action {
-    case .wait(let patience):
-      let event = try database.connection.wait(patience)
-      if event.doorbells > 0 {
+    case .wait(let timeout):
+      let result = try database.connection.wait(timeout)
+      if result.doorbells > 0 {
         decisions.safety.rang()
-        metrics.doorbells.increment(by: event.doorbells)
+        metrics.doorbells.increment(by: result.doorbells)
         return try await fetchDelta(&decisions, doorbell: .now)
       }
-      return try await fetchDelta(&decisions, isSafety: decisions.doorbell.isReliedOn && !event.isWoken)
+      return try await fetchDelta(&decisions, isSafety: decisions.doorbell.isReliedOn && !result.isWoken)
     case .pause(let duration):
       metrics.doorbells.increment(by: try session.pause(duration))
       return try await fetchDelta(&decisions)

@@ -14,7 +14,7 @@ struct ListeningSession {
   /// - Parameter url: the server that the connection is connected to.
   /// - Throws: `pooler` where no notification passes.
   init(_ connection: PGConnection, at url: Secret, _ settings: StoreSettings) throws(StoreError) {
-    if connection.isPooled, try !ListenProbe.hears(connection, at: url) {
+    if connection.isPooled, try !ListenProbe.receivesNotifications(connection, at: url) {
       throw StoreError(
         .pooler, message: "LISTEN works through no pooler in transaction mode: no notification arrived",
         hint: "Set NOTIFY_BRIDGE_DATABASE_LISTEN_URL to the server itself; DATABASE_URL may stay the pooler's.")

@@ -8,11 +8,11 @@ package enum ListenProbe {
   ///
   /// A second connection is needed: a pooler may pass on a connection's own notification while it runs a statement.
   ///
-  /// - Parameter url: the listener's server.
+  /// - Parameter url: the server of the connection.
   /// - Returns: whether the notification arrived.
-  package static func hears(_ listener: PGConnection, at url: Secret) throws(StoreError) -> Bool {
+  package static func receivesNotifications(_ connection: PGConnection, at url: Secret) throws(StoreError) -> Bool {
     let channel = "notify_bridge_check_\(UInt32.random(in: 0...UInt32.max))"
-    try listener.listen(channel, timeout: statement)
+    try connection.listen(channel, timeout: statement)
     let notifier = try PGConnection.connect(url: url, applicationName: "notify-bridge check", timeout: .seconds(2))
     defer { notifier.close() }
     try notifier.query("SELECT pg_notify($1, '')", [channel], timeout: statement)
@@ -20,9 +20,9 @@ package enum ListenProbe {
     var arrived = false
     // A wake ends a wait too.
     while !arrived, ContinuousClock.now < deadline {
-      arrived = try listener.wait(deadline - ContinuousClock.now).doorbells > 0
+      arrived = try connection.wait(deadline - ContinuousClock.now).doorbells > 0
     }
-    try listener.query("UNLISTEN \(channel)", timeout: statement)
+    try connection.query("UNLISTEN \(channel)", timeout: statement)
     return arrived
   }
 }

@@ -13,14 +13,14 @@ package struct LockRetry: Sendable, Equatable {
   /// Attempts that failed so far.
   package private(set) var attempts = 0
 
-  /// - Parameter patience: how long to go on, all in all.
-  package init(patience: Duration, from now: ContinuousClock.Instant) {
-    deadline = now + patience
+  /// - Parameter timeout: of all attempts together.
+  package init(timeout: Duration, from now: ContinuousClock.Instant) {
+    deadline = now + timeout
   }
 
   /// An attempt has failed because of a lock.
   ///
-  /// - Returns: how long to pause before the next one; nil where the patience has run out.
+  /// - Returns: how long to pause before the next one; nil after the timeout.
   package mutating func next(at now: ContinuousClock.Instant) -> Duration? {
     guard now < deadline else { return nil }
     defer { pause = min(pause * 2, Self.longestPause) }
@@ -39,14 +39,14 @@ extension PGConnection {
   ///
   /// - Parameters:
   ///   - timeout: of each attempt.
-  ///   - patience: how long to go on, all in all.
+  ///   - totalTimeout: of all attempts together.
   ///   - onWait: called once, after the first attempt that failed.
   /// - Throws: the last attempt's failure.
   package func retryLocked(
-    _ sql: String, _ parameters: [String?] = [], timeout: Duration, patience: Duration,
+    _ sql: String, _ parameters: [String?] = [], timeout: Duration, totalTimeout: Duration,
     onWait: (StoreError) -> Void = { _ in }
   ) throws(StoreError) -> [[String?]] {
-    var retry = LockRetry(patience: patience, from: .now)
+    var retry = LockRetry(timeout: totalTimeout, from: .now)
     while true {
       do throws(StoreError) {
         return try query(sql, parameters, timeout: timeout)

@@ -4,9 +4,9 @@ import NotifyStore
 /// A connection on which tables are attached and detached.
 struct AttachSession {
   /// How long a statement waits for other sessions' locks, all in all.
-  private static let lockPatience: Duration = .seconds(600)
+  private static let lockTimeout: Duration = .seconds(600)
   /// How long it waits for another program that attaches the table, which may build indexes.
-  private static let claimPatience: Duration = .seconds(86_400)
+  private static let claimTimeout: Duration = .seconds(86_400)
 
   let connection: PGConnection
   let url: Secret
@@ -51,10 +51,10 @@ struct AttachSession {
   }
 
   /// Runs a statement, and again while other sessions' locks are in its way.
-  func insist(_ sql: String, _ parameters: [String?] = [], on table: TableName) throws -> [[String?]] {
+  func retryLocked(_ sql: String, _ parameters: [String?] = [], on table: TableName) throws -> [[String?]] {
     do {
       return try connection.retryLocked(
-        sql, parameters, timeout: .seconds(3_600), patience: Self.lockPatience
+        sql, parameters, timeout: .seconds(3_600), totalTimeout: Self.lockTimeout
       ) { error in
         let holder = (try? holder(of: table)) ?? ""
         FileOutput.printError("waiting: \(error.message)\(holder). Trying again.")
@@ -75,7 +75,7 @@ struct AttachSession {
   /// Claims the table for this session, so that two programs don't build the same indexes.
   func claim(_ table: TableName) throws {
     guard !connection.isPooled else { return }
-    var retry = LockRetry(patience: Self.claimPatience, from: .now)
+    var retry = LockRetry(timeout: Self.claimTimeout, from: .now)
     while true {
       let rows = try connection.query(
         "SELECT pg_try_advisory_lock(hashtextextended('notify_bridge.attach', $1::int8))", [table.number])

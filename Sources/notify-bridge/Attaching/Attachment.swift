@@ -9,7 +9,7 @@ struct Attachment {
   /// Adds the missing parts, then the indexes, and prints each step.
   func run(_ choices: AttachPlan.Choices) throws {
     try session.claim(table)
-    let rows = try session.insist(
+    let rows = try session.retryLocked(
       "SELECT step, what FROM notify_bridge.attach($1::int8::oid::regclass, \(AttachPlan.Choices.types), NULL, $9::bool)",
       [table.number] + choices.parameters + [choices.isForced ? "t" : "f"], on: table)
     let lines = rows.compactMap { row in row[1].map { (step: row[0] ?? "", what: TerminalText.escaped($0)) } }
@@ -51,7 +51,7 @@ struct Attachment {
       try session.connection.query("SET lock_timeout = \(isConcurrent ? "0" : "'1s'")")
     }
     guard isConcurrent else {
-      _ = try session.insist(statement, on: table)
+      _ = try session.retryLocked(statement, on: table)
       return
     }
     FileOutput.printLine("running, without blocking writers: \(TerminalText.escaped(statement))")

@@ -3,7 +3,7 @@ import NotifyStore
 /// The triggers on Django's tables that end access at once, for `attach --logins` and `detach`.
 enum DjangoTriggers {
   /// How long to wait for other sessions' locks on Django's tables, all in all.
-  private static let lockPatience: Duration = .seconds(30)
+  private static let lockTimeout: Duration = .seconds(30)
 
   /// Makes a logout, a deleted token, a changed password and a deactivated user close their sockets.
   ///
@@ -28,7 +28,7 @@ enum DjangoTriggers {
   private static func perform(
     _ connection: PGConnection, _ statement: String, _ parameters: [String?]
   ) throws(StoreError) -> [String] {
-    try connection.retryLocked(statement, parameters, timeout: .seconds(60), patience: lockPatience)
+    try connection.retryLocked(statement, parameters, timeout: .seconds(60), totalTimeout: lockTimeout)
       .compactMap { $0[0] }
   }
 }

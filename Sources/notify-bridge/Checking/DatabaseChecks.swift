@@ -14,7 +14,7 @@ struct DatabaseChecks {
   func run(_ report: inout CheckReport) {
     let connection: PGConnection
     do {
-      connection = try Database.connect(url, patience: .seconds(3))
+      connection = try Database.connect(url, timeout: .seconds(3))
     } catch {
       let failure = CommandFailure(error)
       return report.fail("database", failure.message, failure.remedy)

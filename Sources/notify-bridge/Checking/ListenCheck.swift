@@ -10,15 +10,15 @@ struct ListenCheck {
 
   /// Listens on one connection and notifies from another.
   func run(_ report: inout CheckReport) throws {
-    let listener = try Database.connect(url, patience: .seconds(2))
-    defer { listener.close() }
-    guard try listener.query("SELECT pg_is_in_recovery()", timeout: Self.statement).first?.first != "t" else {
+    let connection = try Database.connect(url, timeout: .seconds(2))
+    defer { connection.close() }
+    guard try connection.query("SELECT pg_is_in_recovery()", timeout: Self.statement).first?.first != "t" else {
       return report.fail(
         "listen", "the server is a standby, where LISTEN isn't possible", "Point DATABASE_URL at the primary")
     }
-    let arrived = try ListenProbe.hears(listener, at: url)
+    let arrived = try ListenProbe.receivesNotifications(connection, at: url)
     let remedy = "Set \(Setting.of(\.store.listenURL).variable) to a connection past the pooler"
-    switch (arrived, listener.isPooled) {
+    switch (arrived, connection.isPooled) {
     case (true, false): report.ok("listen", "a notification arrives")
     case (true, true): report.warn("listen", "works through a pooler in session mode", remedy)
     case (false, true):

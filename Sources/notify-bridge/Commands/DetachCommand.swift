@@ -63,7 +63,7 @@ struct DetachCommand: ParsableCommand {
         "Detach it?", command: "notify-bridge detach \(Terminal.quoted(found.name)) --yes")
     }
     try session.claim(found)
-    let rows = try session.insist(
+    let rows = try session.retryLocked(
       "SELECT step, what FROM notify_bridge.detach($1::int8::oid::regclass)", [found.number], on: found)
     for row in rows {
       FileOutput.printLine((row[0] == "note" ? "note: " : "") + TerminalText.escaped(row[1] ?? ""))

@@ -4,9 +4,6 @@ import NotifyStore
 
 /// Opens connections for commands that try once.
 enum Database {
-  /// The longest wait of such a command for the database.
-  static let patience: Duration = .seconds(5)
-
   /// The database's URL, checked without network access.
   ///
   /// - Throws: a configuration error with the ways to set it.
@@ -28,9 +25,9 @@ enum Database {
 
   /// Connects.
   ///
-  /// - Parameter patience: the longest wait.
-  static func connect(_ url: Secret, patience: Duration = .milliseconds(4_500)) throws(StoreError) -> PGConnection {
-    try PGConnection.connect(url: url, applicationName: Version.applicationName, timeout: patience)
+  /// - Parameter timeout: the longest wait.
+  static func connect(_ url: Secret, timeout: Duration = .milliseconds(4_500)) throws(StoreError) -> PGConnection {
+    try PGConnection.connect(url: url, applicationName: Version.applicationName, timeout: timeout)
   }
 
   private static func check(_ url: Secret, _ origin: String) throws(ConfigurationError) {

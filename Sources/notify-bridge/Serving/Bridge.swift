@@ -106,7 +106,7 @@ struct Bridge {
 
   /// Ends the process at a second signal, and when a drain exceeds `drain_seconds`.
   private func exitAfterDrain() {
-    let patience = Double(settings.gateway.drainSeconds) + 1.5
+    let timeout = Double(settings.gateway.drainSeconds) + 1.5
     let exit: @Sendable (CommandFailure.Status) -> Void = { [output, beforeExit] status in
       beforeExit()
       output.flush()
@@ -114,9 +114,9 @@ struct Bridge {
     }
     signals.whenStopped { [serviceManager] count in
       if count > 1 { exit(.failed) }
-      serviceManager.report(.stopping(within: .seconds(patience)))
+      serviceManager.report(.stopping(within: .seconds(timeout)))
       Thread.detachNewThread {
-        Thread.sleep(forTimeInterval: patience)
+        Thread.sleep(forTimeInterval: timeout)
         exit(.done)
       }
     }
