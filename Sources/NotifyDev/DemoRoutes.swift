@@ -55,10 +55,10 @@ package struct DemoRoutes: Sendable {
       Route(.GET, "/") { page($0, "text/html; charset=utf-8", DemoPage.html) },
       Route(.GET, "/demo/demo.css") { page($0, "text/css; charset=utf-8", DemoPage.css) },
       Route(.GET, "/demo/demo.js") { page($0, "text/javascript; charset=utf-8", DemoPage.javascript) },
-      Route(.GET, "/demo/config") { request in await answer(request) { configuration } },
-      Route(.GET, "/demo/sent") { request in await answer(request) { try await sent(request) } },
-      Route(.POST, "/demo/token") { request in await answer(request) { try token(request) } },
-      Route(.POST, "/demo/notifications") { request in await answer(request) { try await insert(request) } },
+      Route(.GET, "/demo/config") { request in await response(to: request) { configuration } },
+      Route(.GET, "/demo/sent") { request in await response(to: request) { try await sent(request) } },
+      Route(.POST, "/demo/token") { request in await response(to: request) { try token(request) } },
+      Route(.POST, "/demo/notifications") { request in await response(to: request) { try await insert(request) } },
     ]
   }
 
@@ -120,7 +120,7 @@ package struct DemoRoutes: Sendable {
     return HTTPResponse(.ok, headers, body: ByteBuffer(bytes: bytes))
   }
 
-  private func answer(_ request: HTTPRequest, _ work: () async throws -> String) async -> HTTPResponse {
+  private func response(to request: HTTPRequest, _ work: () async throws -> String) async -> HTTPResponse {
     if let refusal = Self.refusal(request) { return Self.json(.forbidden, Self.problem(refusal)) }
     do {
       return Self.json(.ok, try await work())

@@ -101,7 +101,7 @@ struct RedactionTests {
       await withThrowingTaskGroup(of: Void.self) { group in
         for service in authenticator.services { group.addTask { try await service.run() } }
         for status in [200, 200, 503, 503, 200] {
-          server.answer { $0.status = .init(statusCode: status) }
+          server.respond { $0.status = .init(statusCode: status) }
           if status == 503 || server.count > 0 { await authenticator.reload() }
           _ = await pauses.next()
         }

@@ -88,13 +88,13 @@ struct RotationTests {
         $0.jwksURL = URL(string: server.address)
       } _: { scene in
         _ = try await scene.pause()
-        server.answer { $0.body = Tokens.keySet([("old", old), ("new", new)]) }
+        server.respond { $0.body = Tokens.keySet([("old", old), ("new", new)]) }
         #expect(await scene.authenticator.verify(Self.token(new, kid: "new")).user == "42")
         #expect(server.count == 2)
         // The old key stays good while it is published.
         #expect(await scene.authenticator.verify(Self.token(old, kid: "old")).user == "42")
 
-        server.answer { $0.body = Tokens.keySet([("newest", newest)]) }
+        server.respond { $0.body = Tokens.keySet([("newest", newest)]) }
         let newestToken = Self.token(newest, kid: "newest")
         scene.clock.advance(by: 4.9)
         #expect(await scene.authenticator.verify(newestToken).reason == .invalid)
@@ -159,7 +159,7 @@ struct RotationTests {
     let known = Self.token(key, kid: "a")
     let unknown = Self.token(SigningKey.p256(), kid: "b")
     try await KeySetServer.serve(set) { server in
-      server.answer { $0.status = .serviceUnavailable }
+      server.respond { $0.status = .serviceUnavailable }
       try await Self.run {
         $0.jwksURL = URL(string: server.address)
       } _: { scene in
@@ -172,12 +172,12 @@ struct RotationTests {
         #expect(await scene.authenticator.verify(known).isUnavailable)
         try await scene.pause(of: 30)
 
-        server.answer { $0.status = .ok }
+        server.respond { $0.status = .ok }
         await scene.authenticator.reload()
         try await scene.pause(of: 300)
         #expect(await scene.authenticator.verify(known).user == "42")
 
-        let answers: [@Sendable (inout KeySetServer.Answer) -> Void] = [
+        let responses: [@Sendable (inout KeySetServer.Response) -> Void] = [
           { $0.status = .notFound }, { $0.body = "<html>" }, { $0.body = #"{"keys":[]}"# },
           { $0.body = String(repeating: " ", count: 300 << 10) }, { $0.body = Fixtures.weakJWKS },
           { [address = server.address] in
@@ -185,10 +185,10 @@ struct RotationTests {
             $0.headers.add(name: "Location", value: address)
           },
         ]
-        for answer in answers {
-          server.answer {
-            $0 = KeySetServer.Answer()
-            answer(&$0)
+        for response in responses {
+          server.respond {
+            $0 = KeySetServer.Response()
+            response(&$0)
           }
           await scene.authenticator.reload()
           let pause = try await scene.pause()
@@ -209,7 +209,7 @@ struct RotationTests {
     try await KeySetServer.serve(Tokens.keySet([("a", key)])) { other in
       try await KeySetServer.serve("") { server in
         let location = other.address
-        server.answer {
+        server.respond {
           $0.status = .found
           $0.headers.add(name: "Location", value: location)
         }
@@ -234,7 +234,7 @@ struct RotationTests {
       } _: { scene in
         _ = try await scene.pause()
         #expect(await scene.authenticator.verify(Self.token(old, kid: nil)).user == "42")
-        server.answer { $0.body = Tokens.keySet([(nil, new)]) }
+        server.respond { $0.body = Tokens.keySet([(nil, new)]) }
         #expect(await scene.authenticator.verify(Self.token(new, kid: nil)).user == "42")
         #expect(server.count == 2)
       }

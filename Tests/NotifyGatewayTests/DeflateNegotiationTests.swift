@@ -11,27 +11,28 @@ struct DeflateNegotiationTests {
   struct Offered: CustomTestStringConvertible, Sendable {
     let fields: [String]
     /// Nil where no offer can be taken.
-    let answer: String?
+    let response: String?
     var testDescription: String { fields.joined(separator: " | ") }
   }
 
   static let taken: [Offered] = [
-    Offered(fields: ["permessage-deflate"], answer: plain),
+    Offered(fields: ["permessage-deflate"], response: plain),
     // Chromium, Firefox, Python's websockets.
-    Offered(fields: ["permessage-deflate; client_max_window_bits"], answer: plain),
-    Offered(fields: ["permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"], answer: twelve),
+    Offered(fields: ["permessage-deflate; client_max_window_bits"], response: plain),
+    Offered(fields: ["permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"], response: twelve),
     Offered(
       fields: ["permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=15"],
-      answer: twelve),
-    Offered(fields: ["permessage-deflate;client_max_window_bits=8"], answer: plain),
-    Offered(fields: ["permessage-deflate ; server_max_window_bits = \"13\""], answer: twelve),
-    Offered(fields: ["permessage-deflate; server_max_window_bits=\"1\\5\""], answer: twelve),
+      response: twelve),
+    Offered(fields: ["permessage-deflate;client_max_window_bits=8"], response: plain),
+    Offered(fields: ["permessage-deflate ; server_max_window_bits = \"13\""], response: twelve),
+    Offered(fields: ["permessage-deflate; server_max_window_bits=\"1\\5\""], response: twelve),
     // Other extensions, and offers that can't be taken before one that can.
-    Offered(fields: ["x-webkit-deflate-frame, permessage-deflate"], answer: plain),
-    Offered(fields: ["a; b=\"c\"; d", "permessage-deflate"], answer: plain),
-    Offered(fields: [", permessage-deflate,,"], answer: plain),
-    Offered(fields: ["permessage-deflate; server_max_window_bits=8, permessage-deflate"], answer: plain),
-    Offered(fields: ["permessage-deflate; surprise", "permessage-deflate; server_max_window_bits=12"], answer: twelve),
+    Offered(fields: ["x-webkit-deflate-frame, permessage-deflate"], response: plain),
+    Offered(fields: ["a; b=\"c\"; d", "permessage-deflate"], response: plain),
+    Offered(fields: [", permessage-deflate,,"], response: plain),
+    Offered(fields: ["permessage-deflate; server_max_window_bits=8, permessage-deflate"], response: plain),
+    Offered(
+      fields: ["permessage-deflate; surprise", "permessage-deflate; server_max_window_bits=12"], response: twelve),
   ]
 
   static let declined: [Offered] = [
@@ -44,11 +45,11 @@ struct DeflateNegotiationTests {
     ["permessage-deflate; server_max_window_bits=+12"], ["permessage-deflate; server_max_window_bits=many"],
     ["permessage-deflate; client_max_window_bits=7"], ["permessage-deflate; client_max_window_bits=16"],
     ["permessage-deflate; client_max_window_bits=08"],
-  ].map { Offered(fields: $0, answer: nil) }
+  ].map { Offered(fields: $0, response: nil) }
 
   @Test("The first acceptable offer is answered", arguments: taken + declined)
-  func answers(_ offered: Offered) throws {
-    #expect(DeflateNegotiation.answer(to: try ExtensionOffer.read(offered.fields)) == offered.answer)
+  func responds(_ offered: Offered) throws {
+    #expect(DeflateNegotiation.response(to: try ExtensionOffer.read(offered.fields)) == offered.response)
   }
 
   @Test(
@@ -76,14 +77,14 @@ struct DeflateNegotiationTests {
   @Test("The handshake answers with the agreed extension, unless compression is switched off")
   func handshake() async throws {
     let offer = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
-    for (settings, answer) in [
+    for (settings, expected) in [
       (GatewaySettings(), [Self.plain]), (GatewaySettings(deflateFromBytes: nil), []),
     ] {
       try await RunningGateway.run(settings) { running in
         let uri = "/ws/notifications/?token=user-7"
         let response = try await running.client().upgrade(uri, offer)
         #expect(response.status == 101)
-        #expect(response.headers["sec-websocket-extensions"] == answer)
+        #expect(response.headers["sec-websocket-extensions"] == expected)
         let without = try await running.client().upgrade(uri)
         #expect(without.headers["sec-websocket-extensions"].isEmpty)
         let malformed = try await running.client().upgrade(uri, ["Sec-WebSocket-Extensions: permessage-deflate;"])

@@ -11,7 +11,7 @@ struct HTTPStateMachineTests {
   /// Every state, with what its data may be.
   enum Start: String, CaseIterable {
     case tlsHandshake, firstRequest, firstBody, nextRequest, nextBody, drainingRequest
-    case answering, answeringLast, answeringClosed, answeringHoldingBack, closing, upgraded
+    case responding, respondingLast, respondingClosed, respondingHoldingBack, closing, upgraded
 
     var machine: HTTPStateMachine {
       var machine = HTTPStateMachine(isSecure: self == .tlsHandshake, isDraining: self == .drainingRequest)
@@ -20,18 +20,18 @@ struct HTTPStateMachineTests {
       case .firstBody: _ = machine.received(.head(head(length: 3)))
       case .nextRequest:
         machine.request()
-        _ = machine.answered()
+        _ = machine.responseReady()
       case .nextBody:
         machine = Start.nextRequest.machine
         _ = machine.received(.head(head(length: 3)))
-      case .answering: machine.request()
-      case .answeringLast:
+      case .responding: machine.request()
+      case .respondingLast:
         machine.request()
         _ = machine.drain()
-      case .answeringClosed:
+      case .respondingClosed:
         machine.request()
         _ = machine.inputClosed()
-      case .answeringHoldingBack:
+      case .respondingHoldingBack:
         machine.request()
         _ = machine.received(.head(head()))
         _ = machine.readRequested()
@@ -50,9 +50,9 @@ struct HTTPStateMachineTests {
       }
     }
 
-    var isAnswering: Bool {
+    var isResponding: Bool {
       switch self {
-      case .answering, .answeringLast, .answeringClosed, .answeringHoldingBack: true
+      case .responding, .respondingLast, .respondingClosed, .respondingHoldingBack: true
       default: false
       }
     }
@@ -130,22 +130,22 @@ struct HTTPStateMachineTests {
         isTooLarge ? .refuse(.requestHeaderFieldsTooLarge, "headers too large") : .refuse(.badRequest, "bad request")
       #expect(machine.receivedMalformed(isTooLarge: isTooLarge) == (start.isReading ? refusal : .nothing))
       if start.isReading { Self.expectClosing(machine) }
-      if start.isAnswering { #expect(machine.answered() == (start == .answeringClosed ? .close : .endOutput)) }
+      if start.isResponding { #expect(machine.responseReady() == (start == .respondingClosed ? .close : .endOutput)) }
     }
   }
 
   @Test("An answer is followed by the next request, or by the end", arguments: Start.allCases)
-  func answered(start: Start) {
+  func responseReady(start: Start) {
     var machine = start.machine
     let ending: HTTPStateMachine.AfterResponse? =
       switch start {
-      case .answering, .answeringHoldingBack: .keepAlive
-      case .answeringLast: .endOutput
-      case .answeringClosed: .close
+      case .responding, .respondingHoldingBack: .keepAlive
+      case .respondingLast: .endOutput
+      case .respondingClosed: .close
       default: nil
       }
-    #expect(machine.answered() == ending)
-    #expect(machine.answered() == nil)
+    #expect(machine.responseReady() == ending)
+    #expect(machine.responseReady() == nil)
     if ending == .endOutput || ending == .close { Self.expectClosing(machine) }
   }
 
@@ -159,12 +159,12 @@ struct HTTPStateMachineTests {
     var machine = start.machine
     _ = machine.received(.head(Self.head(HTTPHeaders(headers))))
     _ = machine.received(.end(nil))
-    #expect(machine.answered() == .endOutput)
+    #expect(machine.responseReady() == .endOutput)
   }
 
   @Test("What came while a request was answered is read afterwards, in its order, and then the socket")
   func resume() {
-    var machine = Start.answering.machine
+    var machine = Start.responding.machine
     for uri in ["/1", "/2"] {
       #expect(machine.received(.head(Self.head(uri: uri))) == .nothing)
       #expect(machine.received(.end(nil)) == .nothing)
@@ -172,11 +172,11 @@ struct HTTPStateMachineTests {
     #expect(machine.readRequested() == .nothing)
     for uri in ["/1", "/2"] {
       #expect(machine.resume() == nil)
-      #expect(machine.answered() == .keepAlive)
+      #expect(machine.responseReady() == .keepAlive)
       #expect(machine.resume() == .nothing)
       #expect(machine.resume() == .handle(Self.head(uri: uri), body: ByteBuffer()))
     }
-    #expect(machine.answered() == .keepAlive)
+    #expect(machine.responseReady() == .keepAlive)
     #expect(machine.resume() == .read)
     #expect(machine.resume() == nil)
   }
@@ -190,13 +190,13 @@ struct HTTPStateMachineTests {
   @Test("The socket is read, but not while a request is answered", arguments: Start.allCases)
   func readRequested(start: Start) {
     var machine = start.machine
-    #expect(machine.readRequested() == (start.isAnswering ? .nothing : .read))
+    #expect(machine.readRequested() == (start.isResponding ? .nothing : .read))
   }
 
   @Test("An upgrade lets the socket be read where that was held back", arguments: Start.allCases)
   func upgraded(start: Start) {
     var machine = start.machine
-    #expect(machine.upgraded() == (start == .answeringHoldingBack ? .read : .nothing))
+    #expect(machine.upgraded() == (start == .respondingHoldingBack ? .read : .nothing))
     #expect(machine.received(.head(Self.head())) == .nothing)
     #expect(machine.timedOut() == .nothing)
   }
@@ -204,15 +204,15 @@ struct HTTPStateMachineTests {
   @Test("The peer's end closes the socket, at once or after the answer", arguments: Start.allCases)
   func inputClosed(start: Start) {
     var machine = start.machine
-    #expect(machine.inputClosed() == (start.isAnswering ? .nothing : .close))
-    if start.isAnswering { #expect(machine.answered() == .close) }
+    #expect(machine.inputClosed() == (start.isResponding ? .nothing : .close))
+    if start.isResponding { #expect(machine.responseReady() == .close) }
   }
 
   @Test("A stop of the bridge closes an idle connection, and one that answers afterwards", arguments: Start.allCases)
   func drain(start: Start) {
     var machine = start.machine
     #expect(machine.drain() == (start.isReading ? .close : .nothing))
-    if start.isAnswering { #expect(machine.answered() == (start == .answeringClosed ? .close : .endOutput)) }
+    if start.isResponding { #expect(machine.responseReady() == (start == .respondingClosed ? .close : .endOutput)) }
   }
 
   @Test("Time runs out for the first request with 408, for other waits without a word", arguments: Start.allCases)
@@ -221,7 +221,7 @@ struct HTTPStateMachineTests {
     let action: Action =
       if start.isTimed {
         .refuse(.requestTimeout, "request too slow")
-      } else if start.isAnswering || start == .upgraded {
+      } else if start.isResponding || start == .upgraded {
         .nothing
       } else {
         .close

@@ -5,17 +5,17 @@
 enum DeflateNegotiation {
   private static let name = "permessage-deflate"
 
-  /// The answer to the first acceptable offer; nil where there is none.
-  static func answer(to offers: [ExtensionOffer]) -> String? {
+  /// The response to the first acceptable offer; nil where there is none.
+  static func response(to offers: [ExtensionOffer]) -> String? {
     for offer in offers where offer.name == name {
-      if let answer = answer(to: offer.parameters) { return answer }
+      if let response = response(to: offer.parameters) { return response }
     }
     return nil
   }
 
   /// RFC 7692, 7.1: an offer is declined for a parameter that is unknown, given twice or has a value it can't have.
-  private static func answer(to parameters: [ExtensionOffer.Parameter]) -> String? {
-    var answer = "\(name); server_no_context_takeover; client_no_context_takeover"
+  private static func response(to parameters: [ExtensionOffer.Parameter]) -> String? {
+    var response = "\(name); server_no_context_takeover; client_no_context_takeover"
     var seen: Set<String> = []
     for parameter in parameters {
       guard seen.insert(parameter.name).inserted else { return nil }
@@ -27,12 +27,12 @@ enum DeflateNegotiation {
       case ("server_max_window_bits", let value?):
         // All messages are compressed with the same window. A client with a smaller one gets them uncompressed.
         guard let bits = windowBits(value), bits >= Deflater.windowBits else { return nil }
-        answer += "; server_max_window_bits=\(Deflater.windowBits)"
+        response += "; server_max_window_bits=\(Deflater.windowBits)"
       default:
         return nil
       }
     }
-    return answer
+    return response
   }
 
   /// 8 to 15, without leading zeros.

@@ -20,14 +20,14 @@ extension HTTPHandler {
       hub.dependencies.metrics.rejects.increment()
       hub.dependencies.logger.info(
         "connect rejected: as many connections as allowed", metadata: [LogKey.remote: "\(offer.remote)"])
-      return answer(.text(.serviceUnavailable, "too many connections", ["Retry-After": "5"]), to: head)
+      return respond(.text(.serviceUnavailable, "too many connections", ["Retry-After": "5"]), to: head)
     }
     let connection = ClientConnection(offer: offer, hub: hub)
     var headers: HTTPHeaders = [
       "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": Self.accept(offer.key),
     ]
     if offer.answersSubprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: CredentialReader.subprotocol) }
-    if let answer = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: answer) }
+    if let extensions = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: extensions) }
     switchHandlers(to: connection, headers)
     connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)
   }

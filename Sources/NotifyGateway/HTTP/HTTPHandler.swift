@@ -105,14 +105,14 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
   private func handle(_ head: HTTPRequestHead, _ body: ByteBuffer) {
     let target = RequestTarget(head.uri)
     guard site.servesWebSocket, site.handshake.serves(target.path) else {
-      if Handshake.isUpgrade(head.headers) { return answer(.text(.notFound, "no WebSocket here"), to: head) }
+      if Handshake.isUpgrade(head.headers) { return respond(.text(.notFound, "no WebSocket here"), to: head) }
       return route(head, target, body)
     }
     switch site.handshake.decide(head, target, peer: context?.remoteAddress) {
     case .upgrade(let offer):
       upgrade(offer, head)
     case .refuse(let status, let headers, let reason):
-      answer(.text(status, reason, headers), to: head)
+      respond(.text(status, reason, headers), to: head)
     case .refuseOrigin(let origin):
       hub.dependencies.metrics.rejects.increment()
       hub.dependencies.logger.info(
@@ -121,14 +121,14 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
           LogKey.origin: "\(origin)",
           LogKey.remote: "\(site.handshake.remote.of(peer: context?.remoteAddress, headers: head.headers))",
         ])
-      answer(.text(.forbidden, "origin not allowed"), to: head)
+      respond(.text(.forbidden, "origin not allowed"), to: head)
     }
   }
 
   private func route(_ head: HTTPRequestHead, _ target: RequestTarget, _ body: ByteBuffer) {
     switch site.routes.match(head.method, target.path) {
     case .none(let response):
-      answer(response, to: head)
+      respond(response, to: head)
     case .route(let route, let parameters):
       let request = HTTPRequest(head, target, body: body, parameters: parameters)
       let bound = NIOLoopBound(self, eventLoop: hub.eventLoop)
@@ -136,7 +136,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
         let response = await route.handler(request)
         bound.eventLoop.execute { bound.value.finish(response, to: head) }
       }
-      if !isSubmitted { answer(.text(.serviceUnavailable, "too many requests", ["Retry-After": "1"]), to: head) }
+      if !isSubmitted { respond(.text(.serviceUnavailable, "too many requests", ["Retry-After": "1"]), to: head) }
     }
   }
 
@@ -144,13 +144,13 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
 
   /// Writes the response of a route, and takes the input that came meanwhile.
   private func finish(_ response: HTTPResponse, to head: HTTPRequestHead) {
-    answer(response, to: head)
+    respond(response, to: head)
     while let action = machine.resume() { perform(action) }
   }
 
   /// Writes the response to a request; then the next is read, or the connection ends.
-  func answer(_ response: HTTPResponse, to head: HTTPRequestHead) {
-    guard let ending = machine.answered() else { return }
+  func respond(_ response: HTTPResponse, to head: HTTPRequestHead) {
+    guard let ending = machine.responseReady() else { return }
     write(response, isLast: ending != .keepAlive, withBody: head.method != .HEAD)
     switch ending {
     case .keepAlive: startTimer(GatewayLimits.keepAlive)

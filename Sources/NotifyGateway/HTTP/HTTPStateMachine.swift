@@ -13,7 +13,7 @@ struct HTTPStateMachine {
     case read
     /// Tell the client to send the body that it waits with.
     case sendContinue
-    /// Answer this request, then call `answered()` or `upgraded()`.
+    /// Answer this request, then call `responseReady()` or `upgraded()`.
     case handle(HTTPRequestHead, body: ByteBuffer)
     /// Write this as the last response, end the output, and read on for the peer's end.
     case refuse(HTTPResponseStatus, String)
@@ -35,7 +35,7 @@ struct HTTPStateMachine {
     /// A request is awaited or comes.
     case reading(Reading)
     /// A request is being answered.
-    case answering(Answering)
+    case responding(Responding)
     /// The last response was written; the peer's end is awaited.
     case closing
     /// The connection is a WebSocket.
@@ -55,7 +55,7 @@ struct HTTPStateMachine {
     var heldBack = HeldBack()
   }
 
-  private struct Answering {
+  private struct Responding {
     /// The response is the last.
     var isLast: Bool
     /// The peer has ended its side.
@@ -90,10 +90,10 @@ struct HTTPStateMachine {
       // The state lets go of its buffers, so that they grow in place. A refusal leaves it so.
       state = .closing
       return read(part, reading)
-    case .answering(var answering):
+    case .responding(var responding):
       state = .closing
-      answering.heldBack.parts.append(part)
-      state = .answering(answering)
+      responding.heldBack.parts.append(part)
+      state = .responding(responding)
       return .nothing
     case .closing, .upgraded:
       return .nothing
@@ -118,7 +118,7 @@ struct HTTPStateMachine {
         return .nothing
       }
       let isLast = reading.isLast || !head.isKeepAlive || RequestRules.isSwitching(head)
-      state = .answering(Answering(isLast: isLast, heldBack: reading.heldBack))
+      state = .responding(Responding(isLast: isLast, heldBack: reading.heldBack))
       return .handle(head, body: reading.body)
     }
   }
@@ -130,7 +130,7 @@ struct HTTPStateMachine {
       state = .closing
       return isTooLarge
         ? .refuse(.requestHeaderFieldsTooLarge, "headers too large") : .refuse(.badRequest, "bad request")
-    case .answering:
+    case .responding:
       // The request before it gets its response, then the connection ends.
       endAfterResponse()
       return .nothing
@@ -142,13 +142,13 @@ struct HTTPStateMachine {
   /// The request is answered; its response is about to be written.
   ///
   /// - Returns: the step after the response; nil where no request is being answered.
-  mutating func answered() -> AfterResponse? {
-    guard case .answering(let answering) = state else { return nil }
-    if answering.isInputClosed || answering.isLast {
+  mutating func responseReady() -> AfterResponse? {
+    guard case .responding(let responding) = state else { return nil }
+    if responding.isInputClosed || responding.isLast {
       state = .closing
-      return answering.isInputClosed ? .close : .endOutput
+      return responding.isInputClosed ? .close : .endOutput
     }
-    state = .reading(Reading(stage: .response, heldBack: answering.heldBack))
+    state = .reading(Reading(stage: .response, heldBack: responding.heldBack))
     return .keepAlive
   }
 
@@ -170,7 +170,7 @@ struct HTTPStateMachine {
   /// The request was accepted as an upgrade.
   mutating func upgraded() -> Action {
     defer { state = .upgraded }
-    if case .answering(let answering) = state, answering.heldBack.read { return .read }
+    if case .responding(let responding) = state, responding.heldBack.read { return .read }
     return .nothing
   }
 
@@ -185,17 +185,17 @@ struct HTTPStateMachine {
 
   /// The pipeline wants to read the socket.
   mutating func readRequested() -> Action {
-    guard case .answering(var answering) = state else { return .read }
-    answering.heldBack.read = true
-    state = .answering(answering)
+    guard case .responding(var responding) = state else { return .read }
+    responding.heldBack.read = true
+    state = .responding(responding)
     return .nothing
   }
 
   /// The peer has ended its side.
   mutating func inputClosed() -> Action {
-    guard case .answering(var answering) = state else { return .close }
-    answering.isInputClosed = true
-    state = .answering(answering)
+    guard case .responding(var responding) = state else { return .close }
+    responding.isInputClosed = true
+    state = .responding(responding)
     return .nothing
   }
 
@@ -204,7 +204,7 @@ struct HTTPStateMachine {
     switch state {
     case .reading:
       return .close
-    case .answering:
+    case .responding:
       endAfterResponse()
       return .nothing
     case .closing, .upgraded:
@@ -220,14 +220,14 @@ struct HTTPStateMachine {
       return .refuse(.requestTimeout, "request too slow")
     case .reading, .closing:
       return .close
-    case .answering, .upgraded:
+    case .responding, .upgraded:
       return .nothing
     }
   }
 
   private mutating func endAfterResponse() {
-    guard case .answering(var answering) = state else { return }
-    answering.isLast = true
-    state = .answering(answering)
+    guard case .responding(var responding) = state else { return }
+    responding.isLast = true
+    state = .responding(responding)
   }
 }

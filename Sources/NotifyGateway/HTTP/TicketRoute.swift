@@ -22,9 +22,9 @@ struct TicketRoute: Sendable {
   let logger: Logger
 
   /// The line of the table.
-  var route: Route { Route(.POST, "/tickets") { await answer($0) } }
+  var route: Route { Route(.POST, "/tickets") { await response(to: $0) } }
 
-  private func answer(_ request: HTTPRequest) async -> HTTPResponse {
+  private func response(to request: HTTPRequest) async -> HTTPResponse {
     guard let given = Self.bearer(request.headers), key.matches(given) else {
       logger.warning("a ticket was refused: the service key is missing or wrong")
       return Self.problem(.unauthorized, "the service key is missing or wrong", ["WWW-Authenticate": "Bearer"])

@@ -79,7 +79,7 @@ struct Handshake: Sendable {
     let extensions: String?
     do throws(ExtensionOffer.Malformed) {
       let offers = try ExtensionOffer.read(headers["sec-websocket-extensions"])
-      extensions = deflates ? DeflateNegotiation.answer(to: offers) : nil
+      extensions = deflates ? DeflateNegotiation.response(to: offers) : nil
     } catch {
       return .refuse(.badRequest, [:], reason: "Sec-WebSocket-Extensions is malformed")
     }

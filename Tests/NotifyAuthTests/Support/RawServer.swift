@@ -23,7 +23,7 @@ final class RawServer: Sendable {
   ///   - closes: whether the connection is closed then.
   ///   - tls: for TLS.
   static func serve<T>(
-    _ answer: String?, closes: Bool = true, tls: NIOSSLContext? = nil, _ use: (RawServer) async throws -> T
+    _ response: String?, closes: Bool = true, tls: NIOSSLContext? = nil, _ use: (RawServer) async throws -> T
   ) async throws -> T {
     let received = NIOLockedValueBox("")
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -31,7 +31,7 @@ final class RawServer: Sendable {
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
           if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
-          try pipeline.addHandler(Handler(answer, closes, received))
+          try pipeline.addHandler(Handler(response, closes, received))
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
@@ -49,12 +49,12 @@ final class RawServer: Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let answer: String?
+    private let response: String?
     private let closes: Bool
     private let received: NIOLockedValueBox<String>
 
-    init(_ answer: String?, _ closes: Bool, _ received: NIOLockedValueBox<String>) {
-      self.answer = answer
+    init(_ response: String?, _ closes: Bool, _ received: NIOLockedValueBox<String>) {
+      self.response = response
       self.closes = closes
       self.received = received
     }
@@ -64,8 +64,8 @@ final class RawServer: Sendable {
         $0 += String(buffer: unwrapInboundIn(data))
         return $0.hasSuffix("\r\n\r\n") || !$0.hasPrefix("GET ")
       }
-      guard isWhole, let answer else { return }
-      context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)), promise: nil)
+      guard isWhole, let response else { return }
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: response)), promise: nil)
       if closes { context.close(promise: nil) }
     }
 
