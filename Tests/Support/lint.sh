@@ -32,6 +32,15 @@ no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
 no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
 no_foundation() { ! grep -rnE '\bimport (struct |class |func |enum )?Foundation' "$@"; }
 one_way() { ! grep -rnE 'CNotifyStore|libpq-fe' "$@"; }
+# Nested names that Swift and NIO prescribe or every reader expects; any other type has a name of its own.
+conventional='Action|CodingKeys|InboundIn|InboundOut|OutboundIn|OutboundOut|State'
+one_name_each() {
+  local shared
+  shared=$(grep -rhoP --include='*.swift' \
+    '^\s*(?:@?\w+(?:\([^)]*\))?\s+)*?(?:struct|class|actor|enum|protocol|typealias)\s+(?!func\b|var\b)\K\w+' "$@" |
+    grep -vxE "$conventional" | sort | uniq -d)
+  [ -z "$shared" ] || { printf 'more than one type is called %s\n' $shared >&2; false; }
+}
 no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
 references() { Tests/Support/references.py "$@"; }
 figures() { Documentation/images/draw.py --check "$1"; }
@@ -53,6 +62,7 @@ printf 'let x = 1;\n\tlet  y=2\n' >"$bad/form.swift"
 printf 'int  f ( void ){return 0 ;}\n' >"$bad/form.c"
 printf '// %s later\nlet a = try%s f()\n// import CNotify%s\nTask.%s(for: .seconds(1))\n' TODO '!' Store sleep >"$bad/text.swift"
 printf '/// Text.\ninternal import FoundationEssentials\n' >"$bad/core.swift"
+printf 'struct Row {}\nextension Table {\n  private final class Row {}\n}\n' >"$bad/names.swift"
 printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
 printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
@@ -74,6 +84,7 @@ check 'Python form' "$bad/form.py" python_form Clients/django
 check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src Benchmarks/Micro Benchmarks/MicroSupport Clients/django/src
 check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
 check 'core without Foundation' "$bad/core.swift" no_foundation Sources/NotifyCore
+check 'one name for each type' "$bad/names.swift" one_name_each Sources
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
 mapfile -t documents < <(git ls-files '*.md')
