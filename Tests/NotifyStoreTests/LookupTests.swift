@@ -23,7 +23,7 @@ struct LookupTests {
 
   /// Runs the reader, and the listener that confirms its connection, around a test.
   func run(_ body: (LookupReader, PGConnection) async throws -> Void) async throws {
-    let listener = try DeltaFetcher(store, sink: sink)
+    let fetcher = try DeltaFetcher(store, sink: sink)
     let reader = try LookupReader(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try connection.query(
@@ -36,7 +36,7 @@ struct LookupTests {
       INSERT INTO authtoken_token VALUES ('one', 1), ('two', 2)
       """)
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await listener.run() }
+      group.addTask { try await fetcher.run() }
       group.addTask { try await reader.run() }
       try await body(reader, connection)
       group.cancelAll()

@@ -34,7 +34,7 @@ struct RevocationOrderTests {
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance),
       logger: .silent)
     let sink = HeldSink()
-    let listener = try DeltaFetcher(store, sink: sink)
+    let fetcher = try DeltaFetcher(store, sink: sink)
     let replays = try ReplayReader(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     let page = { (user: Int64) in
@@ -48,7 +48,7 @@ struct RevocationOrderTests {
       }
     }
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await listener.run() }
+      group.addTask { try await fetcher.run() }
       group.addTask { try await replays.run() }
       _ = await page(1)
       _ = try connection.insert(user: "2", data: "{}")

@@ -55,13 +55,13 @@ struct StoreTests {
 
   /// Runs the services around a test.
   func run(_ body: (ReplayReader, Marker, PGConnection) async throws -> Void) async throws {
-    let listener = try DeltaFetcher(store, sink: sink)
+    let fetcher = try DeltaFetcher(store, sink: sink)
     let marker = try Marker(store)
     let replays = try ReplayReader(store)
     let maintenance = try Maintenance(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await listener.run() }
+      group.addTask { try await fetcher.run() }
       group.addTask { try await marker.run() }
       group.addTask { try await replays.run() }
       group.addTask { try await maintenance.run() }
@@ -217,9 +217,9 @@ struct StoreTests {
     settings.revocationsKept = .zero
     let late = Store(
       settings: settings, limits: Limits(), status: BridgeStatus(), metrics: store.metrics, logger: store.logger)
-    let listener = try DeltaFetcher(late, sink: sink)
+    let fetcher = try DeltaFetcher(late, sink: sink)
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await listener.run() }
+      group.addTask { try await fetcher.run() }
       let generation = try #require(await late.fence.waitUntilCurrent())
       try cluster.connect().query(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
@@ -238,8 +238,8 @@ struct StoreTests {
     let empty = Store(
       settings: StoreSettings(url: cluster.url, version: "test", retentionDays: 0), limits: Limits(),
       status: BridgeStatus(), metrics: store.metrics, logger: store.logger)
-    let listener = try DeltaFetcher(empty, sink: sink)
-    let error = await #expect(throws: StoreError.self) { try await listener.run() }
+    let fetcher = try DeltaFetcher(empty, sink: sink)
+    let error = await #expect(throws: StoreError.self) { try await fetcher.run() }
     #expect(error?.code == .schema)
     #expect(await empty.fence.waitUntilCurrent() == nil)
   }

@@ -40,10 +40,10 @@ struct TableTests {
   }
 
   func run(_ body: (ReplayReader, Marker) async throws -> Void) async throws {
-    let listener = try DeltaFetcher(store, sink: sink)
+    let fetcher = try DeltaFetcher(store, sink: sink)
     let (marker, replays, maintenance) = (try Marker(store), try ReplayReader(store), try Maintenance(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await listener.run() }
+      group.addTask { try await fetcher.run() }
       group.addTask { try await marker.run() }
       group.addTask { try await replays.run() }
       group.addTask { try await maintenance.run() }

@@ -23,20 +23,20 @@ final class Replica: DeliverySink {
 
   private let metrics = TestMetrics()
   private let state = Mutex(State())
-  private let listener = Mutex<DeltaFetcher?>(nil)
+  private let fetcher = Mutex<DeltaFetcher?>(nil)
 
   init(_ url: Secret, name: String, doorbell: DoorbellSettings) throws {
     let store = Store(
       settings: StoreSettings(
         url: url, applicationName: name, version: "test", retentionDays: 0, doorbell: doorbell),
       limits: Limits(), status: BridgeStatus(), metrics: BridgeMetrics(factory: metrics), logger: .silent)
-    let listener = try DeltaFetcher(store, sink: self)
-    self.listener.withLock { $0 = listener }
+    let fetcher = try DeltaFetcher(store, sink: self)
+    self.fetcher.withLock { $0 = fetcher }
   }
 
   func run() async throws {
-    try await listener.withLock { $0 }?.run()
-    listener.withLock { $0 = nil }
+    try await fetcher.withLock { $0 }?.run()
+    fetcher.withLock { $0 = nil }
   }
 
   /// How often it armed and disarmed.
