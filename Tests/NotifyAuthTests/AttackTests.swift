@@ -73,13 +73,13 @@ struct AttackTests {
     "17 KB": Tokens.hmac(Tokens.claims(#""x":"\#(String(repeating: "x", count: 17 << 10))""#)),
   ]
 
-  @Test("Without a signature of ours it is refused", arguments: forged.keys.sorted())
+  @Test("A token without a signature by a configured key is refused", arguments: forged.keys.sorted())
   func refusesForged(name: String) async throws {
     let verdict = try await Self.authenticator().verify(try #require(Self.forged[name]))
     #expect(verdict.reason == .invalid)
   }
 
-  @Test("Out of shape it is refused", arguments: broken.keys.sorted())
+  @Test("A token out of shape is refused", arguments: broken.keys.sorted())
   func refusesBroken(name: String) async throws {
     let verdict = try await Self.authenticator().verify(try #require(Self.broken[name]))
     #expect(verdict.reason == .invalid)
@@ -136,7 +136,7 @@ struct AttackTests {
     }
   }
 
-  @Test("What no configured key is for is refused with the settings that would be")
+  @Test("A token of an algorithm without a configured key is refused, and the detail names the settings for it")
   func notConfigured() async throws {
     let onlySecret = try await JWTAuthenticator.test { $0.secret = Secret(Fixtures.secret) }
     let onlyPEM = try await JWTAuthenticator.test { $0.publicKeyPEM = [Fixtures.rsaPublic] }

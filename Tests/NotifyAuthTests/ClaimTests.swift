@@ -3,7 +3,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("A rightly signed token has to say who, until when and for whom")
+@Suite("A rightly signed token needs a user, an expiry and the configured audience")
 struct ClaimTests {
   static func verdict(_ claims: String, _ change: (inout JWTSettings) -> Void = { _ in }) async throws -> Verdict {
     try await JWTAuthenticator.test {
@@ -24,7 +24,7 @@ struct ClaimTests {
   }
 
   @Test(
-    "Anything else is no user",
+    "A claim of any other form names no user",
     arguments: [
       "true", "false", "null", "42.0", "42.5", "4.2e1", "-0", "9223372036854775808", "1e300", #""""#, "[]", "[42]",
       "{}", #""a\u0000b""#, #""\n""#, #""\u007f""#, #""\ud800""#, "\"\(String(repeating: "x", count: 129))\"",
@@ -76,7 +76,7 @@ struct ClaimTests {
   }
 
   @Test(
-    "A token is good from nbf on, and a leeway sooner; iat doesn't matter",
+    "A token is good after nbf, and a leeway sooner; iat doesn't matter",
     arguments: [
       (#""nbf":1767225600"#, 0, nil), (#""nbf":1767225601"#, 0, .invalid), (#""nbf":1767225610"#, 10, nil),
       (#""nbf":1767225611"#, 10, .invalid), (#""nbf":-1"#, 0, nil), (#""nbf":"1""#, 0, .invalid),
@@ -88,7 +88,7 @@ struct ClaimTests {
   }
 
   @Test(
-    "Where an audience is set, the token is for one of it",
+    "Where audiences are set, the token must name one of them",
     arguments: [
       (#""aud":"bridge""#, true), (#""aud":"other""#, true), (#""aud":["x","bridge"]"#, true),
       (#""aud":"x""#, false), (#""aud":["x","y"]"#, false), (#""aud":[]"#, false), ("", false),
@@ -100,13 +100,13 @@ struct ClaimTests {
     #expect(verdict.reason == (accepted ? nil : .invalid))
   }
 
-  @Test("Where none is set, aud and iss don't matter, as with SimpleJWT")
+  @Test("Without an audience and an issuer in the settings, aud and iss don't matter, as with SimpleJWT")
   func withoutAudience() async throws {
     #expect(try await Self.verdict(Tokens.claims(#""aud":"x","iss":"y""#)).user == "42")
   }
 
   @Test(
-    "Where an issuer is set, the token is by it",
+    "Where an issuer is set, the token must name it",
     arguments: [
       (#""iss":"https://id.example/""#, true), (#""iss":"https://id.example""#, false), ("", false),
       (#""iss":["https://id.example/"]"#, false), (#""iss":null"#, false),
@@ -117,7 +117,7 @@ struct ClaimTests {
   }
 
   @Test(
-    "A token_type that is there is access",
+    "A token_type other than access is invalid",
     arguments: [
       (#""token_type":"access""#, true), (#""token_type":"refresh""#, false), (#""token_type":"sliding""#, false),
       (#""token_type":null"#, false), (#""token_type":1"#, false), (#""token_type":"Access""#, false),
@@ -127,7 +127,7 @@ struct ClaimTests {
   }
 
   @Test(
-    "What a claim that isn't used holds doesn't matter",
+    "The value of an unused claim doesn't matter",
     arguments: [
       "NaN", "Infinity", "-Infinity", #""\ud800""#, #"["\udc00\ud800"]"#, "1e999", String(repeating: "9", count: 400),
       String(repeating: "[", count: 3_000) + String(repeating: "]", count: 3_000), #"{"exp":1,"exp":2}"#, #"1,"x":2"#,
@@ -139,7 +139,7 @@ struct ClaimTests {
   }
 
   @Test(
-    "A claim that is used, and stands twice, is invalid", arguments: ["exp", "nbf", "user_id", "token_type", "aud"])
+    "A used claim that stands twice makes the token invalid", arguments: ["exp", "nbf", "user_id", "token_type", "aud"])
   func twice(name: String) async throws {
     let values = ["exp": "1767229200", "nbf": "1", "user_id": "42", "token_type": #""access""#, "aud": #""bridge""#]
     let claims = values.map { #""\#($0)":\#($1)"# }
@@ -149,7 +149,7 @@ struct ClaimTests {
     #expect(try await Self.verdict(twice) { $0.audience = ["bridge"] }.reason == .invalid)
   }
 
-  @Test("Expired is said only where a new token would do: an expired refresh token is invalid")
+  @Test("The reason is expired only where a new token helps: an expired refresh token is invalid")
   func expiredAndWrong() async throws {
     let verdict = try await Self.verdict(Tokens.claims(#""token_type":"refresh""#, exp: "1"))
     #expect(verdict.reason == .invalid)

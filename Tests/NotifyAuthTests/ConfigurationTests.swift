@@ -18,7 +18,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("An empty secret and a PEM for a secret")
+  @Test("An empty secret and a PEM for a secret are errors")
   func secret() async throws {
     #expect(try await Self.error { $0.secret = Secret("") }?.setting == .jwtSecret)
     let pem = try await Self.error { $0.secret = Secret(Fixtures.rsaPublic) }
@@ -27,7 +27,7 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "A PEM that holds no public key of ours",
+    "A PEM without a usable public key is an error",
     arguments: [
       ("", "no PEM"), ("hello", "no PEM"), (Fixtures.rsaPrivate, "private key"), (Fixtures.p256Private, "private key"),
       (Fixtures.weakPublic, "fewer than 2048 bits"),
@@ -53,7 +53,7 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "A JWKS file that holds no key of ours",
+    "A JWKS file without a usable key is an error",
     arguments: [
       ("", "not a JWKS"), ("[]", "not a JWKS"), ("{}", "not a JWKS"), (#"{"keys":{}}"#, "not a JWKS"),
       (#"{"keys":[]}"#, "no key"), (#"{"keys":[7,{},{"kty":7}]}"#, "no key"), (Fixtures.weakJWKS, "2048"),
@@ -76,7 +76,7 @@ struct ConfigurationTests {
     #expect(error?.problem.contains("2048") == true)
   }
 
-  @Test("A file that isn't there, or is a folder")
+  @Test("A missing file and a folder are errors")
   func noFile() async throws {
     #expect(try await Self.error { $0.jwksFile = "/nowhere/jwks.json" }?.problem.contains("can't be read") == true)
     #expect(try await Self.error { $0.jwksFile = "/tmp" }?.problem.contains("can't be read") == true)
@@ -99,7 +99,7 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "An address that is no web server's, or has a password",
+    "An address that is no web server's, or has a password, is an error",
     arguments: ["ftp://id.example/jwks", "file:///etc/passwd", "jwks.json", "https://", "https://me:word@id.example/"])
   func address(text: String) async throws {
     let error = try await Self.error { $0.jwksURL = URL(string: text) }
@@ -107,7 +107,7 @@ struct ConfigurationTests {
     #expect(error?.description.contains("word@") == false)
   }
 
-  @Test("Numbers out of range and empty names")
+  @Test("Numbers out of range and empty names are errors")
   func ranges() async throws {
     #expect(try await Self.error { $0.jwksRefreshSeconds = 0 }?.setting == .jwksRefreshSeconds)
     #expect(try await Self.error { $0.leewaySeconds = -1 }?.setting == .jwtLeewaySeconds)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("Sessions of Django")
+@Suite("Django's sessions log their users in")
 struct DjangoSessionTests {
   static let key = "abcdefghijklmnopqrstuvwxyz012345"
   static let hash = Hexadecimal.sha256(key)
@@ -29,7 +29,7 @@ struct DjangoSessionTests {
   }
 
   @Test(
-    "A row's user comes in, until the row expires",
+    "A session's row logs its user in until the row expires",
     arguments: [DjangoFixtures.row, DjangoFixtures.plainRow, DjangoFixtures.compressedRow])
   func rows(data: String) async throws {
     #expect(
@@ -41,7 +41,7 @@ struct DjangoSessionTests {
   }
 
   @Test(
-    "A signed cookie's user comes in, as long as Django would let it",
+    "A signed cookie logs its user in for as long as Django accepts it",
     arguments: [DjangoFixtures.cookie, DjangoFixtures.compressedCookie])
   func cookies(cookie: String) async throws {
     let expires = DjangoFixtures.now + 1_209_600
@@ -55,14 +55,14 @@ struct DjangoSessionTests {
         == .expired)
   }
 
-  @Test("What else a session holds doesn't matter, as long as Django's json reads it")
+  @Test("The other values of a session don't matter if Django's json reads them")
   func otherData() async throws {
     #expect(try await Self.verifyRow(DjangoFixtures.oddRow).user == "42")
     #expect(try await Self.verify("sessionid=\(DjangoFixtures.oddCookie)").user == "42")
     #expect(try await Self.verifyRow(DjangoFixtures.halfUserRow).reason == .invalid)
   }
 
-  @Test("A uuid comes in by its text")
+  @Test("A uuid logs in by its text")
   func uuid() async throws {
     let id = try #require(UserID("0d0f6a9e-7c4b-4f0e-9a52-3b1c5d7e9f10"))
     let lookup = LookupTable()
@@ -87,7 +87,7 @@ struct DjangoSessionTests {
     #expect(try await Self.verify("sid=\(cookie)") { $0.sessionCookie = "sid" }.user == "42")
   }
 
-  @Test("A key of before counts where it is a fallback")
+  @Test("A former key counts where it is a fallback")
   func fallbacks() async throws {
     #expect(try await Self.verifyRow(DjangoFixtures.olderRow).reason == .invalid)
     let verdict = try await Self.verifyRow(DjangoFixtures.olderRow) {
@@ -96,7 +96,7 @@ struct DjangoSessionTests {
     #expect(verdict.user == "42")
   }
 
-  @Test("What was not signed by Django for a session is refused, and the database not asked about a user")
+  @Test("A value that Django did not sign for a session is refused without a look-up of its user")
   func forged() async throws {
     let good = DjangoFixtures.plainRow
     let parts = good.split(separator: ":")
@@ -123,7 +123,7 @@ struct DjangoSessionTests {
   }
 
   @Test(
-    "A key that Django wouldn't make isn't looked up",
+    "A key out of Django's form isn't looked up",
     arguments: ["short", "abcdefgh'", String(repeating: "a", count: 41), "abc def ghi"])
   func keys(value: String) async throws {
     let lookup = LookupTable()
@@ -131,7 +131,9 @@ struct DjangoSessionTests {
     #expect(lookup.asked.isEmpty)
   }
 
-  @Test("Each reason is told: no row, an expired one, nobody in it, a changed password, no user, an inactive one")
+  @Test(
+    "Each refusal has its reason: no row, an expired row, a row without a user, a changed password, no user, an inactive user"
+  )
   func reasons() async throws {
     let row = CredentialAnswer.record(secret: DjangoFixtures.row)
     let header = "sessionid=\(Self.key)"
@@ -177,7 +179,7 @@ struct DjangoSessionTests {
     }
   }
 
-  @Test("Inflating has a bound, and wants the whole of a stream")
+  @Test("Inflating has a bound and needs a whole stream")
   func inflation() throws {
     let data = try #require(
       Base64URL.decode(Array(DjangoFixtures.compressedCookie.split(separator: ":")[0].dropFirst().utf8)[...]))

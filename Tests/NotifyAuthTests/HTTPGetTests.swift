@@ -5,7 +5,7 @@ import Testing
 
 @testable import NotifyHTTPClient
 
-@Suite("One GET takes a whole answer, or says why there is none", .timeLimit(.minutes(1)))
+@Suite("One GET returns a whole response or the reason for its absence", .timeLimit(.minutes(1)))
 struct HTTPGetTests {
   static func get(
     _ port: Int, scheme: String = "http", host: String = "127.0.0.1", path: String = "/",
@@ -50,21 +50,21 @@ struct HTTPGetTests {
     #expect(got.body == Array("hello".utf8))
   }
 
-  @Test("An answer that is whole is not waited for any longer, whether the server closes or not")
+  @Test("A whole response ends the wait, whether the server closes or not")
   func open() async throws {
     let got = try await Self.get("HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno", closes: false).get()
     #expect(got.status == 503)
     #expect(got.body == Array("no".utf8))
   }
 
-  @Test("A redirect is an answer, and is not followed")
+  @Test("A redirect is a response, and is not followed")
   func redirect() async throws {
     let response = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     #expect(try await Self.get(response).get().status == 302)
   }
 
   @Test(
-    "What is no whole answer is an error",
+    "A response that is not whole is an error",
     arguments: [
       ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", .connectionLost), ("", .connectionLost),
       ("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n" + String(repeating: "x", count: 21), .tooLarge),
@@ -75,7 +75,7 @@ struct HTTPGetTests {
     #expect(try await Self.get(response).failure == expected)
   }
 
-  @Test("A server that answers nothing, or not to the end, is given up in time")
+  @Test("A server that sends no response, or part of one, is given up in time")
   func slow() async throws {
     for response in [nil, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
       try await RawServer.serve(response, closes: false) { server in
@@ -85,7 +85,7 @@ struct HTTPGetTests {
     }
   }
 
-  @Test("Nobody at the port, and a name that nobody has")
+  @Test("A port without a server and an unknown name are different errors")
   func nobody() async throws {
     let port = try await RawServer.serve(nil) { $0.port }
     #expect(try await Self.get(port).failure == .unreachable)

@@ -13,7 +13,7 @@ struct IssuerTests {
     return settings
   }
 
-  @Test("For the user that was asked for", arguments: ["42", "-1", "007", "ada", "a\"b\\c", "ä😀"])
+  @Test("A token is for the requested user", arguments: ["42", "-1", "007", "ada", "a\"b\\c", "ä😀"])
   func users(text: String) async throws {
     let user = try #require(UserID(text))
     for settings in [
@@ -30,7 +30,7 @@ struct IssuerTests {
     }
   }
 
-  @Test("They say what SimpleJWT's say")
+  @Test("A token has the claims of SimpleJWT's tokens")
   func claims() throws {
     let token = try TokenIssuer(Self.settings()).token(for: UserID(42), seconds: 60, now: Tokens.now, id: "x")
     let parsed = try SignedToken(token.exposed)
@@ -39,14 +39,14 @@ struct IssuerTests {
         == #"{"token_type":"access","user_id":42,"sub":"42","iat":1767225600,"exp":1767225660,"jti":"x"}"#)
   }
 
-  @Test("Each has an id of its own")
+  @Test("Each token has a distinct id")
   func ids() throws {
     let issuer = try TokenIssuer(Self.settings())
     let tokens = (0..<10).map { _ in issuer.token(for: UserID(42), seconds: 60, now: Tokens.now).exposed }
     #expect(Set(tokens).count == 10)
   }
 
-  @Test("Without a secret there is none to be had")
+  @Test("Without a secret no token is made")
   func noSecret() {
     #expect(throws: AuthConfigurationError.self) { try TokenIssuer(JWTSettings()) }
   }

@@ -3,12 +3,12 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("Credentials that the database knows")
+@Suite("The database decides on keys, tickets and active users")
 struct LookedUpTests {
   static let key = "0123456789abcdef0123456789abcdef01234567"
   static let ticket = "nbt_abcdefghijklmnopqrstuvwxyz-_0123456789ABCDEFG"
 
-  @Test("A key of REST framework belongs to whom the table says")
+  @Test("A key of REST framework belongs to the user in its row")
   func token() async {
     let question = CredentialQuestion.token(key: Secret(Self.key))
     let authenticator = { DRFTokenAuthenticator(lookup: LookupTable([(question, $0)])) }
@@ -23,7 +23,7 @@ struct LookedUpTests {
     #expect(await authenticator(.unavailable("away")).verify(.token(Secret(Self.key))) == .unavailable(detail: "away"))
   }
 
-  @Test("What isn't in a key's shape is not looked up")
+  @Test("A text out of a key's shape is not looked up")
   func shape() async {
     let lookup = LookupTable()
     for text in ["", "x", Self.key.uppercased(), Self.key + "0", Self.ticket] {
@@ -48,7 +48,7 @@ struct LookedUpTests {
     #expect(await authenticator(.unavailable("away")).verify(.any(Secret(Self.ticket))) == .unavailable(detail: "away"))
   }
 
-  @Test("A JWT's user must be there and active; what the JWT said stays")
+  @Test("A JWT's user must exist and be active; the JWT's claims stay")
   func activeUser() async throws {
     let jwt = try await JWTAuthenticator.test { $0.secret = Secret(Fixtures.secret) }
     let credential = Credential.any(Secret(Fixtures.simpleAccess))

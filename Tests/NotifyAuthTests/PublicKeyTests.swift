@@ -4,7 +4,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("A public key is of a kind that tokens are signed with, or is refused")
+@Suite("A public key of a kind that signs no tokens is refused")
 struct PublicKeyTests {
   static let modulus = [UInt8](repeating: 0xC3, count: 256)
 

@@ -9,7 +9,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("No credential and no key is ever told", .timeLimit(.minutes(1)))
+@Suite("No credential and no key is ever printed", .timeLimit(.minutes(1)))
 struct RedactionTests {
   /// Texts of a token that must not turn up: its parts, decoded too.
   static func secrets(of token: String) -> [String] {
@@ -19,7 +19,7 @@ struct RedactionTests {
     return (parts + decoded + [token]).filter { $0.count > 4 }
   }
 
-  @Test("Not in a verdict's detail")
+  @Test("A verdict's detail holds no credential")
   func details() async throws {
     let authenticator = try await AttackTests.authenticator()
     let router = CredentialRouter(jwt: authenticator)
@@ -40,7 +40,7 @@ struct RedactionTests {
     }
   }
 
-  @Test("Not in descriptions, dumps and mirrors of what holds them")
+  @Test("Descriptions, dumps and mirrors hold no credential and no key")
   func descriptions() async throws {
     let settings = IssuerTests.settings()
     let authenticator = try await JWTAuthenticator(settings, logger: .silent)
@@ -61,7 +61,7 @@ struct RedactionTests {
     }
   }
 
-  @Test("Not in errors of settings")
+  @Test("Errors of settings hold no key")
   func errors() async throws {
     let body = Fixtures.rsaPrivate.split(separator: "\n").dropFirst().first.map(String.init) ?? ""
     for change in [
@@ -88,7 +88,7 @@ struct RedactionTests {
     func log(event: LogEvent) { lines.withLockedValue { $0.append("\(event.message) \(event.metadata ?? [:])") } }
   }
 
-  @Test("The log tells of key sets by their setting, once for each change, without address and keys")
+  @Test("The log names key sets by their setting, once for each change, without address and keys")
   func log() async throws {
     let lines = NIOLockedValueBox<[String]>([])
     let pauses = ManualPauses()

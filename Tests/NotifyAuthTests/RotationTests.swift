@@ -48,7 +48,7 @@ struct RotationTests {
     return Tokens.signed(Tokens.claims(), header: #"{"alg":"ES256"\#(name)}"#, by: key)
   }
 
-  @Test("Before the first fetch the answer is that it can't be looked up, afterwards the user")
+  @Test("Before the first fetch a token can't be looked up; afterwards its user is accepted")
   func start() async throws {
     let key = SigningKey.p256()
     let token = Self.token(key, kid: "a")
@@ -203,7 +203,7 @@ struct RotationTests {
     }
   }
 
-  @Test("A redirect is not followed: it may lead to whomever")
+  @Test("A redirect is not followed: it may lead to another server")
   func redirect() async throws {
     let key = SigningKey.p256()
     try await KeySetServer.serve(Tokens.keySet([("a", key)])) { other in

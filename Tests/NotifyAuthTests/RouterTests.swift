@@ -3,7 +3,7 @@ import Testing
 
 @testable import NotifyAuth
 
-@Suite("Each credential goes to the one method that is for it")
+@Suite("Each credential goes to the one method for it")
 struct RouterTests {
   /// Accepts everything, as a user named after the method.
   struct Named: Authenticator {
@@ -35,7 +35,7 @@ struct RouterTests {
     #expect(CredentialShape(of: Self.key + "0") == nil)
   }
 
-  @Test("By the shape where the way it came doesn't tell, else by the way")
+  @Test("A credential is routed by its transport, and by its shape where several methods share a transport")
   func dispatch() async {
     let router = Self.all
     for wrap in [Credential.bearer, Credential.subprotocol, Credential.any] as [@Sendable (Secret) -> Credential] {

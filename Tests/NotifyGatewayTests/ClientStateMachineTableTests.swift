@@ -34,7 +34,9 @@ struct ClientStateMachineTableTests {
     #expect(StateMachineBench(situation).situation == situation)
   }
 
-  @Test("Each input in each situation", arguments: Input.allCases, Situation.allCases)
+  @Test(
+    "Each input in each situation has the action and the next situation of the table", arguments: Input.allCases,
+    Situation.allCases)
   func table(input: Input, situation: Situation) {
     var bench = StateMachineBench(situation)
     let outcome = Self.give(input, to: &bench)

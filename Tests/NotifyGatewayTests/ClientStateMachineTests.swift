@@ -5,7 +5,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("A WebSocket decides")
+@Suite("A WebSocket decides as a value, without a socket")
 struct ClientStateMachineTests {
   private static let expired = Identity(user: StateMachineBench.user, expires: 1)
 
@@ -149,7 +149,7 @@ struct ClientStateMachineTests {
     #expect(bench.machine.becameWritable() == .none)
   }
 
-  @Test("Ids of a table that is not served are ignored, and a name is wanted where several are")
+  @Test("Ids of a table that is not served are ignored, and a table's name is needed where several are served")
   func tables() {
     var bench = StateMachineBench(.open)
     #expect(bench.receive(.read([1, 2], source: "public.other")) == .ignoreIDs(2))

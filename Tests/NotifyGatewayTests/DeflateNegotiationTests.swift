@@ -47,13 +47,13 @@ struct DeflateNegotiationTests {
     ["permessage-deflate; client_max_window_bits=08"],
   ].map { Offered(fields: $0, response: nil) }
 
-  @Test("The first acceptable offer is answered", arguments: taken + declined)
+  @Test("The response is to the first acceptable offer", arguments: taken + declined)
   func responds(_ offered: Offered) throws {
     #expect(DeflateNegotiation.response(to: try ExtensionOffer.read(offered.fields)) == offered.response)
   }
 
   @Test(
-    "A header that is not as RFC 6455 has it is refused",
+    "A header out of RFC 6455's form is refused",
     arguments: [
       "permessage-deflate foo", ";", "permessage-deflate;", "permessage-deflate; =12", "=", "permessage-deflate; a=",
       "permessage-deflate; a=\"", "permessage-deflate; a=\"\"", "permessage-deflate; a=\"1\\", "\"permessage-deflate\"",
@@ -74,7 +74,7 @@ struct DeflateNegotiationTests {
       ])
   }
 
-  @Test("The handshake answers with the agreed extension, unless compression is switched off")
+  @Test("The handshake's response has the agreed extension, unless compression is switched off")
   func handshake() async throws {
     let offer = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
     for (settings, expected) in [

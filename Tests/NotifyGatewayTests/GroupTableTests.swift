@@ -3,7 +3,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("The group table of an event loop")
+@Suite("The group table of an event loop finds a user's connections")
 struct GroupTableTests {
   final class Member {}
 

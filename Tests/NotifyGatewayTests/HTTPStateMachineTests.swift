@@ -4,7 +4,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("The life of an HTTP connection as a value")
+@Suite("An HTTP connection reads a request, responds and reads on, or ends")
 struct HTTPStateMachineTests {
   typealias Action = HTTPStateMachine.Action
 
@@ -71,7 +71,7 @@ struct HTTPStateMachineTests {
 
   static let body = ByteBuffer(string: "abc")
 
-  @Test("A head is kept while reading, held back while answering, and dropped afterwards", arguments: Start.allCases)
+  @Test("A head is kept while reading, held back during a response, and dropped afterwards", arguments: Start.allCases)
   func head(start: Start) {
     var machine = start.machine
     #expect(machine.received(.head(Self.head())) == .nothing)
@@ -88,7 +88,7 @@ struct HTTPStateMachineTests {
   }
 
   @Test(
-    "A client that waits with its body is told to send it, unless a request is being answered",
+    "A client that waits with its body gets 100 Continue, unless a response is due",
     arguments: Start.allCases)
   func expectContinue(start: Start) {
     var machine = start.machine
@@ -107,7 +107,7 @@ struct HTTPStateMachineTests {
     if start.isReading { Self.expectClosing(machine) }
   }
 
-  @Test("The end of a request is the time to answer it, with its body in one piece")
+  @Test("The end of a request starts its response, with the body in one piece")
   func whole() {
     for start in [Start.firstBody, .nextBody] {
       var machine = start.machine
@@ -122,7 +122,7 @@ struct HTTPStateMachineTests {
   }
 
   @Test(
-    "What can't be read is refused while reading, and ends the connection after an answer", arguments: Start.allCases)
+    "Unreadable input is refused while reading, and ends the connection after a response", arguments: Start.allCases)
   func malformed(start: Start) {
     for isTooLarge in [false, true] {
       var machine = start.machine
@@ -134,7 +134,7 @@ struct HTTPStateMachineTests {
     }
   }
 
-  @Test("An answer is followed by the next request, or by the end", arguments: Start.allCases)
+  @Test("A response is followed by the next request, or by the end", arguments: Start.allCases)
   func responseReady(start: Start) {
     var machine = start.machine
     let ending: HTTPStateMachine.AfterResponse? =
@@ -162,7 +162,7 @@ struct HTTPStateMachineTests {
     #expect(machine.responseReady() == .endOutput)
   }
 
-  @Test("What came while a request was answered is read afterwards, in its order, and then the socket")
+  @Test("Input that came during a response is read after it, in order, and then the socket is")
   func resume() {
     var machine = Start.responding.machine
     for uri in ["/1", "/2"] {
@@ -181,13 +181,13 @@ struct HTTPStateMachineTests {
     #expect(machine.resume() == nil)
   }
 
-  @Test("Nothing is held back but while a request is answered", arguments: Start.allCases)
+  @Test("Input is held back only during a response", arguments: Start.allCases)
   func resumeElsewhere(start: Start) {
     var machine = start.machine
     #expect(machine.resume() == nil)
   }
 
-  @Test("The socket is read, but not while a request is answered", arguments: Start.allCases)
+  @Test("The socket is read, but not during a response", arguments: Start.allCases)
   func readRequested(start: Start) {
     var machine = start.machine
     #expect(machine.readRequested() == (start.isResponding ? .nothing : .read))
@@ -201,21 +201,22 @@ struct HTTPStateMachineTests {
     #expect(machine.timedOut() == .nothing)
   }
 
-  @Test("The peer's end closes the socket, at once or after the answer", arguments: Start.allCases)
+  @Test("The peer's end closes the socket, at once or after the response", arguments: Start.allCases)
   func inputClosed(start: Start) {
     var machine = start.machine
     #expect(machine.inputClosed() == (start.isResponding ? .nothing : .close))
     if start.isResponding { #expect(machine.responseReady() == .close) }
   }
 
-  @Test("A stop of the bridge closes an idle connection, and one that answers afterwards", arguments: Start.allCases)
+  @Test(
+    "A stop of the bridge closes an idle connection at once, and another after its response", arguments: Start.allCases)
   func drain(start: Start) {
     var machine = start.machine
     #expect(machine.drain() == (start.isReading ? .close : .nothing))
     if start.isResponding { #expect(machine.responseReady() == (start == .respondingClosed ? .close : .endOutput)) }
   }
 
-  @Test("Time runs out for the first request with 408, for other waits without a word", arguments: Start.allCases)
+  @Test("A late first request gets 408, and any other wait ends without a response", arguments: Start.allCases)
   func timedOut(start: Start) {
     var machine = start.machine
     let action: Action =

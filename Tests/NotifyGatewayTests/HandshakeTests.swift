@@ -4,7 +4,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("A request becomes a WebSocket or gets the status for what is wrong with it", .timeLimit(.minutes(1)))
+@Suite("A request becomes a WebSocket or gets the status of its fault", .timeLimit(.minutes(1)))
 struct HandshakeTests {
   @Test("Requests without an upgrade get their status")
   func statuses() async throws {
@@ -24,7 +24,7 @@ struct HandshakeTests {
     }
   }
 
-  @Test("Readiness names what is missing")
+  @Test("Readiness names the failing parts")
   func readiness() async throws {
     try await RunningGateway.run { running in
       let client = try await running.client()
@@ -113,7 +113,7 @@ struct HandshakeTests {
     }
   }
 
-  @Test("Our subprotocol is answered where it is offered, and carries a credential")
+  @Test("The subprotocol is selected where it is offered, and carries a credential")
   func subprotocol() async throws {
     try await RunningGateway.run { running in
       let client = try await running.client()

@@ -30,7 +30,7 @@ struct MetricsTests {
     #expect(text.contains("t_seconds_sum 100.5002\nt_seconds_count 3\n"))
   }
 
-  @Test("/metrics counts what happened, and names no user", .timeLimit(.minutes(1)))
+  @Test("/metrics counts events and names no user", .timeLimit(.minutes(1)))
   func endpoint() async throws {
     try await RunningGateway.run(GatewaySettings(version: "1.2.3")) { running in
       let client = try await running.connected(user: 4711)

@@ -55,7 +55,7 @@ struct OriginRuleTests {
     #expect(OriginRule(one.allowed).allows(one.origins, host: one.host) == one.isAllowed)
   }
 
-  @Test("Forwarding headers are believed from trusted proxies alone, from the end on")
+  @Test("Forwarding headers are believed from trusted proxies alone, read from the end")
   func remote() throws {
     let address = try RemoteAddress(trusting: ["10.0.0.0/8", "fd00::1"])
     let proxy = try SocketAddress(ipAddress: "10.1.2.3", port: 1)

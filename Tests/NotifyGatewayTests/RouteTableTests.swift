@@ -5,7 +5,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("The table of routes", .timeLimit(.minutes(1)))
+@Suite("The table of routes leads each request to its handler", .timeLimit(.minutes(1)))
 struct RouteTableTests {
   static let table = RouteTable(
     [
@@ -29,7 +29,7 @@ struct RouteTableTests {
   }
 
   @Test(
-    "finds a request's route by its method and path",
+    "A request's route is found by its method and path",
     arguments: [
       ("GET", "/", "GET / [:]"), ("GET", "/notifications", "GET /notifications [:]"),
       ("HEAD", "/notifications", "GET /notifications [:]"), ("POST", "/notifications", "POST /notifications [:]"),
@@ -47,7 +47,7 @@ struct RouteTableTests {
     #expect(String(buffer: response.body) == text + "\n")
   }
 
-  @Test("gives a handler the query, the header fields and the body")
+  @Test("A handler gets the query, the header fields and the body")
   func request() async {
     let table = RouteTable([
       Route(.POST, "/{a}/{b}") { request in
@@ -66,7 +66,7 @@ struct RouteTableTests {
   }
 
   @Test(
-    "answers another method with 405 and the methods that there are",
+    "Another method gets 405 and the allowed methods",
     arguments: [
       ("PUT", "/notifications", "GET, HEAD, POST", "use GET or POST"), ("GET", "/read", "POST", "use POST"),
       ("HEAD", "/read", "POST", "use POST"), ("OPTIONS", "/", "GET, HEAD", "use GET"),
@@ -81,7 +81,7 @@ struct RouteTableTests {
   }
 
   @Test(
-    "answers another path with 404, whatever the method",
+    "Another path gets 404, whatever the method",
     arguments: [
       "", "*", "/nowhere", "/notifications/7/8", "/Notifications", "/%6Eotifications", "/notifications%2F7", "/read/7",
       "/{id}", "/notifications/%FF", "/users/7/notifications", "/..", "/read;a", "/\u{E9}",
@@ -95,7 +95,7 @@ struct RouteTableTests {
     }
   }
 
-  @Test("of a running gateway answers HEAD without a body, and 405 with Allow")
+  @Test("A running gateway responds to HEAD without a body, and with 405 and Allow to another method")
   func running() async throws {
     try await RunningGateway.run(GatewaySettings(serviceKey: Secret("service")), lookup: TicketTests.Issuer()) {
       running in

@@ -66,7 +66,7 @@ struct SmugglingTests {
       status: 413),
   ]
 
-  @Test("It gets one answer, and what follows on the connection none", arguments: cases)
+  @Test("An ambiguous request gets one response, and later input on its connection none", arguments: cases)
   func refuses(_ one: Case) async throws {
     try await RunningGateway.run { running in
       let client = try await running.client()
@@ -115,7 +115,7 @@ struct SmugglingTests {
     }
   }
 
-  @Test("Requests that come together are answered one after the other")
+  @Test("Requests that come together get their responses one after the other")
   func pipelining() async throws {
     try await RunningGateway.run { running in
       let client = try await running.client()

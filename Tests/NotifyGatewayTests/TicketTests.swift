@@ -4,7 +4,7 @@ import Testing
 
 @testable import NotifyGateway
 
-@Suite("POST /tickets", .timeLimit(.minutes(1)))
+@Suite("POST /tickets gives a service tickets for its users", .timeLimit(.minutes(1)))
 struct TicketTests {
   /// Issues `nbt_USER`, or is away.
   struct Issuer: CredentialLookup {
@@ -30,7 +30,7 @@ struct TicketTests {
     return try await client.response()
   }
 
-  @Test("answers whoever has the key with a ticket for the user")
+  @Test("A request with the service key gets a ticket for the user")
   func issues() async throws {
     try await RunningGateway.run(Self.settings, lookup: Issuer()) { running in
       let client = try await running.client()
@@ -46,7 +46,7 @@ struct TicketTests {
     }
   }
 
-  @Test("refuses other keys, other bodies and other methods")
+  @Test("Other keys, other bodies and other methods are refused")
   func refuses() async throws {
     try await RunningGateway.run(Self.settings, lookup: Issuer()) { running in
       let client = try await running.client()
@@ -65,7 +65,7 @@ struct TicketTests {
     }
   }
 
-  @Test("is 503 while the database is away, and 404 where no key is configured")
+  @Test("The status is 503 while the database is away, and 404 without a configured key")
   func absent() async throws {
     try await RunningGateway.run(Self.settings, lookup: Issuer(isAway: true)) { running in
       let client = try await running.client()

@@ -19,7 +19,7 @@ final class RawServer: Sendable {
   /// Serves while the body runs.
   ///
   /// - Parameters:
-  ///   - answer: what is written after a request's head, or after bytes that are none; nil for nothing.
+  ///   - response: what is written after a request's head, or after bytes that are none; nil for nothing.
   ///   - closes: whether the connection is closed then.
   ///   - tls: for TLS.
   static func serve<T>(
