@@ -8,17 +8,17 @@ import Testing
 
 /// Takes what the listener delivers, and lets a test wait for it.
 final class RecordingSink: DeliverySink {
-  enum News: Sendable {
+  enum Event: Sendable {
     case batch(DeliveryBatch)
     case reconnected(UInt64, durable: UInt64)
     case epoch(Epoch)
     case revoked([Revocation])
   }
 
-  let news: AsyncStream<News>
-  private let continuation: AsyncStream<News>.Continuation
+  let events: AsyncStream<Event>
+  private let continuation: AsyncStream<Event>.Continuation
 
-  init() { (news, continuation) = AsyncStream.makeStream() }
+  init() { (events, continuation) = AsyncStream.makeStream() }
 
   func deliver(_ batch: DeliveryBatch) async { continuation.yield(.batch(batch)) }
   func reconnected(generation: UInt64, durable: UInt64) {
@@ -30,8 +30,8 @@ final class RecordingSink: DeliverySink {
   /// The keys of the next `count` rows.
   func rows(_ count: Int) async -> [RowKey] {
     var keys: [RowKey] = []
-    for await item in news {
-      if case .batch(let batch) = item { keys += batch.frames.map(\.key) }
+    for await event in events {
+      if case .batch(let batch) = event { keys += batch.frames.map(\.key) }
       if keys.count >= count { break }
     }
     return keys
@@ -223,9 +223,9 @@ struct StoreTests {
       let generation = try #require(await late.fence.waitUntilCurrent())
       try cluster.connect().query(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'notify-bridge %'")
-      for await news in sink.news {
-        if case .reconnected = news { Issue.record("sockets stayed open") }
-        guard case .epoch(let epoch) = news else { continue }
+      for await event in sink.events {
+        if case .reconnected = event { Issue.record("sockets stayed open") }
+        guard case .epoch(let epoch) = event else { continue }
         #expect(epoch == generation.epoch)
         break
       }

@@ -101,8 +101,8 @@ struct TableTests {
       try addTable()
       try connection.query(#"INSERT INTO public."Order ""x""" ("to", title) VALUES ('someone', 'one')"#)
       // Connected clients come back for what the table holds.
-      for await news in sink.news {
-        if case .epoch = news { break }
+      for await event in sink.events {
+        if case .epoch = event { break }
       }
       #expect(store.status.catalog.tables.map(\.name) == ["public.notification", #"public."Order ""x""""#])
       #expect(await page(replays, user).batch.frames.count == 1)
@@ -175,9 +175,9 @@ struct TableTests {
         COMMIT
         """)
       var told: [Revocation] = []
-      for await news in sink.news {
-        if case .revoked(let revocations) = news { told += revocations }
-        if case .batch(let batch) = news, !batch.frames.isEmpty { break }
+      for await event in sink.events {
+        if case .revoked(let revocations) = event { told += revocations }
+        if case .batch(let batch) = event, !batch.frames.isEmpty { break }
       }
       let txid = UInt64(try connection.query("SELECT max(txid::text) FROM notify_bridge.revocation")[0][0] ?? "") ?? 0
       #expect(
