@@ -58,7 +58,7 @@ package final class BridgeStatus: Sendable {
   }
 
   /// The database has just answered.
-  package func heard(at now: ContinuousClock.Instant) {
+  package func databaseAnswered(at now: ContinuousClock.Instant) {
     state.withLock { $0.lastContact = now }
   }
 

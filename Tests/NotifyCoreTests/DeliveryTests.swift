@@ -217,7 +217,7 @@ struct BridgeStatusTests {
     status.listening(at: start)
     #expect(status.failing(at: start + .seconds(4)).isEmpty)
     #expect(status.failing(at: start + .seconds(5)).map(\.part) == ["database"])
-    status.heard(at: start + .seconds(5))
+    status.databaseAnswered(at: start + .seconds(5))
     #expect(status.failing(at: start + .seconds(6)).isEmpty)
   }
 }

@@ -26,7 +26,7 @@ struct TimeTests {
       channel = NIOAsyncTestingChannel(loop: loop)
       hub = Hub(eventLoops: [loop], dependencies: dependencies)
       offer = Handshake.Offer(
-        key: "", remote: "192.0.2.1", credential: credential, since: nil, acknowledges: false, answersSubprotocol: false
+        key: "", remote: "192.0.2.1", credential: credential, since: nil, acknowledges: false, selectsSubprotocol: false
       )
     }
 

@@ -26,7 +26,7 @@ extension HTTPHandler {
     var headers: HTTPHeaders = [
       "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": Self.accept(offer.key),
     ]
-    if offer.answersSubprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: CredentialReader.subprotocol) }
+    if offer.selectsSubprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: CredentialReader.subprotocol) }
     if let extensions = offer.extensions { headers.add(name: "Sec-WebSocket-Extensions", value: extensions) }
     switchHandlers(to: connection, headers)
     connection.begin(refusal: admission == .tooMany ? .tooManyConnects : nil)

@@ -18,7 +18,7 @@ struct Handshake: Sendable {
     /// Rows are confirmed by the client.
     var acknowledges: Bool
     /// Our subprotocol is to be answered.
-    var answersSubprotocol: Bool
+    var selectsSubprotocol: Bool
     /// The answer to offered extensions, where compressed frames are agreed on.
     var extensions: String?
   }
@@ -88,7 +88,7 @@ struct Handshake: Sendable {
         key: keys[0], remote: remote.of(peer: peer, headers: headers),
         credential: CredentialReader.read(headers, target),
         since: target.parameter("since"), acknowledges: target.parameter("ack") == "1",
-        answersSubprotocol: CredentialReader.protocols(headers).contains { $0 == CredentialReader.subprotocol },
+        selectsSubprotocol: CredentialReader.protocols(headers).contains { $0 == CredentialReader.subprotocol },
         extensions: extensions))
   }
 

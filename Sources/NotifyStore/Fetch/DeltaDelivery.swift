@@ -112,7 +112,7 @@ final class DeltaDelivery {
   private func deliverBatch(
     _ builder: inout BatchBuilder, of delta: Delta, cursor: String?, _ reader: inout DeltaReader
   ) async {
-    status.heard(at: .now)
+    status.databaseAnswered(at: .now)
     // Counted before any of them can be marked.
     unsent.withLock { index in
       for (user, share) in zip(builder.users, builder.shares) {
