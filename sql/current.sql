@@ -85,7 +85,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean) IS 'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are guessed from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
+COMMENT ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean) IS 'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are inferred from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
 
 CREATE TABLE notify_bridge.source (
     relation regclass NOT NULL,
@@ -231,7 +231,7 @@ BEGIN
     WHEN target IS NULL THEN 'does not exist'
     WHEN target.schema_name IN ('pg_catalog', 'information_schema', 'pg_toast') THEN 'belongs to PostgreSQL'
     WHEN target.schema_name = 'notify_bridge' THEN 'belongs to notify-bridge'
-    WHEN target.relkind NOT IN ('r', 'p') THEN 'is no table: attach the one that rows are inserted into'
+    WHEN target.relkind NOT IN ('r', 'p') THEN 'is not a table: attach the one that rows are inserted into'
     WHEN target.relpersistence = 't' THEN 'is temporary: no other session sees its rows'
     WHEN target.relispartition THEN format('is a partition: attach %s', pg_partition_root(relation))
     WHEN EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = relation
@@ -293,13 +293,13 @@ BEGIN
   IF given IS NULL AND is_known AND (known IS NULL OR notify_bridge.column_type(relation, known) IS NOT NULL) THEN
     chosen := known;
   ELSIF given IS NULL OR given = '' THEN
-    SELECT g.candidates INTO candidates FROM notify_bridge.attach_guess(relation) AS g WHERE g.part = attach_column.part;
+    SELECT g.candidates INTO candidates FROM notify_bridge.attach_infer(relation) AS g WHERE g.part = attach_column.part;
     IF NOT is_required THEN
       chosen := candidates[1];
     -- The author of a row is not its recipient.
     ELSIF cardinality(candidates) <> 1 OR candidates[1] ~* '(actor|sender|author|creator|owner|by|from)(_id)?$' THEN
       RAISE ambiguous_parameter USING
-        MESSAGE = format('the %s of %s can''t be guessed: %s', part, relation, CASE
+        MESSAGE = format('the %s of %s can''t be inferred: %s', part, relation, CASE
           WHEN candidates = '{}' THEN 'no column looks like it'
           ELSE format('it may be %s', array_to_string(candidates, ' or ')) END),
         HINT = format('Name the column: %s => ''...'' in SQL, --%s ... in a shell.', part, part);
@@ -323,7 +323,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.attach_column(relation regclass, part text, given name, is_known boolean, known name, VARIADIC types regtype[]) IS 'The column for a part: the given one (empty: none), else the recorded one, else a guess. An error where that column is not valid for the part, or can''t be guessed.';
+COMMENT ON FUNCTION notify_bridge.attach_column(relation regclass, part text, given name, is_known boolean, known name, VARIADIC types regtype[]) IS 'The column for a part: the given one (empty: none), else the recorded one, else an inferred one. An error where that column is not valid for the part, or can''t be inferred.';
 
 CREATE FUNCTION notify_bridge.attach_expression(relation regclass, given text, OUT expression text, OUT kind text, OUT columns name[]) RETURNS record
     LANGUAGE plpgsql
@@ -368,7 +368,7 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_expression(relation regclass, given text, OUT expression text, OUT kind text, OUT columns name[]) IS 'Checks an expression over a table''s rows, and returns it as notify_bridge.source holds it: of type jsonb or json, and valid within parentheses.';
 
-CREATE FUNCTION notify_bridge.attach_guess(relation regclass) RETURNS TABLE(part text, candidates name[])
+CREATE FUNCTION notify_bridge.attach_infer(relation regclass) RETURNS TABLE(part text, candidates name[])
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -417,7 +417,7 @@ CREATE FUNCTION notify_bridge.attach_guess(relation regclass) RETURNS TABLE(part
   FROM words
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.attach_guess(relation regclass) IS 'The columns that look like each part of a table mapping, the likeliest first.';
+COMMENT ON FUNCTION notify_bridge.attach_infer(relation regclass) IS 'The columns that look like each part of a table mapping, the likeliest first.';
 
 CREATE FUNCTION notify_bridge.attach_is_complete(plan notify_bridge.source) RETURNS boolean
     LANGUAGE sql STABLE
@@ -447,7 +447,7 @@ EXCEPTION
   WHEN lock_not_available THEN
     RAISE lock_not_available USING
       MESSAGE = CASE WHEN is_exclusive THEN format('%s is in use: others would have to wait longer than a second', relation)
-        ELSE format('%s is being attached or detached by somebody else', relation) END,
+        ELSE format('%s is being attached or detached by another session', relation) END,
       HINT = 'Nothing was changed. Repeat it; notify-bridge attach does so by itself.';
 END
 $$;
@@ -503,7 +503,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_logins(user_table regclass, session_table regclass, token_table regclass) IS 'Puts triggers on Django''s tables, so that a logout, a deleted token, a changed password, and a deactivated or deleted user close the sockets. Tables that are not given are found by name. Safe to repeat. Returns a description of each step. Run grant_to again afterwards.';
+COMMENT ON FUNCTION notify_bridge.attach_logins(user_table regclass, session_table regclass, token_table regclass) IS 'Puts triggers on Django''s tables, so that access ends while connected: a logout and a deleted or replaced token close the sockets that they opened, a changed password those that sessions of the user opened, a deactivated or deleted user all. Tables that are not given are found by name. Safe to repeat. Returns a description of each step. Run grant_to again afterwards.';
 
 CREATE FUNCTION notify_bridge.attach_notes(plan notify_bridge.source) RETURNS TABLE(step text, what text)
     LANGUAGE sql STABLE
@@ -547,11 +547,11 @@ BEGIN
   THEN
     given := coalesce(known_column::text, known);
   ELSIF given IS NULL OR given = '' THEN
-    SELECT g.candidates[1] INTO given FROM notify_bridge.attach_guess(relation) AS g
+    SELECT g.candidates[1] INTO given FROM notify_bridge.attach_infer(relation) AS g
     WHERE g.part = 'payload' AND cardinality(g.candidates) = 1;
     IF given IS NULL THEN
       RAISE ambiguous_parameter USING
-        MESSAGE = format('the payload of %s can''t be guessed: it has no column of type jsonb, or several', relation),
+        MESSAGE = format('the payload of %s can''t be inferred: it has no column of type jsonb, or several', relation),
         HINT = 'Name a column or an expression: payload => ''...'' in SQL, --payload ... in a shell; such as '
           'jsonb_build_object(''title'', title, ''text'', text).';
     END IF;
@@ -589,7 +589,7 @@ BEGIN
   plan.id_column := notify_bridge.attach_column(relation, 'id', id, is_known, known.id_column, VARIADIC keys);
   plan.id_kind := notify_bridge.kind_of(notify_bridge.column_type(relation, plan.id_column));
 
-  -- A boolean or a timestamptz can be given for sent and read; the other one is guessed.
+  -- A boolean or a timestamptz can be given for sent and read; the other one is inferred.
   plan.sent_column := notify_bridge.attach_column(relation, 'sent',
     CASE WHEN notify_bridge.column_type(relation, sent) IS DISTINCT FROM 'timestamptz'::regtype THEN sent END,
     is_known, known.sent_column, 'bool');
@@ -624,7 +624,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer) IS 'The table mapping that attach would record: the given options, else the recorded mapping, else a guess. Changes nothing.';
+COMMENT ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer) IS 'The table mapping that attach would record: the given options, else the recorded mapping, else an inferred one. Changes nothing.';
 
 CREATE FUNCTION notify_bridge.attach_refuse_copies(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -673,7 +673,7 @@ BEGIN
       HINT = 'That of an attached table is at least a day, or 0 for none; that of our own is a setting of the bridge.';
   ELSIF plan.retention_days IS NOT NULL AND plan.created_column IS NULL THEN
     RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s has no column that says when a row was made, which the retention goes by', relation),
+      MESSAGE = format('%s has no column with the time of a row, which retention needs', relation),
       HINT = 'Name a timestamptz column as created, or attach without retention days.';
   ELSIF NOT is_known AND (
     plan.txid_column = 'notify_bridge_txid' AND notify_bridge.column_type(relation, 'notify_bridge_txid') IS NOT NULL
@@ -2104,7 +2104,7 @@ REVOKE ALL ON FUNCTION notify_bridge.attach_column(relation regclass, part text,
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_expression(relation regclass, given text, OUT expression text, OUT kind text, OUT columns name[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.attach_guess(relation regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.attach_infer(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_is_complete(plan notify_bridge.source) FROM PUBLIC;
 

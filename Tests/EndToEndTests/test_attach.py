@@ -60,7 +60,7 @@ async def problem(database: Database, table: str = NAME) -> Any:
 # MARK: asking
 
 
-async def test_without_a_terminal_it_shows_its_guess_and_the_line_to_type(database: Database) -> None:
+async def test_without_a_terminal_it_shows_the_inferred_options_and_the_line_to_type(database: Database) -> None:
     await make(database)
     done = await attach(database, "workorder_notification")
     assert done.status == 64, done
@@ -85,7 +85,7 @@ async def test_the_line_to_type_keeps_an_expression_whole(database: Database) ->
         assert done.status == 64 and words[words.index("--payload") + 1] == payload, done
 
 
-async def test_what_can_not_be_guessed_is_asked_for(database: Database) -> None:
+async def test_what_can_not_be_inferred_is_asked_for(database: Database) -> None:
     await make(database)
     await database.execute("ALTER TABLE workorder_notification ADD actor_id integer REFERENCES auth_user")
     done = await attach(database, NAME, "--yes")
@@ -262,7 +262,7 @@ async def test_what_is_wrong_is_said_and_changes_nothing(database: Database) -> 
     await make(database)
     await database.execute("CREATE VIEW seen AS SELECT * FROM workorder_notification")
     cases = [
-        (["nowhere"], 1, "no table nowhere"), (["seen"], 1, "is no table"), ([NAME, "--recipient", "usr"], 1, "no column usr"),
+        (["nowhere"], 1, "no table nowhere"), (["seen"], 1, "is not a table"), ([NAME, "--recipient", "usr"], 1, "no column usr"),
         ([NAME, "--payload", "sum(id)"], 1, "aggregate"), ([NAME, "--sent", "title"], 1, "boolean"),
         ([NAME, "--retention-days", "3", "--created", ""], 1, "retention"), ([NAME, "--retention-days", "soon"], 78, "retention"),
         ([], 64, "table"), ([NAME, "--nonsense"], 64, "nonsense"),

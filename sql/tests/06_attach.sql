@@ -30,7 +30,7 @@ $$;
 SELECT results_eq($$ SELECT step FROM notify_bridge.attach('public.workorder_notification') $$,
   $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('todo'), ('note') $$, 'attach says what it did');
 SELECT is(pg_temp.mapping('public.workorder_notification'),
-  'recipient_id:integer id:integer data:jsonb sent=is_sent,sent_at created=created_at read=is_read,read_at txid', 'and guesses right');
+  'recipient_id:integer id:integer data:jsonb sent=is_sent,sent_at created=created_at read=is_read,read_at txid', 'and infers right');
 SELECT is(pg_temp.problem('public.workorder_notification'), 'none', 'the table is served');
 INSERT INTO public.workorder_notification (recipient_id, title) VALUES (1, 'new');
 SELECT results_eq('SELECT title, txid IS NULL FROM public.workorder_notification ORDER BY id',
@@ -118,7 +118,7 @@ CREATE TABLE "Ä b".alt_0 PARTITION OF "Ä b".alt FOR VALUES WITH (MODULUS 2, RE
 CREATE TABLE "Ä b".alt_1 PARTITION OF "Ä b".alt FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE "Ä b".neu PARTITION OF "Ä b"."Tägliche ""Post"" %s" DEFAULT;
 SELECT throws_ok($$ SELECT notify_bridge.attach('"Ä b"."Tägliche ""Post"" %s"', payload => 'Inhalt') $$, '42P08',
-  'the recipient of "Ä b"."Tägliche ""Post"" %s" can''t be guessed: no column looks like it', 'what can''t be guessed is asked for');
+  'the recipient of "Ä b"."Tägliche ""Post"" %s" can''t be inferred: no column looks like it', 'what can''t be inferred is asked for');
 SELECT lives_ok($$ SELECT notify_bridge.attach('"Ä b"."Tägliche ""Post"" %s"', 'Für', payload => 'Inhalt', created => 'am') $$, 'any name works');
 SELECT is(pg_temp.mapping('"Ä b"."Tägliche ""Post"" %s"'), 'Für:text Id:uuid to_jsonb("Inhalt"):jsonb sent=sent_at created=am read= txid', 'a text becomes jsonb');
 SELECT is(pg_temp.problem('"Ä b"."Tägliche ""Post"" %s"'), 'none', 'a partitioned table is served');

@@ -22,9 +22,9 @@ CREATE TABLE public.part PARTITION OF public.whole DEFAULT;
 SELECT throws_ok(format('SELECT notify_bridge.attach(%L)', name), '42809', format('%s %s', shown, why), format('%s is refused', name))
 FROM (VALUES
   ('pg_temp.temporary', 'temporary', 'is temporary: no other session sees its rows'),
-  ('public.seen', 'public.seen', 'is no table: attach the one that rows are inserted into'),
-  ('public.kept', 'public.kept', 'is no table: attach the one that rows are inserted into'),
-  ('public.far', 'public.far', 'is no table: attach the one that rows are inserted into'),
+  ('public.seen', 'public.seen', 'is not a table: attach the one that rows are inserted into'),
+  ('public.kept', 'public.kept', 'is not a table: attach the one that rows are inserted into'),
+  ('public.far', 'public.far', 'is not a table: attach the one that rows are inserted into'),
   ('public.child', 'public.child', 'inherits from another table, or another one from it: only declarative partitions can be served'),
   ('public.parent', 'public.parent', 'inherits from another table, or another one from it: only declarative partitions can be served'),
   ('public.part', 'public.part', 'is a partition: attach public.whole'),
@@ -62,10 +62,10 @@ SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', sent => 'generate
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', sent => 'always') $$, '42804', NULL, 'a time of sending that is always set');
 ALTER TABLE public.good DROP generated, DROP always;
 
--- Guesses that would be guesses.
+-- Options that can't be inferred.
 ALTER TABLE public.good ADD actor_id integer REFERENCES public.members;
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good') $$, '42P08',
-  'the recipient of public.good can''t be guessed: it may be actor_id or user_id', 'two columns that may be the recipient');
+  'the recipient of public.good can''t be inferred: it may be actor_id or user_id', 'two columns that may be the recipient');
 ALTER TABLE public.good RENAME user_id TO other;
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good') $$, '42P08', NULL, 'one that is rather who wrote it');
 ALTER TABLE public.good DROP actor_id;

@@ -14,7 +14,7 @@ BEGIN
     WHEN target IS NULL THEN 'does not exist'
     WHEN target.schema_name IN ('pg_catalog', 'information_schema', 'pg_toast') THEN 'belongs to PostgreSQL'
     WHEN target.schema_name = 'notify_bridge' THEN 'belongs to notify-bridge'
-    WHEN target.relkind NOT IN ('r', 'p') THEN 'is no table: attach the one that rows are inserted into'
+    WHEN target.relkind NOT IN ('r', 'p') THEN 'is not a table: attach the one that rows are inserted into'
     WHEN target.relpersistence = 't' THEN 'is temporary: no other session sees its rows'
     WHEN target.relispartition THEN format('is a partition: attach %s', pg_partition_root(relation))
     WHEN EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = relation

@@ -68,7 +68,7 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach(regclass, name, name, text, name, name, name, integer, boolean, boolean) IS
-  'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are guessed from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
+  'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are inferred from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
 
 -- After ADD COLUMN such a trigger would make the backend's own statements fail.
 CREATE OR REPLACE FUNCTION notify_bridge.attach_refuse_copies(relation regclass) RETURNS void

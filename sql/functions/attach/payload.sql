@@ -11,11 +11,11 @@ BEGIN
   THEN
     given := coalesce(known_column::text, known);
   ELSIF given IS NULL OR given = '' THEN
-    SELECT g.candidates[1] INTO given FROM notify_bridge.attach_guess(relation) AS g
+    SELECT g.candidates[1] INTO given FROM notify_bridge.attach_infer(relation) AS g
     WHERE g.part = 'payload' AND cardinality(g.candidates) = 1;
     IF given IS NULL THEN
       RAISE ambiguous_parameter USING
-        MESSAGE = format('the payload of %s can''t be guessed: it has no column of type jsonb, or several', relation),
+        MESSAGE = format('the payload of %s can''t be inferred: it has no column of type jsonb, or several', relation),
         HINT = 'Name a column or an expression: payload => ''...'' in SQL, --payload ... in a shell; such as '
           'jsonb_build_object(''title'', title, ''text'', text).';
     END IF;

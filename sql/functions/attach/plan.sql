@@ -1,4 +1,4 @@
--- The table mapping that attach records. Options override the recorded mapping, which overrides a guess.
+-- The table mapping that attach records. Options override the recorded mapping, which overrides an inferred one.
 
 CREATE OR REPLACE FUNCTION notify_bridge.attach_plan(
   relation regclass, recipient name DEFAULT NULL, id name DEFAULT NULL, payload text DEFAULT NULL,
@@ -25,7 +25,7 @@ BEGIN
   plan.id_column := notify_bridge.attach_column(relation, 'id', id, is_known, known.id_column, VARIADIC keys);
   plan.id_kind := notify_bridge.kind_of(notify_bridge.column_type(relation, plan.id_column));
 
-  -- A boolean or a timestamptz can be given for sent and read; the other one is guessed.
+  -- A boolean or a timestamptz can be given for sent and read; the other one is inferred.
   plan.sent_column := notify_bridge.attach_column(relation, 'sent',
     CASE WHEN notify_bridge.column_type(relation, sent) IS DISTINCT FROM 'timestamptz'::regtype THEN sent END,
     is_known, known.sent_column, 'bool');
@@ -61,7 +61,7 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_plan(regclass, name, name, text, name, name, name, integer) IS
-  'The table mapping that attach would record: the given options, else the recorded mapping, else a guess. Changes nothing.';
+  'The table mapping that attach would record: the given options, else the recorded mapping, else an inferred one. Changes nothing.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.attach_verify(
   plan notify_bridge.source, is_known boolean, sent name, retention_days integer) RETURNS void
@@ -85,7 +85,7 @@ BEGIN
       HINT = 'That of an attached table is at least a day, or 0 for none; that of our own is a setting of the bridge.';
   ELSIF plan.retention_days IS NOT NULL AND plan.created_column IS NULL THEN
     RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s has no column that says when a row was made, which the retention goes by', relation),
+      MESSAGE = format('%s has no column with the time of a row, which retention needs', relation),
       HINT = 'Name a timestamptz column as created, or attach without retention days.';
   ELSIF NOT is_known AND (
     plan.txid_column = 'notify_bridge_txid' AND notify_bridge.column_type(relation, 'notify_bridge_txid') IS NOT NULL

@@ -15,7 +15,7 @@ EXCEPTION
   WHEN lock_not_available THEN
     RAISE lock_not_available USING
       MESSAGE = CASE WHEN is_exclusive THEN format('%s is in use: others would have to wait longer than a second', relation)
-        ELSE format('%s is being attached or detached by somebody else', relation) END,
+        ELSE format('%s is being attached or detached by another session', relation) END,
       HINT = 'Nothing was changed. Repeat it; notify-bridge attach does so by itself.';
 END
 $$;

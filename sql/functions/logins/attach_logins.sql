@@ -51,7 +51,7 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_logins(regclass, regclass, regclass) IS
-  'Puts triggers on Django''s tables, so that a logout, a deleted token, a changed password, and a deactivated or deleted user close the sockets. Tables that are not given are found by name. Safe to repeat. Returns a description of each step. Run grant_to again afterwards.';
+  'Puts triggers on Django''s tables, so that access ends while connected: a logout and a deleted or replaced token close the sockets that they opened, a changed password those that sessions of the user opened, a deactivated or deleted user all. Tables that are not given are found by name. Safe to repeat. Returns a description of each step. Run grant_to again afterwards.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.detach_login(relation regclass) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s'

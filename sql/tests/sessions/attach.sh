@@ -83,7 +83,7 @@ session_run old 'COMMIT;'
 # Two at once: the second one waits for the first, and has nothing left to do.
 session_open first notify_bridge_owner
 session_run first "BEGIN; SELECT count(*) FROM notify_bridge.attach('note');" >/dev/null
-like "$(owner "SELECT notify_bridge.attach('note')")" 'by somebody else' 'two do not attach the same table'
+like "$(owner "SELECT notify_bridge.attach('note')")" 'by another session' 'two do not attach the same table'
 session_run first 'COMMIT;'
 is "$(owner "SELECT count(*) FROM notify_bridge.attach('note') WHERE step = 'did'")" 0 'the second has nothing left to do'
 

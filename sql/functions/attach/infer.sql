@@ -1,6 +1,6 @@
 -- Options of attach that were omitted are inferred from the table.
 
-CREATE OR REPLACE FUNCTION notify_bridge.attach_guess(relation regclass) RETURNS TABLE (part text, candidates name[])
+CREATE OR REPLACE FUNCTION notify_bridge.attach_infer(relation regclass) RETURNS TABLE (part text, candidates name[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
   WITH columns AS (
@@ -48,7 +48,7 @@ AS $$
   FROM words
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_guess(regclass) IS
+COMMENT ON FUNCTION notify_bridge.attach_infer(regclass) IS
   'The columns that look like each part of a table mapping, the likeliest first.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.attach_column(
@@ -66,13 +66,13 @@ BEGIN
   IF given IS NULL AND is_known AND (known IS NULL OR notify_bridge.column_type(relation, known) IS NOT NULL) THEN
     chosen := known;
   ELSIF given IS NULL OR given = '' THEN
-    SELECT g.candidates INTO candidates FROM notify_bridge.attach_guess(relation) AS g WHERE g.part = attach_column.part;
+    SELECT g.candidates INTO candidates FROM notify_bridge.attach_infer(relation) AS g WHERE g.part = attach_column.part;
     IF NOT is_required THEN
       chosen := candidates[1];
     -- The author of a row is not its recipient.
     ELSIF cardinality(candidates) <> 1 OR candidates[1] ~* '(actor|sender|author|creator|owner|by|from)(_id)?$' THEN
       RAISE ambiguous_parameter USING
-        MESSAGE = format('the %s of %s can''t be guessed: %s', part, relation, CASE
+        MESSAGE = format('the %s of %s can''t be inferred: %s', part, relation, CASE
           WHEN candidates = '{}' THEN 'no column looks like it'
           ELSE format('it may be %s', array_to_string(candidates, ' or ')) END),
         HINT = format('Name the column: %s => ''...'' in SQL, --%s ... in a shell.', part, part);
@@ -97,4 +97,4 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_column(regclass, text, name, boolean, name, regtype[]) IS
-  'The column for a part: the given one (empty: none), else the recorded one, else a guess. An error where that column is not valid for the part, or can''t be guessed.';
+  'The column for a part: the given one (empty: none), else the recorded one, else an inferred one. An error where that column is not valid for the part, or can''t be inferred.';
