@@ -68,6 +68,25 @@ struct MigratorTests {
       changed?.message == "checksum mismatch: migration 0001_initial in the database differs from this binary's")
   }
 
+  @Test("use no function and no operator that another role has planted in the search path")
+  func planted() throws {
+    let connection = try cluster.connect()
+    try connection.query(
+      """
+      CREATE ROLE planter; GRANT CREATE ON SCHEMA public TO planter; SET ROLE planter;
+      CREATE FUNCTION public.planted(oid, regnamespace) RETURNS boolean LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'planted, as %', current_user; END $$;
+      CREATE OPERATOR public.= (FUNCTION = public.planted, LEFTARG = oid, RIGHTARG = regnamespace);
+      RESET ROLE
+      """)
+    #expect(throws: StoreError.self) {
+      try connection.query("SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+    }
+    let path = try connection.query("SHOW search_path")
+    #expect(try Migrator(connection).apply().count == Migration.all.count + 2)
+    #expect(try connection.query("SHOW search_path") == path)
+  }
+
   @Test("leave nothing behind when one fails")
   func failing() throws {
     let connection = try cluster.connect()

@@ -157,7 +157,7 @@ private_cluster_migrate() {
       VALUES ($((10#${name%%_*})), '${name#*_}', '$(private_cluster__sha256 "$file")')")
   done
   while IFS= read -r file; do functions+=("$file"); arguments+=(-f "$file"); done < <(private_cluster__functions)
-  PGOPTIONS='-c client_min_messages=warning -c check_function_bodies=off' private_cluster_psql -1 -o /dev/null \
+  PGOPTIONS='-c client_min_messages=warning -c check_function_bodies=off -c search_path=pg_catalog,pg_temp' private_cluster_psql -1 -o /dev/null \
     "${arguments[@]}" -f "$private_cluster__root/sql/finish.sql" -c "INSERT INTO notify_bridge.functions (version, checksum)
       VALUES ($(cut -d ' ' -f 1 "$private_cluster__root/sql/functions/version.txt"), '$(cat "${functions[@]}" | private_cluster__sha256)')" \
     -c 'SELECT notify_bridge.create_own_table()'

@@ -16,7 +16,7 @@ struct InstalledSchema {
   /// - Throws: `schema` where the database is newer than this program, an applied schema file differs from the carried one,
   ///   or a build from before the first release migrated the database.
   init(_ connection: PGConnection, _ known: [Migration], _ carried: FunctionSet) throws(StoreError) {
-    let exists = try connection.query("SELECT to_regclass('notify_bridge.migration') IS NOT NULL")
+    let exists = try connection.query("SELECT pg_catalog.to_regclass('notify_bridge.migration') IS NOT NULL")
     guard exists.first?.first == "t" else {
       migrations = [:]
       functions = nil

@@ -3,6 +3,7 @@
 /// Invariants:
 /// - All of one `apply` is one transaction: a failure leaves the database as it was.
 /// - Migrators take one lock before they read the records, so each step is applied once, however many start at once.
+/// - No statement finds an object of another role by its bare name: only schema `pg_catalog` is searched.
 /// - Schema files are applied once, by number. Functions are replaced all together when their checksum differs, and never by
 ///   those of a lower version.
 package struct Migrator {
@@ -53,7 +54,7 @@ package struct Migrator {
     if dryRun { return try pending(ownTable) }
     do {
       // With an older snapshot, the wait for the lock would end with the records as they were before it.
-      try connection.query("BEGIN ISOLATION LEVEL READ COMMITTED")
+      try connection.query("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog, pg_temp")
       try connection.query("SELECT pg_advisory_xact_lock(\(Self.lock))", timeout: timeout)
       // Functions may be defined in any order.
       try connection.query("SET LOCAL client_min_messages = error; SET LOCAL check_function_bodies = off")
@@ -96,7 +97,7 @@ package struct Migrator {
   private func ownTableState(isNew: Bool) throws(StoreError) -> MigrationStatus.State {
     let own = isNew ? [] : try connection.query("SELECT attached_at FROM notify_bridge.source WHERE is_own")
     if let row = own.first { return .applied(at: row[0] ?? "") }
-    let foreign = try connection.query("SELECT to_regclass('public.notification') IS NOT NULL")
+    let foreign = try connection.query("SELECT pg_catalog.to_regclass('public.notification') IS NOT NULL")
     return foreign.first?.first == "t" ? .foreign : .missing
   }
 
