@@ -139,7 +139,7 @@ static void add_and_locked(ns_text *text, const notify_store_source *source, con
   }
   add_column(text, " AND (n.", source->id);
   add_column(text, ", n.", column);
-  ns_text_add(text, ") IN (SELECT locked.id, locked.");
+  ns_text_add(text, ") OPERATOR(pg_catalog.=) ANY (SELECT locked.id, locked.");
   ns_text_add(text, name);
   ns_text_add(text, " FROM locked)");
 }

@@ -270,6 +270,45 @@ static void a_table_can_change_between_deltas(void) {
   notify_store_destroy(store);
 }
 
+static void objects_of_others_are_not_used(void) {
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store_mark code = {.id.text = "a"};
+  bool left = true;
+  size_t marked = 0;
+  uint64_t xid = 0;
+  notify_store_replay_request request = {.user = "Ada", .unsent = true};
+  notify_store *store = server_store();
+  tables_make(store);
+  // Each has exactly the types of a statement's arguments, which the built-in one has not.
+  server_run(
+      store,
+      "CREATE FUNCTION public.unnest(xid8[]) RETURNS SETOF xid8 LANGUAGE plpgsql AS 'BEGIN RAISE ''planted''; END';"
+      "CREATE FUNCTION public.pg_column_size(jsonb) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE ''planted''; END';"
+      "CREATE FUNCTION public.planted(varchar, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE ''planted''; END';"
+      "CREATE FUNCTION public.planted(int8, numeric) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE ''planted''; END';"
+      "CREATE OPERATOR public.= (FUNCTION = public.planted, LEFTARG = varchar, RIGHTARG = text);"
+      "CREATE OPERATOR public.< (FUNCTION = public.planted, LEFTARG = int8, RIGHTARG = numeric)");
+  server_snapshot(store, snapshot);
+  server_run(store, "INSERT INTO app.event (code, person) VALUES ('a', 'Ada')");
+  tables_delta(store, snapshot, &got);
+  CHECK_EQUAL(got.rows, 1);
+  CHECK_EQUAL(notify_store_replay(store, &request, 1, 100, 1000000, TIMEOUT_MS), NOTIFY_STORE_OK);
+  tables_read(store, &got);
+  CHECK_EQUAL(got.rows, 1);
+  CHECK_EQUAL(notify_store_scan_unsent(store, TIMEOUT_MS), NOTIFY_STORE_OK);
+  tables_read(store, &got);
+  CHECK_TEXT(got.text, "unsent 3 Ada 1\n");
+  code.txid = tables_txid(store, TABLE_EVENT, "true");
+  CHECK_EQUAL(notify_store_mark_sent(store, tables[TABLE_EVENT].number, &code, 1, TIMEOUT_MS, &marked, &left, &xid),
+              NOTIFY_STORE_OK);
+  CHECK(marked == 1 && !left);
+  server_run(store,
+             "DROP FUNCTION public.unnest(xid8[]), public.pg_column_size(jsonb), public.planted(varchar, text), "
+             "public.planted(int8, numeric) CASCADE");
+  tables_drop(store);
+  notify_store_destroy(store);
+}
+
 const test server_table_tests[] = {
     {"rows of integers, uuids and texts come in one delta, ordered by transaction, table and id",
      all_tables_come_in_one_delta},
@@ -282,5 +321,6 @@ const test server_table_tests[] = {
     {"rows sent before are counted over all tables", sent_rows_are_counted_over_tables},
     {"revocations come exactly once, before rows, also without tables", revocations_come_exactly_once},
     {"a table may change between deltas, and a missing column is reported", a_table_can_change_between_deltas},
+    {"functions and operators of others in the search path are not used", objects_of_others_are_not_used},
     {NULL, NULL},
 };

@@ -6,6 +6,10 @@
 // in it (txid = ANY xip) and is visible now. The first row is this statement's own snapshot, which becomes the next
 // previous one: nothing is missing and nothing comes twice. (Documentation/database.md, "The snapshot delta")
 //
+// Names. A payload may rely on the session's search path, so the session keeps it. A built-in function or operator that
+// has not exactly the types at hand is qualified: another role's with these types would win. `unnest` of several arrays
+// can't be qualified, and is always the built-in one.
+//
 // Plan. Each table is read in two ranges of its index on txid, which the shape of the conditions leaves as the only
 // choice; connect.c turns sequential scans off. With `txid >= $1 OR txid = ANY (...)` in one condition the planner
 // reads the whole table where one transaction has written most of its rows. The look-up per id of xip is written as a
@@ -36,7 +40,7 @@ static const char delta_sql[] =
 static const char delta_table_sql[] =
     "SELECT {row} FROM {relation} n WHERE n.{txid} >= $1::xid8 AND {deliverable} "
     "UNION ALL "
-    "SELECT ended.* FROM unnest($2::xid8[]) AS xip (id), "
+    "SELECT ended.* FROM pg_catalog.unnest($2::xid8[]) AS xip (id), "
     "LATERAL (SELECT {row} FROM {relation} n "
     "  WHERE n.{txid} >= xip.id AND n.{txid} <= xip.id AND {deliverable} OFFSET 0) ended "
     "WHERE pg_visible_in_snapshot(xip.id, pg_current_snapshot())";

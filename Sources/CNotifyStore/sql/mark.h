@@ -21,11 +21,11 @@ static const char mark_sql[] =
     "  FROM (SELECT given.id, given.txid FROM unnest($1::{id_type}[], $2::xid8[]) AS given (id, txid) "
     "    ORDER BY given.id) AS pair, "
     "  LATERAL (SELECT n.{id} AS id, n.{txid} AS txid FROM {relation} n "
-    "    WHERE n.{id} = pair.id AND n.{txid} = pair.txid AND n.{sent_at} IS NULL "
+    "    WHERE n.{id} OPERATOR(pg_catalog.=) pair.id AND n.{txid} = pair.txid AND n.{sent_at} IS NULL "
     "    FOR NO KEY UPDATE OF n SKIP LOCKED) AS target"
     "), marked AS ("
     "  UPDATE {relation} n SET {set_sent}{sent_at} = now() "
-    "  WHERE n.{id} = ANY (ARRAY(SELECT locked.id FROM locked)){and_locked_txid} RETURNING 1"
+    "  WHERE n.{id} OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT locked.id FROM locked)){and_locked_txid} RETURNING 1"
     ") SELECT count(*), CASE WHEN count(*) > 0 THEN pg_current_xact_id_if_assigned() END FROM marked";
 
 // $1 ids, $2 txids. Answers the places, counted from 1, of those still unsent. It runs in a transaction after the
@@ -33,7 +33,7 @@ static const char mark_sql[] =
 static const char left_sql[] =
     "SELECT pair.place FROM unnest($1::{id_type}[], $2::xid8[]) WITH ORDINALITY AS pair (id, txid, place), "
     "LATERAL (SELECT FROM {relation} n "
-    "  WHERE n.{id} = pair.id AND n.{txid} = pair.txid AND n.{sent_at} IS NULL OFFSET 0) unsent";
+    "  WHERE n.{id} OPERATOR(pg_catalog.=) pair.id AND n.{txid} = pair.txid AND n.{sent_at} IS NULL OFFSET 0) unsent";
 
 // $1 ids, $2 recipients. Answers how many rows were marked read. It waits for rows that another session holds.
 static const char read_sql[] =
@@ -43,11 +43,12 @@ static const char read_sql[] =
     "    FROM unnest($1::{id_type}[], $2::{recipient_type}[]) AS given (id, recipient) "
     "    ORDER BY given.id, given.recipient) AS pair, "
     "  LATERAL (SELECT n.{id} AS id, n.{recipient} AS recipient FROM {relation} n "
-    "    WHERE n.{id} = pair.id AND n.{recipient} = pair.recipient AND {unread} "
+    "    WHERE n.{id} OPERATOR(pg_catalog.=) pair.id AND n.{recipient} OPERATOR(pg_catalog.=) pair.recipient AND "
+    "{unread} "
     "    FOR NO KEY UPDATE OF n) AS target"
     "), marked AS ("
     "  UPDATE {relation} n SET {set_read} "
-    "  WHERE n.{id} = ANY (ARRAY(SELECT locked.id FROM locked)){and_locked_recipient} RETURNING 1"
+    "  WHERE n.{id} OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT locked.id FROM locked)){and_locked_recipient} RETURNING 1"
     ") SELECT count(*) FROM marked";
 
 #endif

@@ -6,7 +6,7 @@
 
 // Names everything that a delta, a replay and a marking read. LIMIT 0 reads no row.
 static const char probe_read_sql[] =
-    "SELECT {row}, pg_column_size({payload}) FROM {relation} n "
+    "SELECT {row}, pg_catalog.pg_column_size({payload}) FROM {relation} n "
     "WHERE n.{txid} >= '3'::xid8 AND {deliverable} AND {unsent} LIMIT 0";
 
 // Names everything that a marking writes. EXPLAIN checks rights and runs nothing, no trigger either.

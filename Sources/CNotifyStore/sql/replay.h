@@ -56,7 +56,7 @@ static const char replay_sql[] =
     "    SELECT fitting.*, bool_or(NOT fitting.fits) OVER () AS more "
     "    FROM ("
     "      SELECT candidate.*, row_number() OVER place <= $13::int8 "
-    "        AND sum(candidate.size) OVER place - candidate.size < $14::numeric AS fits "
+    "        AND sum(candidate.size) OVER place - candidate.size OPERATOR(pg_catalog.<) $14::numeric AS fits "
     "      FROM ("
     "        SELECT wanted.* FROM ({wanted_rows}) wanted "
     "        ORDER BY wanted.txid, wanted.source, wanted.id_number, wanted.id_text LIMIT $13::int8 + 1) candidate "
@@ -68,7 +68,8 @@ static const char replay_sql[] =
 static const char replay_sent_sql[] =
     "(SELECT 1 FROM {relation} n "
     "WHERE asked.sent_limit > 0 "
-    "  AND n.{recipient} >= asked.user_{recipient_type} AND n.{recipient} <= asked.user_{recipient_type} "
+    "  AND n.{recipient} OPERATOR(pg_catalog.>=) asked.user_{recipient_type} "
+    "  AND n.{recipient} OPERATOR(pg_catalog.<=) asked.user_{recipient_type} "
     "  AND n.{txid} >= greatest(asked.lowest, pg_snapshot_xmin(asked.since)) "
     "  AND n.{sent_at} IS NOT NULL AND NOT pg_visible_in_snapshot(n.{txid}, asked.since) "
     "  AND (asked.page IS NULL OR pg_visible_in_snapshot(n.{txid}, asked.page)) "
@@ -76,8 +77,9 @@ static const char replay_sent_sql[] =
 
 // Of a table: rows that are wanted, no more than tell whether another page follows.
 static const char replay_wanted_sql[] =
-    "(SELECT {row}, coalesce(pg_column_size({payload}), 0) AS size FROM {relation} n "
-    "WHERE n.{recipient} >= request.user_{recipient_type} AND n.{recipient} <= request.user_{recipient_type} "
+    "(SELECT {row}, coalesce(pg_catalog.pg_column_size({payload}), 0) AS size FROM {relation} n "
+    "WHERE n.{recipient} OPERATOR(pg_catalog.>=) request.user_{recipient_type} "
+    "  AND n.{recipient} OPERATOR(pg_catalog.<=) request.user_{recipient_type} "
     "  AND n.{txid} >= request.bound "
     "  AND (n.{txid} > request.after_txid OR n.{txid} = request.after_txid "
     "    AND ({number} > request.after_source OR {number} = request.after_source AND {after_id})) "

@@ -73,7 +73,8 @@ struct ListeningSession {
     let text = try connection.query(
       """
       SELECT count(*) FROM pg_locks
-      WHERE NOT granted AND locktype = 'object' AND database = 0 AND classid = 'pg_database'::regclass AND objid = 0
+      WHERE NOT granted AND locktype = 'object' AND database = 0::oid AND classid = 'pg_catalog.pg_database'::regclass::oid
+        AND objid = 0::oid
       """)[0][0]
     return text.flatMap { Int($0) } ?? 0
   }

@@ -15,7 +15,7 @@ package enum ListenProbe {
     try connection.listen(channel, timeout: statement)
     let notifier = try PGConnection.connect(url: url, applicationName: "notify-bridge check", timeout: .seconds(2))
     defer { notifier.close() }
-    try notifier.query("SELECT pg_notify($1, '')", [channel], timeout: statement)
+    try notifier.query("SELECT pg_catalog.pg_notify($1, '')", [channel], timeout: statement)
     let deadline = ContinuousClock.now + statement
     var arrived = false
     // A wake ends a wait too.

@@ -58,7 +58,7 @@ package struct TableMapping: Sendable, Equatable {
   func tryPayloads(_ connection: PGConnection) throws(StoreError) -> String? {
     do throws(StoreError) {
       try connection.query(
-        "SELECT count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(quoted(txid)) IS NOT NULL",
+        "SELECT pg_catalog.count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(quoted(txid)) IS NOT NULL",
         timeout: Limits.scanTimeout)
       return nil
     } catch {

@@ -30,7 +30,7 @@ struct AttachPlan {
     ]
     let rows = try session.query(
       "SELECT \(columns.map { "p.\($0)" }.joined(separator: ", ")), "
-        + "NOT EXISTS (SELECT FROM notify_bridge.source AS s WHERE s.relation = p.relation) "
+        + "NOT EXISTS (SELECT FROM notify_bridge.source AS s WHERE s.relation::oid = p.relation::oid) "
         + "FROM notify_bridge.attach_plan($1::int8::oid::regclass, \(Choices.types)) AS p",
       [table.number] + choices.parameters)
     let pairs = zip(columns + ["is_new"], rows.first ?? []).compactMap { name, value in value.map { (name, $0) } }

@@ -28,8 +28,8 @@ struct AttachSession {
   private func requireOwner() throws {
     let rows = try connection.query(
       """
-      SELECT current_user, pg_get_userbyid(n.nspowner) FROM pg_namespace AS n
-      WHERE n.nspname = 'notify_bridge' AND NOT pg_has_role(n.nspowner, 'USAGE')
+      SELECT current_user, pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_namespace AS n
+      WHERE n.nspname = 'notify_bridge' AND NOT pg_catalog.pg_has_role(n.nspowner, 'USAGE')
       """)
     guard let row = rows.first, let role = row[0], let owner = row[1] else { return }
     throw CommandFailure(
@@ -78,7 +78,8 @@ struct AttachSession {
     var retry = LockRetry(timeout: Self.claimTimeout, from: .now)
     while true {
       let rows = try connection.query(
-        "SELECT pg_try_advisory_lock(hashtextextended('notify_bridge.attach', $1::int8))", [table.number])
+        "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('notify_bridge.attach', $1::int8))",
+        [table.number])
       if rows.first?.first == "t" { return }
       let waiting = "another program attaches or detaches \(table.name)"
       guard let pause = retry.next(at: .now) else { throw CommandFailure(waiting) }

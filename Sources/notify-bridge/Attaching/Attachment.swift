@@ -18,10 +18,10 @@ struct Attachment {
     for line in lines where line.step == "todo" { FileOutput.printLine("still to do: \(line.what)") }
     for line in lines where line.step == "note" { FileOutput.printLine("note: \(line.what)") }
     let problem = try session.query(
-      "SELECT problem FROM notify_bridge.served WHERE relation = $1::int8::oid", [table.number])
+      "SELECT problem FROM notify_bridge.served WHERE relation::oid = $1::int8::oid", [table.number])
     if let problem = problem.first?.first ?? nil { throw CommandFailure("\(table.name) is not served: \(problem)") }
     // Running bridges serve it now that the indexes exist.
-    try session.query("SELECT pg_notify('notify_bridge', '')")
+    try session.query("SELECT pg_catalog.pg_notify('notify_bridge', '')")
     let changed = lines.contains { $0.step == "did" }
     FileOutput.printLine("\(table.name) is served\(changed ? "" : ": nothing had to be changed")")
   }

@@ -59,8 +59,8 @@ struct DatabaseChecks {
   private func checkSchemaRights(_ connection: PGConnection, _ report: inout CheckReport) throws -> Bool {
     let rows = try connection.query(
       """
-      SELECT has_schema_privilege(n.oid, 'USAGE'), current_user, (
-        SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class AS c
+      SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE'), current_user, (
+        SELECT bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')) FROM pg_class AS c
         WHERE c.relnamespace = n.oid AND c.relname IN ('migration', 'functions'))
       FROM pg_namespace AS n WHERE n.nspname = 'notify_bridge'
       """, timeout: Self.statement)
@@ -79,29 +79,29 @@ struct DatabaseChecks {
     let rows = try connection.query(
       """
       SELECT current_user, what FROM (
-        SELECT 'SELECT on notify_bridge.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        SELECT 'SELECT on notify_bridge.' || c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'notify_bridge'
           AND c.relname IN ('migration', 'functions', 'source', 'served', 'replica', 'revocation', 'login')
-          AND NOT has_table_privilege(c.oid, 'SELECT')
+          AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
         UNION ALL
-        SELECT 'EXECUTE on notify_bridge.' || p.proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+        SELECT 'EXECUTE on notify_bridge.' || p.proname::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
           AND p.proname IN ('register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'purge',
             'repair_txids', 'lookup_credentials', 'login_tables', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
             'redeem_tickets', 'clean_logins')
-          AND NOT has_function_privilege(p.oid, 'EXECUTE')
+          AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
-        SELECT 'SELECT on ' || c.oid::regclass FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation
-        WHERE NOT has_table_privilege(c.oid, 'SELECT')
+        SELECT 'SELECT on ' || c.oid::regclass::text FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation::oid
+        WHERE NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
         UNION ALL
-        SELECT 'USAGE on schema ' || n.nspname FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation
-        JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+        SELECT 'USAGE on schema ' || n.nspname::text FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation::oid
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         UNION ALL
-        SELECT format('UPDATE (%s) on %s', a.attname, c.oid::regclass)
-        FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation
+        SELECT pg_catalog.format('UPDATE (%s) on %s', a.attname, c.oid::regclass)
+        FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation::oid
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE a.attname IN (s.sent_column, s.sent_at_column, s.read_column, s.read_at_column)
-          AND NOT has_column_privilege(c.oid, a.attnum, 'UPDATE')
+          AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE')
       ) AS missing (what)
       """, timeout: Self.statement)
     guard let role = rows.first?.first ?? nil else {

@@ -74,18 +74,18 @@ struct LoginChecks {
     let rows = try connection.query(
       """
       SELECT t.kind, t.relation::text, t.is_attached, t.problem,
-        (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute AS a
+        (SELECT pg_catalog.string_agg(a.attname::text, ', ' ORDER BY a.attnum) FROM pg_attribute AS a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
            AND a.attname = ANY (CASE t.kind
              WHEN 'session' THEN '{session_key,session_data,expire_date}'::name[]
              WHEN 'token' THEN '{key,user_id}'::name[]
              ELSE ARRAY[t.key_column, 'password', 'is_active'] END)
-           AND NOT (has_schema_privilege(c.relnamespace, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'))),
-        (SELECT string_agg('its trigger for ' || w.event, ', ' ORDER BY w.event) FROM (VALUES ('update'), ('delete'), ('truncate')) AS w (event)
+           AND NOT (pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'))),
+        (SELECT pg_catalog.string_agg('its trigger for ' || w.event, ', ' ORDER BY w.event) FROM (VALUES ('update'), ('delete'), ('truncate')) AS w (event)
          WHERE t.is_attached AND NOT (t.kind = 'session' AND w.event = 'update') AND NOT EXISTS (
            SELECT FROM pg_trigger AS g
            WHERE g.tgrelid = c.oid AND g.tgname = 'notify_bridge_revoke_' || w.event AND g.tgenabled = 'A'))
-      FROM notify_bridge.login_tables($1) AS t LEFT JOIN pg_class AS c ON c.oid = t.relation
+      FROM notify_bridge.login_tables($1) AS t LEFT JOIN pg_class AS c ON c.oid = t.relation::oid
       """, [settings.djangoUserTable])
     return rows.map { row in
       LoginTable(

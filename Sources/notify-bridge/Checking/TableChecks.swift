@@ -30,7 +30,7 @@ struct TableChecks {
       """
       WITH tables AS (
         SELECT v.name, v.is_own, v.relation, t.relid FROM notify_bridge.served AS v
-        CROSS JOIN LATERAL (SELECT p.relid::oid FROM pg_partition_tree(v.relation) AS p UNION SELECT v.relation::oid) AS t (relid)
+        CROSS JOIN LATERAL (SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(v.relation) AS p UNION SELECT v.relation::oid) AS t (relid)
         WHERE v.name IS NOT NULL
       ), triggers AS (
         SELECT t.*, (
@@ -40,10 +40,10 @@ struct TableChecks {
           ORDER BY g.tgenabled LIMIT 1) AS enabled
         FROM tables AS t
       )
-      SELECT g.name, g.is_own, format('%I.%I', n.nspname, c.relname), g.relid = g.relation, g.enabled,
+      SELECT g.name, g.is_own, pg_catalog.format('%I.%I', n.nspname, c.relname), g.relid = g.relation::oid, g.enabled,
         count(*) OVER (PARTITION BY g.relation, g.enabled)
       FROM triggers AS g JOIN pg_class AS c ON c.oid = g.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation, g.relid
+      ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation::oid, g.relid
       """, timeout: Self.statement)
     var reported: Set<String> = []
     for row in rows {
@@ -97,7 +97,7 @@ struct TableChecks {
 
   private func checkRowSecurity(_ report: inout CheckReport) throws {
     let rows = try connection.query(
-      "SELECT name FROM notify_bridge.served WHERE name IS NOT NULL AND row_security_active(relation) ORDER BY 1",
+      "SELECT name FROM notify_bridge.served WHERE name IS NOT NULL AND pg_catalog.row_security_active(relation::oid) ORDER BY 1",
       timeout: Self.statement)
     for table in rows.compactMap({ $0[0] }) {
       report.warn(

@@ -45,8 +45,9 @@ struct DetachCommand: ParsableCommand {
       ?? TableName.find(table, session.connection)
     let known = try session.query(
       """
-      SELECT is_own, array_to_string(ARRAY(SELECT jsonb_array_elements_text(added -> 'columns')), ' and ')
-      FROM notify_bridge.source WHERE relation = $1::int8::oid
+      SELECT is_own, pg_catalog.array_to_string(
+        ARRAY(SELECT pg_catalog.jsonb_array_elements_text(added -> 'columns'::text)), ' and ')
+      FROM notify_bridge.source WHERE relation::oid = $1::int8::oid
       """, [found.number])
     guard let mapping = known.first else {
       return FileOutput.printLine("\(found.name) is not attached: nothing to do")

@@ -71,8 +71,10 @@ struct MigrateCommand: ParsableCommand {
   private func warnAboutForeignTable(_ connection: PGConnection) throws {
     let foreign = try connection.query(
       """
-      SELECT WHERE to_regclass('public.notification') IS NOT NULL
-        AND NOT EXISTS (SELECT FROM notify_bridge.source WHERE is_own OR relation = to_regclass('public.notification'))
+      SELECT WHERE pg_catalog.to_regclass('public.notification') IS NOT NULL
+        AND NOT EXISTS (
+          SELECT FROM notify_bridge.source
+          WHERE is_own OR relation::oid = pg_catalog.to_regclass('public.notification')::oid)
       """)
     guard !foreign.isEmpty else { return }
     FileOutput.printError(

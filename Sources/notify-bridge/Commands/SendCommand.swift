@@ -71,8 +71,8 @@ struct SendCommand: ParsableCommand {
     }
     let rows = try connection.query(
       """
-      SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE c.oid = to_regclass($1)
+      SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.oid = pg_catalog.to_regclass($1)::oid
       """, [table])
     guard let name = rows.first?.first ?? nil else {
       throw CommandFailure("there is no table \(TerminalText.shortened(table, to: 80))", remedy: remedy)
