@@ -1,5 +1,20 @@
 -- Rights of the bridge's and of a backend's role. They run with the caller's rights: only the owner can grant them.
 
+CREATE OR REPLACE FUNCTION notify_bridge.require_role(role name) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = require_role.role) THEN
+    RAISE undefined_object USING
+      MESSAGE = format('role "%s" does not exist', require_role.role),
+      HINT = format('CREATE ROLE %I LOGIN, then repeat.', require_role.role);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.require_role(name) IS
+  'Fails unless the role exists. %I leaves the name public as it is, so a GRANT to it would be one to PUBLIC.';
+
 CREATE OR REPLACE FUNCTION notify_bridge.grant_to(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -7,11 +22,7 @@ DECLARE
   executable regprocedure;
   served record;
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = grant_to.role) THEN
-    RAISE undefined_object USING
-      MESSAGE = format('role "%s" does not exist', grant_to.role),
-      HINT = format('CREATE ROLE %I LOGIN, then repeat.', grant_to.role);
-  END IF;
+  PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
   PERFORM notify_bridge.grant_logins_to(role);
   EXECUTE format(
@@ -51,6 +62,7 @@ AS $$
 DECLARE
   attached record;
 BEGIN
+  PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT SELECT ON notify_bridge.login TO %I', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION
@@ -88,6 +100,7 @@ CREATE OR REPLACE FUNCTION notify_bridge.grant_backend_to(role name) RETURNS voi
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION

@@ -50,8 +50,12 @@ refused 'nor remove replicas' notify_bridge 'SELECT notify_bridge.remove_dead_re
 refused 'nor give rights away' notify_bridge "SELECT notify_bridge.grant_to('notify_bridge_writer')"
 refused 'nor create in its schema' notify_bridge 'CREATE TABLE notify_bridge.x ()'
 
-like "$(sql notify_bridge_owner "SELECT notify_bridge.grant_to('public')")" 'role "public" does not exist' \
-  'rights for everybody are refused'
+for function in grant_to grant_logins_to grant_backend_to; do
+  like "$(sql notify_bridge_owner "SELECT notify_bridge.$function('public')")" 'role "public" does not exist' \
+    "$function refuses rights for everybody"
+done
+is "$(sql postgres "SELECT count(*) FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE n.nspname = 'notify_bridge' AND a.grantee = 0")" \
+  0 'and gives none'
 sql postgres 'CREATE ROLE "odd ""role; --" LOGIN' >/dev/null
 is "$(sql notify_bridge_owner "SELECT notify_bridge.grant_to('odd \"role; --'), notify_bridge.grant_to('odd \"role; --')")" '|' \
   'any name of a role works, and twice'
