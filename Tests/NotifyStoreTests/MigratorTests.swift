@@ -87,6 +87,30 @@ struct MigratorTests {
     #expect(try connection.query("SHOW search_path") == path)
   }
 
+  @Test("refuse a schema that a stranger has made, and accept one of a role that the migrating role is a member of")
+  func strangersSchema() throws {
+    let superuser = try cluster.connect()
+    try superuser.query(
+      """
+      CREATE ROLE stranger; CREATE ROLE team; CREATE ROLE migrator LOGIN; GRANT team TO migrator;
+      GRANT CREATE ON DATABASE postgres TO stranger, migrator; GRANT CREATE ON SCHEMA public TO migrator;
+      CREATE SCHEMA notify_bridge AUTHORIZATION stranger; GRANT ALL ON SCHEMA notify_bridge TO PUBLIC
+      """)
+    let url = cluster.url.exposed.replacing("postgres@", with: "migrator@")
+    let member = try PGConnection.connect(url: .init(url), applicationName: "test", timeout: .seconds(10))
+    for connection in [superuser, member] {
+      for dryRun in [true, false] {
+        let error = #expect(throws: StoreError.self) { _ = try Migrator(connection).apply(dryRun: dryRun) }
+        #expect(error?.code == .schema && error?.hint.isEmpty == false)
+        #expect(error?.message == "schema notify_bridge exists already and belongs to role stranger")
+      }
+    }
+    #expect(try superuser.query("SELECT to_regclass('notify_bridge.migration') IS NULL") == [["t"]])
+    try superuser.query("ALTER SCHEMA notify_bridge OWNER TO team")
+    #expect(throws: StoreError.self) { _ = try Migrator(superuser).apply() }
+    #expect(try Migrator(member).apply().count == Migration.all.count + 2)
+  }
+
   @Test("leave nothing behind when one fails")
   func failing() throws {
     let connection = try cluster.connect()

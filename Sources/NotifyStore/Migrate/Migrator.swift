@@ -48,6 +48,7 @@ package struct Migrator {
   ///   - dryRun: only reports what would be applied.
   ///   - ownTable: whether to make `public.notification` where it is missing.
   /// - Returns: the applied steps, in order.
+  /// - Throws: `schema` also where nothing is applied yet and the schema belongs to a stranger.
   package func apply(
     dryRun: Bool = false, ownTable: Bool = true, timeout: Duration = .seconds(600)
   ) throws(StoreError) -> [MigrationStep] {
@@ -85,7 +86,28 @@ package struct Migrator {
   }
 
   private func pending(_ ownTable: Bool) throws(StoreError) -> [MigrationStep] {
-    try status(ownTable: ownTable).filter(\.isPending).map(\.step)
+    let steps = try status(ownTable: ownTable).filter(\.isPending).map(\.step)
+    if let first = migrations.first, steps.first == .schema(first) { try requireOwnSchema() }
+    return steps
+  }
+
+  /// Requires that the schema is absent, or belongs to this role or to one that this role is a member of.
+  ///
+  /// Its owner can replace everything in it. A superuser is a member of every role, so its schema has to be a superuser's.
+  private func requireOwnSchema() throws(StoreError) {
+    let strangers = try connection.query(
+      """
+      SELECT owner.rolname, me.rolname
+      FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS owner ON owner.oid = n.nspowner
+      CROSS JOIN pg_catalog.pg_roles AS me
+      WHERE n.nspname = 'notify_bridge' AND me.rolname = current_user
+        AND NOT CASE WHEN me.rolsuper THEN owner.rolsuper ELSE pg_catalog.pg_has_role(owner.oid, 'MEMBER') END
+      """)
+    guard let row = strangers.first, let owner = row[0], let role = row[1] else { return }
+    throw StoreError(
+      .schema, message: "schema notify_bridge exists already and belongs to role \(owner)",
+      hint: "Drop it, or run migrate as its owner, or give it away: "
+        + "ALTER SCHEMA notify_bridge OWNER TO \"\(role.replacing("\"", with: "\"\""))\"")
   }
 
   private func state(of installed: InstalledSchema.Functions?) -> MigrationStatus.State {
