@@ -48,7 +48,10 @@ BEGIN
     IF NOT has_schema_privilege(role, served.schema_oid, 'USAGE') THEN
       EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', served.schema_name, role);
     END IF;
-    EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', served.marks, served.relation, role);
+    -- Without these columns it is not served either.
+    IF served.marks IS NOT NULL THEN
+      EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', served.marks, served.relation, role);
+    END IF;
   END LOOP;
 END
 $$;

@@ -60,6 +60,15 @@ sql postgres 'CREATE ROLE "odd ""role; --" LOGIN' >/dev/null
 is "$(sql notify_bridge_owner "SELECT notify_bridge.grant_to('odd \"role; --'), notify_bridge.grant_to('odd \"role; --')")" '|' \
   'any name of a role works, and twice'
 is "$(sql postgres "SELECT has_column_privilege('odd \"role; --', 'public.notification', 'sent_at', 'UPDATE')")" t 'and has its rights'
+sql notify_bridge_owner "CREATE TABLE public.bare (id integer PRIMARY KEY, user_id integer);
+  INSERT INTO notify_bridge.source (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload, payload_kind,
+    txid_column, sent_at_column) VALUES ('public.bare', false, 'id', 'integer', 'user_id', 'integer', 'to_jsonb(n)', 'jsonb', 'txid', 'sent_at')" >/dev/null
+sql postgres 'CREATE ROLE late' >/dev/null
+is "$(sql notify_bridge_owner "SELECT notify_bridge.grant_to('late')")" '' 'a table whose mark columns were dropped is passed over'
+is "$(sql postgres "SELECT has_column_privilege('late', 'public.notification', 'sent_at', 'UPDATE'), has_table_privilege('late', 'public.bare', 'SELECT')")" \
+  't|f' 'and the others get their rights'
+sql notify_bridge_owner "DELETE FROM notify_bridge.source WHERE relation = 'public.bare'::regclass; DROP TABLE public.bare" >/dev/null
+sql postgres 'DROP OWNED BY late; DROP ROLE late' >/dev/null
 sql postgres 'REVOKE USAGE ON SCHEMA public FROM PUBLIC' >/dev/null
 refused 'where schema public is closed the bridge is shut out' notify_bridge 'SELECT count(*) FROM public.notification'
 sql postgres "SELECT notify_bridge.grant_to('notify_bridge')" >/dev/null
