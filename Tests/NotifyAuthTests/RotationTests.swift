@@ -241,6 +241,16 @@ struct RotationTests {
     }
   }
 
+  @Test("A key that the token names is tried before keys without a name, however many those are")
+  func namedKeyFirst() async throws {
+    let key = SigningKey.p256()
+    let nameless: [(id: String?, key: SigningKey)] = (0..<Limits.keysTried).map { _ in (nil, SigningKey.p256()) }
+    try await TemporaryFile.with(Tokens.keySet(nameless + [("a", key)])) { path in
+      let authenticator = try await JWTAuthenticator.test { $0.jwksFile = path }
+      #expect(await authenticator.verify(Self.token(key, kid: "a")).user == "42")
+    }
+  }
+
   @Test("A file is read again within a second, on SIGHUP and for an unknown kid; a broken one changes nothing")
   func file() async throws {
     let keys = (0..<4).map { _ in SigningKey.p256() }

@@ -57,9 +57,11 @@ struct KeySet: Sendable {
   func knows(_ id: String) -> Bool { ids.contains(id) }
 
   /// The keys that a token may have been signed with: those of its algorithm, by its `kid` where both have one.
+  ///
+  /// Keys of its `kid` come first, as not all keys may be tried.
   func candidates(for token: SignedToken) -> [VerificationKey] {
     let family = keys[token.algorithm] ?? []
     guard let id = token.keyID else { return family }
-    return family.filter { $0.id == nil || $0.id == id }
+    return family.filter { $0.id == id } + family.filter { $0.id == nil }
   }
 }
