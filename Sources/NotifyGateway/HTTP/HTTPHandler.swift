@@ -68,6 +68,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if let error = error as? HTTPParserError {
       perform(machine.receivedMalformed(isTooLarge: error == .headerOverflow))
+    } else if case .some(.dataReceivedInErrorState) = error as? ByteToMessageDecoderError {
+      // The decoder reports each read after its error. The response is still to be written.
     } else {
       context.close(promise: nil)
     }
@@ -175,9 +177,11 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
 
-  /// Ends our side, and waits a little for the peer's: closing at once could take the response from it.
+  /// Ends our side, and waits a little for the peer's, whose input is dropped: closing at once could take the response from
+  /// it.
   private func endOutput() {
     guard let context else { return }
+    try? context.pipeline.syncOperations.addHandler(InputDiscarder(), position: .before(decoder))
     let promise = context.eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenFailure { [self] _ in self.context?.close(promise: nil) }
     context.close(mode: .output, promise: promise)

@@ -38,10 +38,12 @@ actor RawClient {
   }
 
   /// Opens a connection.
-  static func connect(port: Int) async throws -> RawClient {
+  ///
+  /// - Parameter halfCloses: stays open when the server has ended its side.
+  static func connect(port: Int, halfCloses: Bool = false) async throws -> RawClient {
     let (stream, continuation) = AsyncStream<ByteBuffer>.makeStream()
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .channelOption(.allowRemoteHalfClosure, value: false)
+      .channelOption(.allowRemoteHalfClosure, value: halfCloses)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Inbox(continuation)) }
       }
@@ -55,12 +57,17 @@ actor RawClient {
     init(_ continuation: AsyncStream<ByteBuffer>.Continuation) { self.continuation = continuation }
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { continuation.yield(unwrapInboundIn(data)) }
     func channelInactive(context: ChannelHandlerContext) { continuation.finish() }
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+      if case .some(.inputClosed) = event as? ChannelEvent { continuation.finish() }
+    }
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
   }
 
   /// Sends bytes as they are.
   func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)) }
   func send(bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
+  /// Ends our side, and still reads.
+  func endOutput() async throws { try await channel.close(mode: .output) }
   func close() async { try? await channel.close() }
   /// Closes without a word of goodbye: the peer gets a reset.
   func reset() async throws {

@@ -20,7 +20,7 @@ struct RunningGateway: Sendable {
   static func run<Result: Sendable>(
     _ settings: GatewaySettings = GatewaySettings(), replays: TestReplays = TestReplays(),
     authenticator: any Authenticator = TestAuthenticator(), lookup: (any CredentialLookup)? = nil,
-    logger: Logger = .silent,
+    routes: [Route] = [], logger: Logger = .silent,
     _ body: @Sendable @escaping (RunningGateway) async throws -> Result
   ) async throws -> Result {
     var settings = settings
@@ -37,6 +37,7 @@ struct RunningGateway: Sendable {
     let gateway = Gateway(
       settings: settings, authenticator: authenticator, confirmations: confirmations, replays: replays,
       lookup: lookup, status: status, metrics: BridgeMetrics(factory: registry), registry: registry, logger: logger,
+      routes: routes,
       onListening: { url in
         continuation.yield(url)
         continuation.finish()
