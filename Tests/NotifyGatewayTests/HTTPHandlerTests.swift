@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -57,6 +58,14 @@ struct HTTPHandlerTests {
       return text
     }
 
+    /// The socket has room for output, or none.
+    func setWritable(_ isWritable: Bool) async throws {
+      try await loop.executeInContext { [channel] in
+        channel.isWritable = isWritable
+        channel.pipeline.fireChannelWritabilityChanged()
+      }
+    }
+
     func advance(by time: TimeAmount) async { await loop.advanceTime(by: time) }
 
     func close() async throws { _ = try await channel.finish(acceptAlreadyClosed: true) }
@@ -99,6 +108,50 @@ struct HTTPHandlerTests {
     await bench.advance(by: GatewayLimits.lingering)
     #expect(!bench.channel.isActive)
     try await bench.close()
+  }
+
+  @Test("A request waits while the peer reads no response; in the end the connection is closed")
+  func unread() async throws {
+    let bench = try await Bench()
+    func get(_ path: String) async throws -> String {
+      try await bench.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+      return try await bench.written()
+    }
+    #expect(try await get("/no").hasPrefix("HTTP/1.1 404 "))
+    try await bench.setWritable(false)
+    #expect(try await get("/no").isEmpty)
+    #expect(try await get("/no").isEmpty)
+    try await bench.setWritable(true)
+    #expect(try await bench.written().components(separatedBy: "HTTP/1.1 404 ").count == 3)
+    try await bench.setWritable(false)
+    await bench.advance(by: GatewayLimits.keepAlive)
+    #expect(!bench.channel.isActive)
+    try await bench.close()
+  }
+
+  @Test("A peer that sends requests and reads no responses has few of them answered, and all once it reads")
+  func pipelining() async throws {
+    let requests = 32
+    let body = ByteBuffer(repeating: 0x61, count: 4 << 20)
+    let counted = Counted()
+    let route = Route(.GET, "/big") { _ in
+      counted.number.add(1, ordering: .relaxed)
+      return HTTPResponse(.ok, body: body)
+    }
+    try await RunningGateway.run(routes: [route]) { running in
+      let client = try await running.client()
+      try await client.stopReading()
+      try await client.send(String(repeating: "GET /big HTTP/1.1\r\nHost: x\r\n\r\n", count: requests))
+      // Each event loop has done its work so far, once it has answered later requests.
+      for _ in 0..<20 { _ = try await running.client().request("GET /healthz") }
+      #expect((1..<requests).contains(counted.number.load(ordering: .relaxed)))
+      try await client.resumeReading()
+      for _ in 0..<requests { #expect(try await client.response().body.utf8.count == body.readableBytes) }
+    }
+  }
+
+  private final class Counted: Sendable {
+    let number = Atomic<Int>(0)
   }
 
   @Test("A peer that sends much after a refused request still reads the refusal")

@@ -11,6 +11,7 @@ struct HTTPStateMachineTests {
   /// Every state, with what its data may be.
   enum Start: String, CaseIterable {
     case tlsHandshake, firstRequest, firstBody, nextRequest, nextBody, drainingRequest
+    case unwritable, unwritableHoldingBack
     case responding, respondingLast, respondingClosed, respondingHoldingBack, closing, upgraded
 
     var machine: HTTPStateMachine {
@@ -24,6 +25,10 @@ struct HTTPStateMachineTests {
       case .nextBody:
         machine = Start.nextRequest.machine
         _ = machine.received(.head(head(length: 3)))
+      case .unwritable, .unwritableHoldingBack:
+        machine = Start.nextRequest.machine
+        machine.writabilityChanged(false)
+        if self == .unwritableHoldingBack { machine.request() }
       case .responding: machine.request()
       case .respondingLast:
         machine.request()
@@ -49,6 +54,9 @@ struct HTTPStateMachineTests {
       default: false
       }
     }
+
+    /// Whether the next request waits until the socket takes output again.
+    var isUnwritable: Bool { self == .unwritable || self == .unwritableHoldingBack }
 
     var isResponding: Bool {
       switch self {
@@ -128,8 +136,14 @@ struct HTTPStateMachineTests {
       var machine = start.machine
       let refusal: Action =
         isTooLarge ? .refuse(.requestHeaderFieldsTooLarge, "headers too large") : .refuse(.badRequest, "bad request")
-      #expect(machine.receivedMalformed(isTooLarge: isTooLarge) == (start.isReading ? refusal : .nothing))
-      if start.isReading { Self.expectClosing(machine) }
+      let isRefused = start.isReading || start == .unwritable
+      #expect(machine.receivedMalformed(isTooLarge: isTooLarge) == (isRefused ? refusal : .nothing))
+      if isRefused { Self.expectClosing(machine) }
+      if start == .unwritableHoldingBack {
+        machine.writabilityChanged(true)
+        while machine.resume() != nil {}
+        #expect(machine.responseReady() == .endOutput)
+      }
       if start.isResponding { #expect(machine.responseReady() == (start == .respondingClosed ? .close : .endOutput)) }
     }
   }
@@ -181,16 +195,58 @@ struct HTTPStateMachineTests {
     #expect(machine.resume() == nil)
   }
 
-  @Test("Input is held back only during a response", arguments: Start.allCases)
+  @Test("Input is held back only during a response or the socket takes no output", arguments: Start.allCases)
   func resumeElsewhere(start: Start) {
     var machine = start.machine
     #expect(machine.resume() == nil)
   }
 
-  @Test("The socket is read, but not during a response", arguments: Start.allCases)
+  @Test("The socket is read, but not during a response or it takes no output", arguments: Start.allCases)
   func readRequested(start: Start) {
     var machine = start.machine
-    #expect(machine.readRequested() == (start.isResponding ? .nothing : .read))
+    #expect(machine.readRequested() == (start.isResponding || start.isUnwritable ? .nothing : .read))
+  }
+
+  @Test(
+    "A socket that takes no output holds the next request and reads back, until it does again",
+    arguments: Start.allCases)
+  func writabilityChanged(start: Start) {
+    var machine = start.machine
+    machine.writabilityChanged(false)
+    #expect(machine.resume() == nil)
+    #expect(machine.received(.head(Self.head(uri: "/next"))) == .nothing)
+    #expect(machine.received(.end(nil)) == .nothing)
+    let isHeldBack = start.isReading || start.isUnwritable || start.isResponding
+    #expect(machine.readRequested() == (isHeldBack ? .nothing : .read))
+    machine.writabilityChanged(true)
+    var actions: [Action] = []
+    while let action = machine.resume() { actions.append(action) }
+    switch start {
+    case .firstBody, .nextBody, .tlsHandshake, .firstRequest, .nextRequest, .drainingRequest, .unwritable:
+      #expect(actions == [.nothing, .handle(Self.head(uri: "/next"), body: ByteBuffer())])
+    case .unwritableHoldingBack:
+      #expect(actions == [.nothing, .handle(Self.head(), body: ByteBuffer())])
+      #expect(machine.responseReady() == .keepAlive)
+      #expect(machine.resume() == .nothing)
+      #expect(machine.resume() == .handle(Self.head(uri: "/next"), body: ByteBuffer()))
+    default:
+      #expect(actions.isEmpty)
+      return
+    }
+    #expect(machine.responseReady() == (start == .drainingRequest ? .endOutput : .keepAlive))
+    if start != .drainingRequest { #expect(machine.resume() == .read) }
+  }
+
+  @Test("A response that fills the socket is the last until there is room again")
+  func fullAfterResponse() {
+    var machine = Start.respondingHoldingBack.machine
+    machine.writabilityChanged(false)
+    #expect(machine.responseReady() == .keepAlive)
+    #expect(machine.resume() == nil)
+    #expect(machine.timedOut() == .close)
+    machine.writabilityChanged(true)
+    #expect(machine.resume() == .nothing)
+    #expect(machine.resume() == .read)
   }
 
   @Test("An upgrade lets the socket be read where that was held back", arguments: Start.allCases)
@@ -208,11 +264,10 @@ struct HTTPStateMachineTests {
     if start.isResponding { #expect(machine.responseReady() == .close) }
   }
 
-  @Test(
-    "A stop of the bridge closes an idle connection at once, and another after its response", arguments: Start.allCases)
+  @Test("A stop of the bridge closes an idle connection at once, and another after its response", arguments: Start.allCases)
   func drain(start: Start) {
     var machine = start.machine
-    #expect(machine.drain() == (start.isReading ? .close : .nothing))
+    #expect(machine.drain() == (start.isReading || start.isUnwritable ? .close : .nothing))
     if start.isResponding { #expect(machine.responseReady() == (start == .respondingClosed ? .close : .endOutput)) }
   }
 

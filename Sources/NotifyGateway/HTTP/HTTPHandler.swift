@@ -54,6 +54,12 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
     perform(machine.readRequested())
   }
 
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    machine.writabilityChanged(context.channel.isWritable)
+    resume()
+    context.fireChannelWritabilityChanged()
+  }
+
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case .some(.inputClosed) = event as? ChannelEvent {
       perform(machine.inputClosed())
@@ -147,15 +153,21 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
   /// Writes the response of a route, and takes the input that came meanwhile.
   private func finish(_ response: HTTPResponse, to head: HTTPRequestHead) {
     respond(response, to: head)
+    resume()
+  }
+
+  private func resume() {
     while let action = machine.resume() { perform(action) }
   }
 
   /// Writes the response to a request; then the next is read, or the connection ends.
   func respond(_ response: HTTPResponse, to head: HTTPRequestHead) {
     guard let ending = machine.responseReady() else { return }
+    // Before the writing, which may make room for the next request.
+    if ending == .keepAlive { startTimer(GatewayLimits.keepAlive) }
     write(response, isLast: ending != .keepAlive, withBody: head.method != .HEAD)
     switch ending {
-    case .keepAlive: startTimer(GatewayLimits.keepAlive)
+    case .keepAlive: break
     case .endOutput: endOutput()
     case .close: context?.close(promise: nil)
     }

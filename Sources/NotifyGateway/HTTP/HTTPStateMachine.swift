@@ -4,7 +4,8 @@ import NIOHTTP1
 /// The life of a connection before it is a WebSocket: requests one at a time, each read whole and then answered.
 ///
 /// A value without I/O: one method per input, which returns the caller's next action. Invariants: a request is handled
-/// only after the response before it was written; after a refusal nothing more is read as a request.
+/// only after the response before it was written, and the socket has room for its response; after a refusal nothing more is
+/// read as a request.
 struct HTTPStateMachine {
   /// The caller's next step.
   enum Action: Equatable {
@@ -63,7 +64,7 @@ struct HTTPStateMachine {
     var heldBack: HeldBack
   }
 
-  /// Input that waits while a request is answered.
+  /// Input that waits while a request is answered, or the socket has no room.
   private struct HeldBack {
     var parts = CircularBuffer<HTTPServerRequestPart>()
     /// The pipeline wants to read the socket.
@@ -71,6 +72,8 @@ struct HTTPStateMachine {
   }
 
   private var state: State
+  /// Whether the socket takes more output.
+  private var isWritable = true
 
   /// Begins a connection.
   ///
@@ -86,9 +89,14 @@ struct HTTPStateMachine {
   /// A part of a request came.
   mutating func received(_ part: HTTPServerRequestPart) -> Action {
     switch state {
-    case .reading(let reading):
+    case .reading(var reading):
       // The state lets go of its buffers, so that they grow in place. A refusal leaves it so.
       state = .closing
+      guard isWritable, reading.heldBack.parts.isEmpty else {
+        reading.heldBack.parts.append(part)
+        state = .reading(reading)
+        return .nothing
+      }
       return read(part, reading)
     case .responding(var responding):
       state = .closing
@@ -126,6 +134,11 @@ struct HTTPStateMachine {
   /// Bytes came that are no request.
   mutating func receivedMalformed(isTooLarge: Bool) -> Action {
     switch state {
+    case .reading(var reading) where !reading.heldBack.parts.isEmpty:
+      // As while a request is answered.
+      reading.isLast = true
+      state = .reading(reading)
+      return .nothing
     case .reading:
       state = .closing
       return isTooLarge
@@ -152,14 +165,15 @@ struct HTTPStateMachine {
     return .keepAlive
   }
 
-  /// Takes input that was held back while a request was answered.
+  /// Takes input that was held back.
   ///
-  /// - Returns: the action before the next call; nil where nothing is held back, or another request is to be answered.
+  /// - Returns: the action before the next call; nil where nothing is held back, another request is to be answered, or the
+  ///   socket has no room.
   mutating func resume() -> Action? {
-    guard case .reading(var reading) = state else { return nil }
+    guard isWritable, case .reading(var reading) = state else { return nil }
     if let part = reading.heldBack.parts.popFirst() {
-      state = .reading(reading)
-      return received(part)
+      state = .closing
+      return read(part, reading)
     }
     let isReadHeldBack = reading.heldBack.read
     reading.heldBack.read = false
@@ -185,11 +199,22 @@ struct HTTPStateMachine {
 
   /// The pipeline wants to read the socket.
   mutating func readRequested() -> Action {
-    guard case .responding(var responding) = state else { return .read }
-    responding.heldBack.read = true
-    state = .responding(responding)
-    return .nothing
+    switch state {
+    case .reading(var reading) where !isWritable:
+      reading.heldBack.read = true
+      state = .reading(reading)
+      return .nothing
+    case .responding(var responding):
+      responding.heldBack.read = true
+      state = .responding(responding)
+      return .nothing
+    case .reading, .closing, .upgraded:
+      return .read
+    }
   }
+
+  /// The socket takes more output, or no more until the peer has read. Then call `resume()`.
+  mutating func writabilityChanged(_ isWritable: Bool) { self.isWritable = isWritable }
 
   /// The peer has ended its side.
   mutating func inputClosed() -> Action {
