@@ -14,6 +14,8 @@ enum GatewayLimits {
   static let headerFields = 100
   /// Bytes of a request's body; beyond, 413.
   static let bodyBytes = 64 << 10
+  /// Parts of requests (a head, a piece of a body, an end) that wait for the response before; beyond, it is the last.
+  static let heldBackParts = 64
   /// How long a kept-alive connection may wait for its next request.
   static let keepAlive: TimeAmount = .seconds(60)
   /// How long a refused peer may take to read the refusal.

@@ -257,11 +257,80 @@ struct HTTPStateMachineTests {
     #expect(machine.timedOut() == .nothing)
   }
 
-  @Test("The peer's end closes the socket, at once or after the response", arguments: Start.allCases)
+  @Test("The peer's end closes the socket, at once or after the responses", arguments: Start.allCases)
   func inputClosed(start: Start) {
     var machine = start.machine
-    #expect(machine.inputClosed() == (start.isResponding ? .nothing : .close))
-    if start.isResponding { #expect(machine.responseReady() == .close) }
+    #expect(machine.inputClosed() == (start.isResponding || start.isUnwritable ? .nothing : .close))
+    switch start {
+    case .respondingHoldingBack:
+      // Half a request is none.
+      #expect(machine.responseReady() == .keepAlive)
+      #expect(machine.resume() == .nothing)
+      #expect(machine.resume() == .close)
+    case .responding, .respondingLast, .respondingClosed:
+      #expect(machine.responseReady() == .close)
+    case .unwritable:
+      #expect(machine.timedOut() == .close)
+      machine.writabilityChanged(true)
+      #expect(machine.resume() == .close)
+    case .unwritableHoldingBack:
+      machine.writabilityChanged(true)
+      #expect(machine.resume() == .nothing)
+      #expect(machine.resume() == .handle(Self.head(), body: ByteBuffer()))
+      #expect(machine.responseReady() == .close)
+    default: break
+    }
+  }
+
+  @Test("All requests that came before the peer's end are answered, and the last response ends the connection")
+  func requestsBeforeEnd() {
+    var machine = Start.responding.machine
+    machine.request()
+    machine.request()
+    #expect(machine.inputClosed() == .nothing)
+    for _ in 0..<2 {
+      #expect(machine.responseReady() == .keepAlive)
+      #expect(machine.resume() == .nothing)
+      #expect(machine.resume() == .handle(Self.head(), body: ByteBuffer()))
+      #expect(machine.resume() == nil)
+    }
+    #expect(machine.responseReady() == .close)
+    Self.expectClosing(machine)
+  }
+
+  @Test("An upgrade that waits when the peer ends its side closes the socket")
+  func upgradeBeforeEnd() {
+    var machine = Start.responding.machine
+    _ = machine.received(.head(Self.head(["Connection": "upgrade", "Upgrade": "websocket"])))
+    _ = machine.received(.end(nil))
+    _ = machine.inputClosed()
+    #expect(machine.responseReady() == .keepAlive)
+    #expect(machine.resume() == .nothing)
+    #expect(machine.resume() == .close)
+    #expect(machine.resume() == nil)
+  }
+
+  @Test("Of what comes while a request is answered only so much is kept: then its response is the last")
+  func heldBackBound() {
+    let requests = GatewayLimits.heldBackParts / 2
+    for isOver in [false, true] {
+      var machine = Start.responding.machine
+      for _ in 0..<requests { machine.request() }
+      if isOver { #expect(machine.received(.head(Self.head())) == .nothing) }
+      #expect(machine.responseReady() == (isOver ? .endOutput : .keepAlive))
+      if isOver { Self.expectClosing(machine) }
+    }
+  }
+
+  @Test("Of what comes while the socket takes no output only so much is kept: then the next response is the last")
+  func heldBackBoundUnwritable() {
+    var machine = Start.unwritable.machine
+    for _ in 0...GatewayLimits.heldBackParts { machine.request() }
+    machine.writabilityChanged(true)
+    #expect(machine.resume() == .nothing)
+    #expect(machine.resume() == .handle(Self.head(), body: ByteBuffer()))
+    #expect(machine.responseReady() == .endOutput)
+    Self.expectClosing(machine)
   }
 
   @Test("A stop of the bridge closes an idle connection at once, and another after its response", arguments: Start.allCases)

@@ -125,6 +125,31 @@ struct SmugglingTests {
     }
   }
 
+  @Test("Requests that come together are all answered, though the peer has ended its side behind them")
+  func pipeliningBeforeEnd() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.client()
+      try await client.send(String(repeating: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", count: 8))
+      try await client.endOutput()
+      for _ in 0..<8 { #expect(try await client.response().status == 200) }
+      await #expect(throws: RawClient.Ended.self) { try await client.response() }
+    }
+  }
+
+  @Test("Of very many requests that come together the connection answers some, and ends")
+  func muchPipelining() async throws {
+    try await RunningGateway.run { running in
+      let client = try await running.client()
+      try await client.send(String(repeating: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", count: 1_000))
+      while true {
+        let response = try await client.response()
+        #expect(response.status == 200)
+        if response.headers["connection"] == ["close"] { break }
+      }
+      await #expect(throws: RawClient.Ended.self) { try await client.response() }
+    }
+  }
+
   @Test("An upgrade that comes together with a request before it becomes a WebSocket that is read")
   func pipelinedUpgrade() async throws {
     try await RunningGateway.run { running in

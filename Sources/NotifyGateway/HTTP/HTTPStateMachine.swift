@@ -50,6 +50,8 @@ struct HTTPStateMachine {
     var stage: Stage
     /// The next response is the last, whatever the request says.
     var isLast = false
+    /// The peer has ended its side.
+    var isInputClosed = false
     /// Of the request that comes.
     var head: HTTPRequestHead?
     var body = ByteBuffer()
@@ -66,9 +68,19 @@ struct HTTPStateMachine {
 
   /// Input that waits while a request is answered, or the socket has no room.
   private struct HeldBack {
-    var parts = CircularBuffer<HTTPServerRequestPart>()
+    private(set) var parts = CircularBuffer<HTTPServerRequestPart>()
+    /// More came than is kept. What follows is no whole request any more.
+    private(set) var isCut = false
     /// The pipeline wants to read the socket.
     var read = false
+
+    /// Keeps a part, as far as there is room.
+    mutating func append(_ part: HTTPServerRequestPart) {
+      isCut = isCut || parts.count >= GatewayLimits.heldBackParts
+      if !isCut { parts.append(part) }
+    }
+
+    mutating func popFirst() -> HTTPServerRequestPart? { parts.popFirst() }
   }
 
   private var state: State
@@ -92,15 +104,17 @@ struct HTTPStateMachine {
     case .reading(var reading):
       // The state lets go of its buffers, so that they grow in place. A refusal leaves it so.
       state = .closing
-      guard isWritable, reading.heldBack.parts.isEmpty else {
-        reading.heldBack.parts.append(part)
+      guard isWritable, reading.heldBack.parts.isEmpty, !reading.heldBack.isCut else {
+        reading.heldBack.append(part)
+        reading.isLast = reading.isLast || reading.heldBack.isCut
         state = .reading(reading)
         return .nothing
       }
       return read(part, reading)
     case .responding(var responding):
       state = .closing
-      responding.heldBack.parts.append(part)
+      responding.heldBack.append(part)
+      responding.isLast = responding.isLast || responding.heldBack.isCut
       state = .responding(responding)
       return .nothing
     case .closing, .upgraded:
@@ -125,8 +139,10 @@ struct HTTPStateMachine {
         state = .reading(reading)
         return .nothing
       }
+      // A WebSocket needs both sides. The state is `closing`.
+      if reading.isInputClosed, RequestRules.isSwitching(head) { return .close }
       let isLast = reading.isLast || !head.isKeepAlive || RequestRules.isSwitching(head)
-      state = .responding(Responding(isLast: isLast, heldBack: reading.heldBack))
+      state = .responding(Responding(isLast: isLast, isInputClosed: reading.isInputClosed, heldBack: reading.heldBack))
       return .handle(head, body: reading.body)
     }
   }
@@ -157,11 +173,13 @@ struct HTTPStateMachine {
   /// - Returns: the step after the response; nil where no request is being answered.
   mutating func responseReady() -> AfterResponse? {
     guard case .responding(let responding) = state else { return nil }
-    if responding.isInputClosed || responding.isLast {
+    let isEnd = responding.isInputClosed && responding.heldBack.parts.isEmpty
+    if isEnd || responding.isLast {
       state = .closing
       return responding.isInputClosed ? .close : .endOutput
     }
-    state = .reading(Reading(stage: .response, heldBack: responding.heldBack))
+    state = .reading(
+      Reading(stage: .response, isInputClosed: responding.isInputClosed, heldBack: responding.heldBack))
     return .keepAlive
   }
 
@@ -171,9 +189,13 @@ struct HTTPStateMachine {
   ///   socket has no room.
   mutating func resume() -> Action? {
     guard isWritable, case .reading(var reading) = state else { return nil }
-    if let part = reading.heldBack.parts.popFirst() {
+    if let part = reading.heldBack.popFirst() {
       state = .closing
       return read(part, reading)
+    }
+    if reading.isInputClosed {
+      state = .closing
+      return .close
     }
     let isReadHeldBack = reading.heldBack.read
     reading.heldBack.read = false
@@ -216,12 +238,20 @@ struct HTTPStateMachine {
   /// The socket takes more output, or no more until the peer has read. Then call `resume()`.
   mutating func writabilityChanged(_ isWritable: Bool) { self.isWritable = isWritable }
 
-  /// The peer has ended its side.
+  /// The peer has ended its side. Requests that wait are still answered.
   mutating func inputClosed() -> Action {
-    guard case .responding(var responding) = state else { return .close }
-    responding.isInputClosed = true
-    state = .responding(responding)
-    return .nothing
+    switch state {
+    case .reading(var reading) where !isWritable:
+      reading.isInputClosed = true
+      state = .reading(reading)
+      return .nothing
+    case .responding(var responding):
+      responding.isInputClosed = true
+      state = .responding(responding)
+      return .nothing
+    case .reading, .closing, .upgraded:
+      return .close
+    }
   }
 
   /// The bridge stops: a connection without a request ends now, another with its response.
