@@ -104,6 +104,26 @@ struct HTTPStateMachineTests {
     #expect(action == (start.isReading ? .sendContinue : .nothing))
   }
 
+  @Test("A client of HTTP/1.0 gets no 100, which it would take for the response", arguments: Start.allCases)
+  func expectContinueOld(start: Start) {
+    var machine = start.machine
+    var head = Self.head(["Expect": "100-continue"], length: 3)
+    head.version = .http1_0
+    #expect(machine.received(.head(head)) == .nothing)
+  }
+
+  @Test("A body that is announced as too large is refused at once, and not waited for", arguments: Start.allCases)
+  func announcedBody(start: Start) {
+    for length in [GatewayLimits.bodyBytes + 1, .max] {
+      var machine = start.machine
+      let action = machine.received(.head(Self.head(["Expect": "100-continue"], length: length)))
+      #expect(action == (start.isReading ? .refuse(.payloadTooLarge, "body too large") : .nothing))
+      if start.isReading { Self.expectClosing(machine) }
+    }
+    var machine = start.machine
+    #expect(machine.received(.head(Self.head(length: GatewayLimits.bodyBytes))) == .nothing)
+  }
+
   @Test("A body is collected up to its bound; beyond, it is refused", arguments: Start.allCases)
   func body(start: Start) {
     var machine = start.machine

@@ -126,6 +126,7 @@ struct HTTPStateMachine {
     switch part {
     case .head(let head):
       if let why = RequestRules.refusal(head) { return .refuse(.badRequest, why) }
+      if RequestRules.hasTooLargeBody(head) { return .refuse(.payloadTooLarge, "body too large") }
       reading.head = head
       state = .reading(reading)
       return RequestRules.expectsContinue(head) ? .sendContinue : .nothing

@@ -37,8 +37,14 @@ enum RequestRules {
       && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
   }
 
-  /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+  /// Whether the head announces a body beyond the bound. A body in chunks is measured as it comes.
+  static func hasTooLargeBody(_ head: HTTPRequestHead) -> Bool {
+    guard let length = head.headers.first(name: "content-length") else { return false }
+    return (Int(length) ?? .max) > GatewayLimits.bodyBytes
+  }
+
+  /// Whether the client waits for `100 Continue` before it sends the body. HTTP/1.0 has none (RFC 9110, 10.1.1).
   static func expectsContinue(_ head: HTTPRequestHead) -> Bool {
-    head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
+    head.version.minor >= 1 && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
   }
 }
