@@ -28,13 +28,16 @@ struct RotationTests {
     }
   }
 
-  static func run(_ change: (inout JWTSettings) -> Void, _ body: (Scene) async throws -> Void) async throws {
+  static func run(
+    _ change: (inout JWTSettings) -> Void, replacing previous: JWTAuthenticator? = nil,
+    _ body: (Scene) async throws -> Void
+  ) async throws {
     var settings = JWTSettings()
     change(&settings)
     let clock = ManualClock()
     let pauses = ManualPauses()
     let authenticator = try await JWTAuthenticator(
-      settings, logger: .silent, clock: { clock.now }, wait: { await pauses.wait($0) })
+      settings, replacing: previous, logger: .silent, clock: { clock.now }, wait: { await pauses.wait($0) })
     let scene = Scene(authenticator: authenticator, clock: clock, pauses: pauses)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for service in authenticator.services { group.addTask { try await service.run() } }
@@ -148,6 +151,29 @@ struct RotationTests {
         await scene.authenticator.reload()
         _ = try await scene.pause()
         #expect(server.count == 3)
+      }
+    }
+  }
+
+  @Test("After SIGHUP the keys of an unchanged address stay good while the issuer is down, those of another do not")
+  func reloadWhileDown() async throws {
+    let key = SigningKey.p256()
+    let known = Self.token(key, kid: "a")
+    try await KeySetServer.serve(Tokens.keySet([("a", key)])) { server in
+      let address = URL(string: server.address)
+      let other = URL(string: server.address + "other")
+      try await Self.run {
+        $0.jwksURL = address
+      } _: { scene in
+        _ = try await scene.pause()
+        server.respond { $0.status = .serviceUnavailable }
+        for (url, stays) in [(address, true), (other, false)] {
+          try await Self.run({ $0.jwksURL = url }, replacing: scene.authenticator) { next in
+            #expect(await next.authenticator.verify(known).user == (stays ? "42" : nil))
+            try await next.pause(of: 1)
+            #expect(await next.authenticator.verify(known).user == (stays ? "42" : nil))
+          }
+        }
       }
     }
   }

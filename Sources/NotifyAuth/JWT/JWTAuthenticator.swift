@@ -21,12 +21,14 @@ package struct JWTAuthenticator: Authenticator {
   ///
   /// - Parameters:
   ///   - settings: at least one key has to be set.
+  ///   - previous: the authenticator that this one replaces. Where the address of the key set is the same, its keys stay
+  ///     good until the services have fetched.
   ///   - logger: gets a line for each change of a key set, and for each new failure to read one.
   ///   - clock: seconds since 1970 UTC.
   ///   - wait: waits for the time until a key set is read again.
   /// - Throws: an error for the first setting that can't be used.
   package init(
-    _ settings: JWTSettings, logger: Logger,
+    _ settings: JWTSettings, replacing previous: JWTAuthenticator? = nil, logger: Logger,
     clock: @escaping @Sendable () -> Double = { Date.now.timeIntervalSince1970 },
     wait: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) async throws(AuthConfigurationError) {
@@ -44,7 +46,9 @@ package struct JWTAuthenticator: Authenticator {
       stores.append(store)
     }
     if let url = settings.jwksURL {
-      stores.append(KeySetStore(.url(url), refresh: refresh, logger: logger, clock: clock, wait: wait))
+      let store = KeySetStore(.url(url), refresh: refresh, logger: logger, clock: clock, wait: wait)
+      if let known = previous?.stores.first(where: store.hasAddress(of:)) { await store.takeKeys(of: known) }
+      stores.append(store)
     }
     self.secret = settings.secret.map(HMACSecret.init)
     self.publicKeys = publicKeys

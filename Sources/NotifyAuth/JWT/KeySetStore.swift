@@ -49,6 +49,16 @@ actor KeySetStore: Service {
     self.wait = wait
   }
 
+  /// Whether another store reads the same address.
+  nonisolated func hasAddress(of other: KeySetStore) -> Bool {
+    if case .url = source { source == other.source } else { false }
+  }
+
+  /// Begins with the keys that another store of this address has read last.
+  func takeKeys(of other: KeySetStore) async { (keySet, bytes, failure) = await other.keys }
+
+  private var keys: (KeySet?, [UInt8]?, failure: String?) { (keySet, bytes, failure) }
+
   /// Finds the keys for a token.
   func find(_ token: SignedToken) -> Lookup {
     Lookup(

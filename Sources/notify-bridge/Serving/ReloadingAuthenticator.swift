@@ -9,14 +9,17 @@ final class ReloadingAuthenticator: Authenticator, Service {
   /// One set of keys and rules, until a reload replaces it.
   private struct LoginMethods: Sendable {
     let services: [any Service]
+    let jwt: JWTAuthenticator?
     let router: CredentialRouter
     let warnings: [String]
 
-    init(_ settings: Settings, lookup: any CredentialLookup, logger: Logger) async throws {
+    init(
+      _ settings: Settings, replacing previous: LoginMethods? = nil, lookup: any CredentialLookup, logger: Logger
+    ) async throws {
       var router = CredentialRouter()
       var jwt: JWTAuthenticator?
       if settings.hasJWT {
-        jwt = try await JWTAuthenticator(settings.jwtWithKeyFile(), logger: logger)
+        jwt = try await JWTAuthenticator(settings.jwtWithKeyFile(), replacing: previous?.jwt, logger: logger)
         router.jwt = jwt.map { ActiveUserAuthenticator($0, lookup: lookup) }
       }
       if settings.django.secretKey != nil {
@@ -27,6 +30,7 @@ final class ReloadingAuthenticator: Authenticator, Service {
       router.ticket = ActiveUserAuthenticator(TicketAuthenticator(lookup: lookup), lookup: lookup)
       services = jwt?.services ?? []
       warnings = jwt?.warnings ?? []
+      self.jwt = jwt
       self.router = router
     }
   }
@@ -52,11 +56,12 @@ final class ReloadingAuthenticator: Authenticator, Service {
     return await router.verify(credential)
   }
 
-  /// Reads key files again.
+  /// Reads key files again. Key sets are fetched again by `run()`; the keys of an unchanged address stay good until then.
   ///
   /// - Throws: a configuration error; the current keys stay.
   func reload(_ settings: Settings) async throws {
-    let next = try await LoginMethods(settings, lookup: lookup, logger: logger)
+    let previous = current.withLock { $0 }
+    let next = try await LoginMethods(settings, replacing: previous, lookup: lookup, logger: logger)
     current.withLock { $0 = next }
     continuation.yield(next)
   }
