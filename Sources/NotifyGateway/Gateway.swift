@@ -50,11 +50,14 @@ package final class Gateway: Service, Sendable {
   /// The receiver of rows.
   package var sink: any DeliverySink { hub }
 
-  /// Reads the TLS files again, for later connections.
+  /// Reads the TLS files again. Those in use stay in use.
   ///
-  /// - Throws: a `GatewayError` where they can't be read; those in use stay in use.
-  package func reload() throws {
-    try tls.files?.reload()
+  /// - Returns: has later connections use them.
+  /// - Throws: a `GatewayError` where they can't be read.
+  package func loadCertificates() throws -> @Sendable () -> Void {
+    guard let files = tls.files else { return {} }
+    let context = try files.load()
+    return { files.use(context) }
   }
 
   /// Serves until a graceful shutdown, which closes all sockets.

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from harness.bridge import Bridge, run
 from harness.database import Database
-from harness.device import Device
-from harness.tokens import SECRET
+from harness.device import Closed, Device
+from harness.tokens import SECRET, token
 from harness.waiting import within
 
 Connect = Callable[..., Awaitable[Device]]
@@ -138,6 +138,34 @@ async def test_a_certificate_that_cannot_be_used_leaves_the_old_one_in_use(
     certificate.renew()
     assert (await reload(bridge)).startswith("reloaded")
     assert await shown_serial(bridge) == certificate.serial
+
+
+async def test_a_reload_that_fails_in_its_last_part_changes_nothing(
+    database: Database, serve: Serve, connect: Connect, certificate: Certificate, tmp_path: Path,
+) -> None:
+    file = tmp_path / "notify-bridge.yaml"
+    file.write_text("auth:\n  jwt_issuer: first\n")
+    bridge = await serve(database, "--config", str(file), **certificate.settings)
+    trusted = certificate.trusted()
+
+    async def accepts(issuer: str) -> bool:
+        device = await connect(bridge, greeted=False, query={"token": token(1, iss=issuer)}, tls=trusted)
+        try:
+            await device.barrier()
+        except Closed as end:
+            assert (end.code, end.reason) == (4001, "invalid")
+            return False
+        return True
+
+    assert (await accepts("first"), await accepts("second")) == (True, False)
+    file.write_text("auth:\n  jwt_issuer: second\n")
+    certificate.certificate.write_text("no certificate")
+    assert (await reload(bridge)).startswith("not reloaded")
+    assert (await accepts("first"), await accepts("second")) == (True, False)
+    certificate.renew()
+    assert (await reload(bridge)).startswith("reloaded")
+    trusted = certificate.trusted()
+    assert (await accepts("first"), await accepts("second")) == (False, True)
 
 
 @pytest.mark.parametrize("damage", ["no such file", "another key", "only one of the two", "a key that is none", "a certificate that is none"])

@@ -26,11 +26,11 @@ final class TLSFiles: Sendable {
   /// The context of new connections.
   var context: NIOSSLContext { current.withLock { $0 } }
 
-  /// Reads the files again; on failure the earlier ones stay in use.
-  func reload() throws(GatewayError) {
-    let new = try Self.load(certificateFile, keyFile)
-    current.withLock { $0 = new }
-  }
+  /// Reads the files again; those in use stay in use until `use` is called.
+  func load() throws(GatewayError) -> NIOSSLContext { try Self.load(certificateFile, keyFile) }
+
+  /// Uses what `load` has read.
+  func use(_ context: NIOSSLContext) { current.withLock { $0 = context } }
 
   private static func load(_ certificateFile: String, _ keyFile: String) throws(GatewayError) -> NIOSSLContext {
     let certificates: [NIOSSLCertificate]

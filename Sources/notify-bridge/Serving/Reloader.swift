@@ -27,13 +27,16 @@ actor Reloader {
   func reload() async {
     do {
       let settings = try read()
+      let useLogins = try await authenticator.load(settings)
+      let useCertificates = try gateway.loadCertificates()
+      // Everything could be read: nothing fails any more.
       let fixed = running.changes(to: settings).filter { !$0.isReloadable }
       for setting in fixed {
         logger.warning("a changed setting needs a restart", metadata: ["setting": "\(setting.variable)"])
       }
       output.level = settings.log.level
-      try await authenticator.reload(settings)
-      try gateway.reload()
+      useLogins()
+      useCertificates()
       running = settings
       logger.notice("reloaded: log level, logins and certificates")
     } catch {

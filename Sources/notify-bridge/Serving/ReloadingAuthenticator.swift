@@ -56,14 +56,19 @@ final class ReloadingAuthenticator: Authenticator, Service {
     return await router.verify(credential)
   }
 
-  /// Reads key files again. Key sets are fetched again by `run()`; the keys of an unchanged address stay good until then.
+  /// Reads key files again. The current keys stay in use.
   ///
-  /// - Throws: a configuration error; the current keys stay.
-  func reload(_ settings: Settings) async throws {
+  /// `run()` fetches key sets again. Where the address is unchanged, the keys that it gave stay good until then.
+  ///
+  /// - Returns: replaces the current keys.
+  /// - Throws: a configuration error.
+  func load(_ settings: Settings) async throws -> @Sendable () -> Void {
     let previous = current.withLock { $0 }
     let next = try await LoginMethods(settings, replacing: previous, lookup: lookup, logger: logger)
-    current.withLock { $0 = next }
-    continuation.yield(next)
+    return { [self] in
+      current.withLock { $0 = next }
+      continuation.yield(next)
+    }
   }
 
   /// Keeps key sets current, until graceful shutdown.
