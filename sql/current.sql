@@ -937,6 +937,7 @@ CREATE FUNCTION notify_bridge.grant_backend_to(role name) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+  PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION
@@ -954,6 +955,7 @@ CREATE FUNCTION notify_bridge.grant_logins_to(role name) RETURNS void
 DECLARE
   attached record;
 BEGIN
+  PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT SELECT ON notify_bridge.login TO %I', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION
@@ -994,11 +996,7 @@ DECLARE
   executable regprocedure;
   served record;
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = grant_to.role) THEN
-    RAISE undefined_object USING
-      MESSAGE = format('role "%s" does not exist', grant_to.role),
-      HINT = format('CREATE ROLE %I LOGIN, then repeat.', grant_to.role);
-  END IF;
+  PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
   PERFORM notify_bridge.grant_logins_to(role);
   EXECUTE format(
@@ -1024,7 +1022,10 @@ BEGIN
     IF NOT has_schema_privilege(role, served.schema_oid, 'USAGE') THEN
       EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', served.schema_name, role);
     END IF;
-    EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', served.marks, served.relation, role);
+    -- Without these columns it is not served either.
+    IF served.marks IS NOT NULL THEN
+      EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %I', served.marks, served.relation, role);
+    END IF;
   END LOOP;
 END
 $$;
@@ -1443,6 +1444,21 @@ END
 $_$;
 
 COMMENT ON FUNCTION notify_bridge.repair_txids() IS 'For a restored dump: visible rows whose txid this cluster has not reached get txid 3, the oldest there is. Unsent rows stay unsent. Returns the number of changed rows.';
+
+CREATE FUNCTION notify_bridge.require_role(role name) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = require_role.role) THEN
+    RAISE undefined_object USING
+      MESSAGE = format('role "%s" does not exist', require_role.role),
+      HINT = format('CREATE ROLE %I LOGIN, then repeat.', require_role.role);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.require_role(role name) IS 'Fails unless the role exists. %I leaves the name public as it is, so a GRANT to it would be one to PUBLIC.';
 
 CREATE FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2171,6 +2187,8 @@ REVOKE ALL ON FUNCTION notify_bridge.register_replica(application text, host tex
 REVOKE ALL ON FUNCTION notify_bridge.remove_dead_replicas(spared integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.repair_txids() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.require_role(role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) FROM PUBLIC;
 
