@@ -245,7 +245,7 @@ async def test_rows_held_back_beyond_the_limit_are_caught_up_with_exactly(serve:
     bridge = await serve(database, NOTIFY_BRIDGE_LIMITS_HELD_ROWS="3")
     await database.execute(
         "INSERT INTO notification (user_id, data) SELECT 1, jsonb_build_object('n', n, 't', repeat(md5(n::text), 400)) "
-        "FROM generate_series(1, 600) AS n")
+        "FROM generate_series(1, 1600) AS n")  # 20 MB: more than the buffers of both kernels, so the replay lasts
     old = [row[0] for row in await database.execute("SELECT id FROM notification ORDER BY id")]
     device = await connect(bridge, 1, greeted=False)
     device.stop_reading()
@@ -256,7 +256,7 @@ async def test_rows_held_back_beyond_the_limit_are_caught_up_with_exactly(serve:
     await witness.notification()
     device.resume_reading()
     assert (await device.next()).type == "connection_established"
-    got = [message.id for message in await device.notifications(640, seconds=30)]
+    got = [message.id for message in await device.notifications(1640, seconds=30)]
     assert got == old + new
     assert await device.barrier() == []
     await database.sent(old + new, seconds=20)
