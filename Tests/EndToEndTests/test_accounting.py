@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -80,10 +81,12 @@ async def test_a_database_that_crashes_three_times_loses_nothing(own_cluster: Cl
         nonlocal crashes
         for _ in range(3):
             await progress.reach(progress.ended + 2 * TRANSACTIONS)
+            went = time.time()
             await asyncio.to_thread(own_cluster.crash)
             crashes += 1
             await asyncio.to_thread(own_cluster.start)
             await bridge.ready(seconds=30)
+            traffic.outages.append((went, time.time()))
 
     traffic = Traffic(own_database, lambda: [bridge], SEED + 3)
     verdict(await traffic.run(TRANSACTIONS, crash_and_restart, seconds=150), traffic)

@@ -39,6 +39,7 @@ class Trace:
         self.laptop.ended, self.laptop.ended_by_client = 30, True
         self.laptop_again = self.connection("laptop", 31, ["b4", "a4", "a5"], resumed=True)
         self.connections = [self.phone, self.laptop, self.laptop_again]
+        self.outages: list[tuple[float, float]] = []
 
     @staticmethod
     def transaction(writer: int, number: int, began: float, committed: float, rows: list[str]) -> Transaction:
@@ -59,7 +60,7 @@ class Trace:
         connection.arrivals = [arrival for arrival in connection.arrivals if arrival.data != key.encode()]
 
     def rules(self) -> set[str]:
-        return {fault.rule for fault in Accounting(self.transactions, self.stored, self.connections).faults()}
+        return {fault.rule for fault in Accounting(self.transactions, self.stored, self.connections, self.outages).faults()}
 
 
 @pytest.fixture
@@ -180,6 +181,19 @@ def test_a_row_lost_with_a_client_that_went_away_may_be_marked(trace: Trace) -> 
     trace.phone.ended, trace.phone.ended_by_client = 36.1, True
     trace.laptop_again.ended, trace.laptop_again.ended_by_client = 36.1, True
     assert trace.rules() == set()
+
+
+def test_a_row_lost_with_a_client_may_be_marked_late_only_where_the_database_was_away(trace: Trace) -> None:
+    for connection in trace.connections:
+        trace.lose(connection, "a5")
+    trace.phone.ended, trace.phone.ended_by_client = 36.1, True
+    trace.laptop_again.ended, trace.laptop_again.ended_by_client = 36.1, True
+    trace.row("a5").sent_at = 52.0
+    assert trace.rules() == {"marked only when written"}
+    trace.outages = [(38.0, 50.0)]
+    assert trace.rules() == set()
+    trace.outages = [(42.0, 50.0)]  # before it went there was time enough
+    assert trace.rules() == {"marked only when written"}
 
 
 def test_a_row_that_was_written_and_never_marked_is_noticed(trace: Trace) -> None:

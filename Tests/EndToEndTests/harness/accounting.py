@@ -81,10 +81,15 @@ class Fault:
 class Accounting:
     """Compares the records. `faults()` is empty where every rule was kept."""
 
-    def __init__(self, transactions: Iterable[Transaction], stored: Iterable[StoredRow], connections: Iterable[Connection]) -> None:
+    def __init__(
+        self, transactions: Iterable[Transaction], stored: Iterable[StoredRow], connections: Iterable[Connection],
+        outages: Iterable[tuple[float, float]] = (),
+    ) -> None:
+        """`outages` are the times from which until when the database was away: marks wait for its return."""
         self.transactions = list(transactions)
         self.stored = {row.key: row for row in stored}
         self.by_id = {row.id: row for row in self.stored.values()}
+        self.outages = sorted(outages, reverse=True)
         self.connections = sorted(connections, key=lambda connection: connection.opened)
         self.transaction_of = {key: transaction for transaction in self.transactions for key in transaction.rows}
         self.rows_of_user: dict[int, list[StoredRow]] = defaultdict(list)
@@ -226,11 +231,21 @@ class Accounting:
     def _lost_on_the_way(self, row: StoredRow) -> bool:
         """Whether a client went away with the row still in its socket. A bridge that dies has no such excuse: what the
         kernel took arrives."""
+        if row.sent_at is None:
+            return False
+        written = self._earliest_write(row.sent_at)
         return any(
             connection.user == row.user and connection.ended_by_client and not connection.acknowledges
-            and connection.ended is not None and row.sent_at is not None
-            and connection.opened <= row.sent_at and row.sent_at - MARKING_SECONDS <= connection.ended
+            and connection.ended is not None and connection.opened <= row.sent_at and written <= connection.ended
             for connection in self.connections)
+
+    def _earliest_write(self, sent_at: float) -> float:
+        """When a row with this sent_at may have been written at the earliest."""
+        earliest = sent_at - MARKING_SECONDS
+        for began, ended in self.outages:
+            if began <= sent_at and earliest <= ended:
+                earliest = min(earliest, began - MARKING_SECONDS)
+        return earliest
 
 
 def name(connection: Connection) -> str:

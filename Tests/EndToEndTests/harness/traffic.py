@@ -107,6 +107,7 @@ class Traffic:
     def __init__(self, database: Database, bridges: Callable[[], list[Bridge]], seed: int, users: int = 12) -> None:
         self.database = database
         self.progress = Progress()
+        self.outages: list[tuple[float, float]] = []  # when the database was away
         self.users = users
         everybody = list(range(1, users + 2))
         self.writers = [Writer(number, database.url, everybody, self.progress, seed) for number in range(8)]
@@ -142,10 +143,15 @@ class Traffic:
             finally:
                 disturbed.set()
 
+        async def writing() -> None:
+            """The writers go on while anything is disturbed: a disturbance that meets no traffic tries nothing."""
+            async with asyncio.TaskGroup() as group:
+                group.create_task(disturbance())
+                for writer in self.writers:
+                    group.create_task(writer.write(transactions, disturbed.is_set))
+
         try:
-            # The writers go on while anything is disturbed: a disturbance that meets no traffic tries nothing.
-            await within(seconds, asyncio.gather(
-                disturbance(), *(writer.write(transactions, disturbed.is_set) for writer in self.writers)), "the writing")
+            await within(seconds, writing(), "the writing")
             await self.progress.close()
             for visit in visits:
                 assert not visit.done(), visit.result()
@@ -188,7 +194,7 @@ class Traffic:
         ]
         return Accounting(
             [transaction for writer in self.writers for transaction in writer.transactions], stored,
-            [connection for visitor in self.visitors for connection in visitor.connections])
+            [connection for visitor in self.visitors for connection in visitor.connections], self.outages)
 
     def summary(self) -> str:
         connections = [connection for visitor in self.visitors for connection in visitor.connections]

@@ -112,14 +112,16 @@ class Writer:
             else:
                 await session.rollback()
                 transaction.outcome = "rolled back"
-        except psycopg.OperationalError as error:
-            if isinstance(error, psycopg.errors.SerializationFailure):
+        except psycopg.errors.SerializationFailure:
+            transaction.outcome = "rolled back"
+            try:
                 await session.rollback()
-                transaction.outcome = "rolled back"
-            else:
-                # The server is gone: a COMMIT that was on its way may have been carried out.
-                transaction.outcome = "unknown" if transaction.commit_sent is not None else "rolled back"
-                await session.close()
+            except psycopg.OperationalError:
+                await session.close()  # the server went at this moment
+        except psycopg.OperationalError:
+            # The server is gone: a COMMIT that was on its way may have been carried out.
+            transaction.outcome = "unknown" if transaction.commit_sent is not None else "rolled back"
+            await session.close()
 
     # MARK: Kinds of transactions. Each returns whether to commit.
 
