@@ -694,6 +694,22 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) IS 'Raises an error where a table can''t be served by this mapping.';
 
+CREATE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) RETURNS TABLE(source integer, row_id text, txid xid8)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  UPDATE notify_bridge.quarantined AS q SET
+    attempts = q.attempts + 1,
+    next_attempt = clock_timestamp() + notify_bridge.quarantine_pause(q.stage, q.attempts + 1)
+  WHERE q.ctid = ANY (ARRAY(
+    SELECT d.ctid FROM notify_bridge.quarantined AS d
+    WHERE d.stage = claim_quarantined.stage AND d.next_attempt <= clock_timestamp()
+    ORDER BY d.next_attempt LIMIT row_limit FOR UPDATE SKIP LOCKED))
+  RETURNING q.source, q.row_id, q.txid
+$$;
+
+COMMENT ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) IS 'Takes items of a stage that are due, at most row_limit, for one more attempt: the caller releases those that work.';
+
 CREATE FUNCTION notify_bridge.clean_logins() RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -703,6 +719,41 @@ CREATE FUNCTION notify_bridge.clean_logins() RETURNS void
 $$;
 
 COMMENT ON FUNCTION notify_bridge.clean_logins() IS 'Deletes revocations older than an hour, which every bridge has seen, and expired tickets.';
+
+CREATE FUNCTION notify_bridge.clean_quarantine() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $_$
+DECLARE
+  s record;
+  changed bigint;
+  total bigint := 0;
+BEGIN
+  FOR s IN
+    SELECT o.*, notify_bridge.column_type(o.relation, o.id_column) AS id_type FROM notify_bridge.source AS o
+    WHERE EXISTS (SELECT FROM notify_bridge.quarantined AS q WHERE q.source = o.number AND q.row_id IS NOT NULL)
+  LOOP
+    BEGIN
+      EXECUTE format(
+        'DELETE FROM notify_bridge.quarantined AS q
+         WHERE q.source = $1 AND q.row_id IS NOT NULL AND NOT EXISTS (
+           SELECT FROM %1$s AS t WHERE t.%2$I = q.row_id::%3$s AND (q.txid = ''0'' OR t.%4$I = q.txid)
+             AND (q.stage <> ''mark'' OR t.%5$I IS NULL))',
+        s.relation, s.id_column, s.id_type, s.txid_column, s.sent_at_column)
+      USING s.number;
+      GET DIAGNOSTICS changed = ROW_COUNT;
+      total := total + changed;
+    EXCEPTION WHEN OTHERS THEN
+      -- The table can't be read now, or was dropped. Its entries stay until it can be, or is detached.
+      NULL;
+    END;
+  END LOOP;
+  RETURN total;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.clean_quarantine() IS 'Removes the entries of rows that are gone, were resent, or were marked meanwhile. Returns how many.';
 
 CREATE FUNCTION notify_bridge.column_type(relation regclass, column_name name) RETURNS regtype
     LANGUAGE sql STABLE
@@ -1001,10 +1052,11 @@ BEGIN
   PERFORM notify_bridge.grant_logins_to(role);
   EXECUTE format(
     'GRANT SELECT ON notify_bridge.migration, notify_bridge.functions, notify_bridge.source, notify_bridge.served,
-       notify_bridge.replica, notify_bridge.revocation TO %I', role);
+       notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
-      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids')
+      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids',
+      'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', executable, role);
   END LOOP;
@@ -1347,6 +1399,47 @@ $_$;
 
 COMMENT ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) IS 'Deletes at most batch rows: those older than days from public.notification as migrate makes it (0: none), and those older than its retention_days from each attached table that has such a number. Unsent rows are kept; rows that are sent, or never to be sent, are deleted. Returns the number of deleted rows. With dry_run it deletes nothing and returns the number of all rows due. Repeat until it returns less than batch.';
 
+CREATE FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT CASE stage
+    WHEN 'purge' THEN least(interval '10 minutes' * 2 ^ least(attempts - 1, 20), interval '1 day')
+    ELSE least(interval '1 second' * 2 ^ least(attempts - 1, 20), interval '10 minutes')
+  END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) IS 'How long an item waits after so many failures: from 1 s to 10 min, for purge from 10 min to a day.';
+
+CREATE FUNCTION notify_bridge.quarantine_rows(stage text, sources integer[], row_ids text[], txids text[], sqlstates text[]) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  entered bigint;
+BEGIN
+  PERFORM FROM notify_bridge.source AS s WHERE s.number = ANY (sources) ORDER BY s.number FOR KEY SHARE;
+  WITH changed AS (
+    INSERT INTO notify_bridge.quarantined AS q (source, row_id, txid, stage, sqlstate, next_attempt)
+    SELECT DISTINCT ON (s.number, coalesce(i.txid::xid8, '0'), i.row_id COLLATE "C")
+      s.number, i.row_id, coalesce(i.txid::xid8, '0'), quarantine_rows.stage, i.sqlstate,
+      clock_timestamp() + notify_bridge.quarantine_pause(quarantine_rows.stage, 1)
+    FROM unnest(sources, row_ids, txids, sqlstates) AS i (source, row_id, txid, sqlstate)
+    JOIN notify_bridge.source AS s ON s.number = i.source
+    ORDER BY s.number, coalesce(i.txid::xid8, '0'), i.row_id COLLATE "C"
+    ON CONFLICT (source, stage, txid, (row_id IS NULL), hashtextextended(coalesce(row_id, ''), 0)) DO UPDATE SET
+      sqlstate = excluded.sqlstate,
+      attempts = q.attempts + 1,
+      next_attempt = clock_timestamp() + notify_bridge.quarantine_pause(q.stage, q.attempts + 1)
+    RETURNING q.attempts)
+  SELECT count(*) FILTER (WHERE c.attempts = 1) INTO entered FROM changed AS c;
+  RETURN entered;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.quarantine_rows(stage text, sources integer[], row_ids text[], txids text[], sqlstates text[]) IS 'Sets items aside, or counts another failure of each: stage, tables by number, ids (NULL: the table), txids (NULL: none) and SQLSTATEs. Returns how many were not set aside before.';
+
 CREATE FUNCTION notify_bridge.redeem_tickets(hashes bytea[]) RETURNS TABLE(hash bytea, user_id text, is_expired boolean)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1380,6 +1473,24 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.register_replica(application text, host text, pid integer, version text) IS 'Registers the calling LISTEN session, outside a longer transaction: takes the advisory lock for the rest of the session, removes the rows of dead bridges, adds a row that is not armed, and returns its id.';
+
+CREATE FUNCTION notify_bridge.release_rows(stage text, sources integer[], row_ids text[], txids text[]) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  released bigint;
+BEGIN
+  DELETE FROM notify_bridge.quarantined AS q
+  USING unnest(sources, row_ids, txids) AS i (source, row_id, txid)
+  WHERE q.stage = release_rows.stage AND q.source = i.source AND q.row_id IS NOT DISTINCT FROM i.row_id
+    AND q.txid = coalesce(i.txid::xid8, '0');
+  GET DIAGNOSTICS released = ROW_COUNT;
+  RETURN released;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.release_rows(stage text, sources integer[], row_ids text[], txids text[]) IS 'Ends the quarantine of items that work again. Returns how many there were.';
 
 CREATE FUNCTION notify_bridge.remove_dead_replicas(spared integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1519,6 +1630,41 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.resolve_table(name text) IS 'The table of this name, in a schema that has attached tables, else in public, else in any other schema; or the table schema.name. Null where there is none.';
+
+CREATE FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatiblearray) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  table_number integer;
+  unread text[];
+  total bigint;
+  due bigint;
+BEGIN
+  SELECT s.number INTO table_number FROM notify_bridge.source AS s WHERE s.relation = retry_quarantined.source;
+  IF NOT FOUND THEN
+    RAISE object_not_in_prerequisite_state USING
+      MESSAGE = format('%s is not served by notify-bridge', retry_quarantined.source),
+      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables.';
+  END IF;
+  WITH removed AS (
+    DELETE FROM notify_bridge.quarantined AS q
+    WHERE q.source = table_number AND q.stage = 'read' AND q.row_id IS NOT NULL
+      AND (ids IS NULL OR q.row_id = ANY (ids::text[]))
+    RETURNING q.row_id)
+  SELECT array_agg(DISTINCT r.row_id), count(*) INTO unread, total FROM removed AS r;
+  IF unread IS NOT NULL THEN
+    PERFORM notify_bridge.resend(retry_quarantined.source, unread);
+  END IF;
+  UPDATE notify_bridge.quarantined AS q SET next_attempt = clock_timestamp()
+  WHERE q.source = table_number AND (q.stage <> 'read' OR q.row_id IS NULL)
+    AND (ids IS NULL OR q.row_id = ANY (ids::text[]));
+  GET DIAGNOSTICS due = ROW_COUNT;
+  RETURN total + due;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatiblearray) IS 'Tries rows of a served table that are set aside again at once, with NULL in place of the ids all of them and the table itself. Rows that could not be read leave the quarantine and count as new, as with resend; the other entries become due. Returns how many entries it found.';
 
 CREATE FUNCTION notify_bridge.revoke_sessions() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1762,6 +1908,59 @@ COMMENT ON COLUMN notify_bridge.migration.name IS 'The rest of the file''s name.
 COMMENT ON COLUMN notify_bridge.migration.checksum IS 'SHA-256 of the applied text, in hex.';
 
 COMMENT ON COLUMN notify_bridge.migration.applied_at IS 'Start of the transaction that applied it.';
+
+CREATE TABLE notify_bridge.quarantined (
+    source integer NOT NULL,
+    row_id text,
+    txid xid8 DEFAULT '0'::xid8 NOT NULL,
+    stage text NOT NULL,
+    sqlstate text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempts integer DEFAULT 1 NOT NULL,
+    next_attempt timestamp with time zone NOT NULL,
+    CONSTRAINT quarantined_stage CHECK ((stage = ANY (ARRAY['read'::text, 'mark'::text, 'purge'::text])))
+);
+
+COMMENT ON TABLE notify_bridge.quarantined IS 'Rows and tables that can''t be read, marked or deleted, each tried again with growing pauses. View quarantine shows them with the tables'' names.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.source IS 'The table, as notify_bridge.source.number.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.row_id IS 'The row, as text; null: the whole table.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.txid IS 'The transaction that wrote the row; 0 where there is none.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.stage IS 'What failed: read (for delivery), mark (as sent) or purge (by the retention).';
+
+COMMENT ON COLUMN notify_bridge.quarantined.sqlstate IS 'The error; 02000 where the statement changed no row and gave no error.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.since IS 'When it failed first.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.attempts IS 'How often it failed.';
+
+COMMENT ON COLUMN notify_bridge.quarantined.next_attempt IS 'When it is tried again.';
+
+COMMENT ON CONSTRAINT quarantined_stage ON notify_bridge.quarantined IS 'The three things that a bridge does with a row.';
+
+CREATE VIEW notify_bridge.quarantine AS
+ SELECT (
+        CASE
+            WHEN (c.oid IS NOT NULL) THEN format('%I.%I'::text, n.nspname, c.relname)
+            ELSE COALESCE((s.added ->> 'name'::text), (s.number)::text)
+        END COLLATE "default") AS source,
+    q.row_id,
+    q.since,
+    q.sqlstate,
+    q.stage,
+    q.attempts,
+    q.next_attempt,
+    q.txid,
+    q.source AS number
+   FROM (((notify_bridge.quarantined q
+     JOIN notify_bridge.source s ON ((s.number = q.source)))
+     LEFT JOIN pg_class c ON ((c.oid = (s.relation)::oid)))
+     LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
+
+COMMENT ON VIEW notify_bridge.quarantine IS 'The rows, and with row_id NULL the tables, that are set aside because they can''t be read, marked or deleted. It holds nothing of a payload.';
 
 CREATE TABLE notify_bridge.replica (
     id integer NOT NULL,
@@ -2060,6 +2259,14 @@ COMMENT ON INDEX notify_bridge.login_pkey IS 'One table of each kind.';
 
 COMMENT ON INDEX notify_bridge.migration_pkey IS 'A schema file is applied once.';
 
+CREATE UNIQUE INDEX quarantined_item_idx ON notify_bridge.quarantined USING btree (source, stage, txid, ((row_id IS NULL)), hashtextextended(COALESCE(row_id, ''::text), (0)::bigint));
+
+COMMENT ON INDEX notify_bridge.quarantined_item_idx IS 'An item is set aside once.';
+
+CREATE INDEX quarantined_next_attempt_idx ON notify_bridge.quarantined USING btree (stage, next_attempt);
+
+COMMENT ON INDEX notify_bridge.quarantined_next_attempt_idx IS 'Finds what is due.';
+
 COMMENT ON INDEX notify_bridge.replica_pkey IS 'One row for each LISTEN session.';
 
 CREATE INDEX revocation_created_at_idx ON notify_bridge.revocation USING btree (created_at);
@@ -2108,6 +2315,11 @@ ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
 
 COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
+ALTER TABLE ONLY notify_bridge.quarantined
+    ADD CONSTRAINT quarantined_source_fkey FOREIGN KEY (source) REFERENCES notify_bridge.source(number) ON DELETE CASCADE;
+
+COMMENT ON CONSTRAINT quarantined_source_fkey ON notify_bridge.quarantined IS 'A table that is no longer served has no entries.';
+
 REVOKE ALL ON FUNCTION notify_bridge.arm(replica integer, armed boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean) FROM PUBLIC;
@@ -2138,7 +2350,11 @@ REVOKE ALL ON FUNCTION notify_bridge.attach_refuse_copies(relation regclass) FRO
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.clean_logins() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.clean_quarantine() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.column_type(relation regclass, column_name name) FROM PUBLIC;
 
@@ -2180,9 +2396,15 @@ REVOKE ALL ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_tab
 
 REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.quarantine_rows(stage text, sources integer[], row_ids text[], txids text[], sqlstates text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.redeem_tickets(hashes bytea[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.register_replica(application text, host text, pid integer, version text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.release_rows(stage text, sources integer[], row_ids text[], txids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.remove_dead_replicas(spared integer) FROM PUBLIC;
 
@@ -2193,6 +2415,8 @@ REVOKE ALL ON FUNCTION notify_bridge.require_role(role name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.resolve_table(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatiblearray) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.revoke_sessions() FROM PUBLIC;
 

@@ -53,7 +53,7 @@ short() {
   [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
 }
 short_code() { short 400 "$kind" "$@"; }
-short_sql() { short 250 sql "$@"; }
+short_sql() { short 300 sql "$@"; }
 
 # A server whose encoding lacks a character refuses the whole statement, comments included.
 ascii() { ! LC_ALL=C grep -rnP '[^\x00-\x7F]' "$@"; }
@@ -66,7 +66,7 @@ printf 'struct Row {}\nextension Table {\n  private final class Row {}\n}\n' >"$
 printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
 printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
-yes '--' | head -n 251 >"$bad/long.sql"
+yes '--' | head -n 301 >"$bad/long.sql"
 printf -- '-- \303\244\n' >"$bad/text.sql"
 
 printf '/// `architecture.md`, "Order and\n/// nothing", has no such section.\n' >"$bad/reference.swift"

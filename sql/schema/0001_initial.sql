@@ -1,4 +1,5 @@
--- Schema notify_bridge: the records of migrate, the table mappings, the replicas, the ended access and the tickets.
+-- Schema notify_bridge: the records of migrate, the table mappings, the replicas, the rows set aside, the ended access
+-- and the tickets.
 -- Functions, views and triggers are in functions/; public.notification is made by notify_bridge.create_own_table().
 
 CREATE SCHEMA IF NOT EXISTS notify_bridge;
@@ -116,6 +117,41 @@ COMMENT ON CONSTRAINT source_retention_days ON notify_bridge.source IS 'At least
 COMMENT ON INDEX notify_bridge.source_pkey IS 'A table is served once.';
 COMMENT ON INDEX notify_bridge.source_number_key IS 'A number names one table.';
 COMMENT ON SEQUENCE notify_bridge.source_number_seq IS 'Numbers of tables, never reused.';
+
+-- ----------------------------------------------------------------------------------------------------- quarantine
+
+-- Rows and tables that a bridge has set aside, so that one that fails holds up no other. The index names each once; ids
+-- may be longer than an index entry, hence the hash. A table's entries go with its mapping.
+CREATE TABLE notify_bridge.quarantined (
+  source integer NOT NULL,
+  row_id text,
+  txid xid8 NOT NULL DEFAULT '0',
+  stage text NOT NULL,
+  sqlstate text NOT NULL,
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  attempts integer NOT NULL DEFAULT 1,
+  next_attempt timestamptz NOT NULL,
+  CONSTRAINT quarantined_source_fkey FOREIGN KEY (source) REFERENCES notify_bridge.source (number) ON DELETE CASCADE,
+  CONSTRAINT quarantined_stage CHECK (stage IN ('read', 'mark', 'purge'))
+);
+CREATE UNIQUE INDEX quarantined_item_idx ON notify_bridge.quarantined
+  (source, stage, txid, (row_id IS NULL), hashtextextended(coalesce(row_id, ''), 0));
+CREATE INDEX quarantined_next_attempt_idx ON notify_bridge.quarantined (stage, next_attempt);
+
+COMMENT ON TABLE notify_bridge.quarantined IS
+  'Rows and tables that can''t be read, marked or deleted, each tried again with growing pauses. View quarantine shows them with the tables'' names.';
+COMMENT ON COLUMN notify_bridge.quarantined.source IS 'The table, as notify_bridge.source.number.';
+COMMENT ON COLUMN notify_bridge.quarantined.row_id IS 'The row, as text; null: the whole table.';
+COMMENT ON COLUMN notify_bridge.quarantined.txid IS 'The transaction that wrote the row; 0 where there is none.';
+COMMENT ON COLUMN notify_bridge.quarantined.stage IS 'What failed: read (for delivery), mark (as sent) or purge (by the retention).';
+COMMENT ON COLUMN notify_bridge.quarantined.sqlstate IS 'The error; 02000 where the statement changed no row and gave no error.';
+COMMENT ON COLUMN notify_bridge.quarantined.since IS 'When it failed first.';
+COMMENT ON COLUMN notify_bridge.quarantined.attempts IS 'How often it failed.';
+COMMENT ON COLUMN notify_bridge.quarantined.next_attempt IS 'When it is tried again.';
+COMMENT ON CONSTRAINT quarantined_source_fkey ON notify_bridge.quarantined IS 'A table that is no longer served has no entries.';
+COMMENT ON CONSTRAINT quarantined_stage ON notify_bridge.quarantined IS 'The three things that a bridge does with a row.';
+COMMENT ON INDEX notify_bridge.quarantined_item_idx IS 'An item is set aside once.';
+COMMENT ON INDEX notify_bridge.quarantined_next_attempt_idx IS 'Finds what is due.';
 
 -- ------------------------------------------------------------------------------------------ replicas and doorbell
 

@@ -12,6 +12,7 @@ is "$(sql notify_bridge_writer 'INSERT INTO public.notification (id, user_id) VA
 refused 'a writer does not read notifications' notify_bridge_writer 'SELECT data FROM public.notification'
 refused 'a writer does not see the replicas' notify_bridge_writer 'SELECT * FROM notify_bridge.replica'
 refused 'a writer cannot resend' notify_bridge_writer "SELECT notify_bridge.resend('public.notification', '{-1}')"
+refused 'a writer does not see the quarantine' notify_bridge_writer 'SELECT * FROM notify_bridge.quarantine'
 refused 'a writer cannot purge' notify_bridge_writer 'SELECT notify_bridge.purge(1)'
 like "$(sql notify_bridge_writer 'SELECT notify_bridge.ring()')" 'permission denied' 'nor call the trigger function'
 
@@ -32,6 +33,14 @@ is "$(as_bridge "SELECT notify_bridge.unregister_replica($id)")" t 'unregisters'
 is "$(as_bridge 'SELECT notify_bridge.repair_txids()')" 0 'repairs'
 is "$(as_bridge "SELECT notify_bridge.resend('public.notification', '{-2}')")" 1 'has a row sent again'
 is "$(as_bridge 'SELECT notify_bridge.purge(30, 10)')" 1 'and purges'
+is "$(as_bridge "SELECT notify_bridge.quarantine_rows('mark', ARRAY[(SELECT number FROM notify_bridge.source)], '{-2}', '{5}', '{P0001}')")" 1 \
+  'it sets a row aside'
+is "$(as_bridge "SELECT source, row_id, sqlstate FROM notify_bridge.quarantine")" 'public.notification|-2|P0001' 'sees what is set aside'
+is "$(as_bridge "SELECT count(*) FROM notify_bridge.claim_quarantined('mark', 10)")" 0 'claims what is due'
+is "$(as_bridge "SELECT notify_bridge.retry_quarantined('public.notification', '{-2}')")" 1 'has it tried again'
+is "$(as_bridge "SELECT notify_bridge.release_rows('mark', ARRAY[(SELECT number FROM notify_bridge.source)], '{-2}', '{5}')")" 1 \
+  'releases it'
+is "$(as_bridge 'SELECT notify_bridge.clean_quarantine()')" 0 'and cleans up'
 is "$(as_bridge "SELECT count(*) FROM pg_control_system(), pg_walfile_name(pg_current_wal_lsn())")" 1 \
   'it can tell the cluster and its timeline'
 
@@ -44,6 +53,7 @@ done
 refused 'it does not read other tables' notify_bridge 'SELECT * FROM public.stranger'
 refused 'nor change the list of served ones' notify_bridge "UPDATE notify_bridge.source SET is_own = true"
 refused 'nor a replica but through its functions' notify_bridge 'DELETE FROM notify_bridge.replica'
+refused 'nor the quarantine' notify_bridge 'DELETE FROM notify_bridge.quarantined'
 refused 'nor the migrations' notify_bridge 'DELETE FROM notify_bridge.migration'
 refused 'nor the version of the functions' notify_bridge 'DELETE FROM notify_bridge.functions'
 refused 'nor remove replicas' notify_bridge 'SELECT notify_bridge.remove_dead_replicas(0)'
