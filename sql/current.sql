@@ -694,7 +694,7 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) IS 'Raises an error where a table can''t be served by this mapping.';
 
-CREATE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) RETURNS TABLE(source integer, row_id text, txid xid8)
+CREATE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer DEFAULT NULL::integer) RETURNS TABLE(source integer, row_id text, txid xid8)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -704,11 +704,12 @@ CREATE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) R
   WHERE q.ctid = ANY (ARRAY(
     SELECT d.ctid FROM notify_bridge.quarantined AS d
     WHERE d.stage = claim_quarantined.stage AND d.next_attempt <= clock_timestamp()
+      AND (of_source IS NULL OR d.source = of_source)
     ORDER BY d.next_attempt LIMIT row_limit FOR UPDATE SKIP LOCKED))
   RETURNING q.source, q.row_id, q.txid
 $$;
 
-COMMENT ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) IS 'Takes items of a stage that are due, at most row_limit, for one more attempt: the caller releases those that work.';
+COMMENT ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer) IS 'Takes items of a stage that are due, at most row_limit, of one table or of all, for one more attempt: the caller releases those that work.';
 
 CREATE FUNCTION notify_bridge.clean_logins() RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -739,7 +740,7 @@ BEGIN
         'DELETE FROM notify_bridge.quarantined AS q
          WHERE q.source = $1 AND q.row_id IS NOT NULL AND NOT EXISTS (
            SELECT FROM %1$s AS t WHERE t.%2$I = q.row_id::%3$s AND (q.txid = ''0'' OR t.%4$I = q.txid)
-             AND (q.stage <> ''mark'' OR t.%5$I IS NULL))',
+             AND (q.stage <> ''mark'' OR q.txid = ''0'' OR t.%5$I IS NULL))',
         s.relation, s.id_column, s.id_type, s.txid_column, s.sent_at_column)
       USING s.number;
       GET DIAGNOSTICS changed = ROW_COUNT;
@@ -1347,13 +1348,13 @@ COMMENT ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table 
 CREATE FUNCTION notify_bridge.purge(days integer, batch integer DEFAULT 10000, dry_run boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $_$
 DECLARE
   s record;
-  due text;
   oldest timestamptz;
-  newest xid8;
-  changed bigint;
+  due text;
+  counted bigint;
   total bigint := 0;
 BEGIN
   IF days IS NULL OR days < 0 OR batch IS NULL OR batch <= 0 THEN
@@ -1374,30 +1375,124 @@ BEGIN
     oldest := now() - make_interval(days => s.age);
     due := format('t.%I < $1 AND (t.%I IS NOT NULL', s.created_column, s.sent_at_column)
       || CASE WHEN s.sent_column IS NULL THEN ')' ELSE format(' OR t.%I)', s.sent_column) END;
-    IF dry_run THEN
-      EXECUTE format('SELECT count(*) FROM %s AS t WHERE %s', s.relation, due) INTO changed USING oldest;
-      total := total + changed;
-      CONTINUE;
-    END IF;
-    -- DELETE repeats the condition: in a partitioned table an id may name several rows.
-    EXECUTE format(
-      'WITH gone AS (
-         DELETE FROM %1$s AS t WHERE t.%2$I = ANY (ARRAY(
-           SELECT t.%2$I FROM %1$s AS t WHERE %5$s ORDER BY t.%3$I LIMIT $2 FOR UPDATE SKIP LOCKED)) AND %5$s
-         RETURNING t.%4$I AS txid)
-       SELECT count(*), max(g.txid::text::numeric)::text::xid8 FROM gone AS g',
-      s.relation, s.id_column, s.created_column, s.txid_column, due)
-    INTO changed, newest USING oldest, batch - total;
-    UPDATE notify_bridge.source AS o SET purged_txid = newest
-    WHERE o.relation = s.relation AND newest > coalesce(o.purged_txid, '0');
-    total := total + changed;
-    EXIT WHEN total >= batch;
+    BEGIN
+      IF dry_run THEN
+        EXECUTE format('SELECT count(*) FROM %s AS t WHERE %s', s.relation, due) INTO counted USING oldest;
+      ELSE
+        counted := notify_bridge.purge_table(s.number, due, oldest, batch - total::integer);
+      END IF;
+      total := total + counted;
+    EXCEPTION WHEN OTHERS THEN
+      IF NOT dry_run THEN
+        PERFORM notify_bridge.quarantine_rows('purge', ARRAY[s.number], ARRAY[NULL]::text[], NULL, ARRAY[SQLSTATE]);
+      END IF;
+    END;
+    EXIT WHEN total >= batch AND NOT dry_run;
   END LOOP;
   RETURN total;
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) IS 'Deletes at most batch rows: those older than days from public.notification as migrate makes it (0: none), and those older than its retention_days from each attached table that has such a number. Unsent rows are kept; rows that are sent, or never to be sent, are deleted. Returns the number of deleted rows. With dry_run it deletes nothing and returns the number of all rows due. Repeat until it returns less than batch.';
+COMMENT ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) IS 'Deletes at most batch rows: those older than days from public.notification as migrate makes it (0: none), and those older than its retention_days from each attached table that has such a number. Unsent rows are kept; rows that are sent, or never to be sent, are deleted. A row that can''t be deleted is skipped and set aside: notify_bridge.quarantine, stage purge. Returns the number of deleted rows. With dry_run it deletes nothing and returns the number of all rows due. Repeat until it returns less than batch.';
+
+CREATE FUNCTION notify_bridge.purge_rows(s notify_bridge.source, due text, oldest timestamp with time zone, ids text[], is_part boolean DEFAULT false) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  removal text;
+  gone text[];
+  newest xid8;
+  failure text;
+  middle integer;
+BEGIN
+  -- The condition is repeated: in a partitioned table an id may name several rows.
+  removal := format(
+    'WITH gone AS (
+       DELETE FROM %1$s AS t WHERE t.%2$I = ANY ($2::%3$s[]) AND %5$s RETURNING t.%2$I::text AS id, t.%4$I AS txid)
+     SELECT array_agg(g.id), max(g.txid::text::numeric)::text::xid8 FROM gone AS g',
+    s.relation, s.id_column, notify_bridge.column_type(s.relation, s.id_column), s.txid_column, due);
+  BEGIN
+    EXECUTE removal INTO gone, newest USING oldest, ids;
+  EXCEPTION WHEN OTHERS THEN
+    failure := SQLSTATE;
+  END;
+  IF failure IS NOT NULL AND NOT is_part THEN
+    EXECUTE removal USING oldest, '{}'::text[];
+  END IF;
+  IF failure IS NOT NULL AND cardinality(ids) > 1 THEN
+    middle := cardinality(ids) / 2;
+    RETURN notify_bridge.purge_rows(s, due, oldest, ids[:middle], true)
+      + notify_bridge.purge_rows(s, due, oldest, ids[middle + 1:], true);
+  END IF;
+  UPDATE notify_bridge.source AS o SET purged_txid = newest
+  WHERE o.relation = s.relation AND newest > coalesce(o.purged_txid, '0');
+  PERFORM notify_bridge.release_rows('purge', array_agg(s.number), array_agg(g.id), NULL)
+  FROM unnest(gone) AS g (id);
+  -- A trigger that returns NULL keeps a row without an error.
+  PERFORM notify_bridge.quarantine_rows('purge', array_agg(s.number), array_agg(k.id), NULL,
+    array_agg(coalesce(failure, '02000')))
+  FROM (SELECT unnest(ids) EXCEPT SELECT unnest(gone)) AS k (id)
+  WHERE NOT EXISTS (SELECT FROM notify_bridge.quarantined AS q
+    WHERE q.source = s.number AND q.stage = 'purge' AND q.row_id = k.id);
+  RETURN coalesce(cardinality(gone), 0);
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.purge_rows(s notify_bridge.source, due text, oldest timestamp with time zone, ids text[], is_part boolean) IS 'Deletes the given rows where they are still due, and sets those aside that can''t be deleted. Returns the number of deleted rows. An error that no row causes is raised.';
+
+CREATE FUNCTION notify_bridge.purge_table(number integer, due text, oldest timestamp with time zone, batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  retries CONSTANT integer := 100;
+  s notify_bridge.source;
+  search text;
+  due_again text[];
+  ids text[];
+  gone integer;
+  found_rows integer;
+  deleted bigint := 0;
+  failed bigint := 0;
+BEGIN
+  SELECT o.* INTO s FROM notify_bridge.source AS o WHERE o.number = purge_table.number;
+  -- Constraints and triggers that wait for the commit would fail there, with everything that was deleted.
+  SET CONSTRAINTS ALL IMMEDIATE;
+  due_again := ARRAY(
+    SELECT c.row_id FROM notify_bridge.claim_quarantined('purge', retries, purge_table.number) AS c
+    WHERE c.row_id IS NOT NULL);
+  IF due_again <> '{}' THEN
+    EXECUTE format('SELECT ARRAY(SELECT t.%2$I::text FROM %1$s AS t WHERE t.%2$I = ANY ($2::%3$s[]) AND %4$s)',
+      s.relation, s.id_column, notify_bridge.column_type(s.relation, s.id_column), due)
+    INTO ids USING oldest, due_again;
+    PERFORM notify_bridge.release_rows('purge', array_agg(s.number), array_agg(n.id), NULL)
+    FROM (SELECT unnest(due_again) EXCEPT SELECT unnest(ids)) AS n (id);
+    deleted := notify_bridge.purge_rows(s, due, oldest, ids);
+  END IF;
+  search := format(
+    'SELECT t.%2$I::text FROM %1$s AS t WHERE %4$s AND NOT EXISTS (
+       SELECT FROM notify_bridge.quarantined AS q
+       WHERE q.source = $3 AND q.stage = ''purge'' AND q.row_id = t.%2$I::text COLLATE "default")
+     ORDER BY t.%3$I LIMIT $2 FOR UPDATE OF t SKIP LOCKED',
+    s.relation, s.id_column, s.created_column, due);
+  LOOP
+    EXECUTE format('SELECT ARRAY(%s)', search) INTO ids USING oldest, batch - deleted, s.number;
+    found_rows := cardinality(ids);
+    EXIT WHEN found_rows = 0;
+    gone := notify_bridge.purge_rows(s, due, oldest, ids);
+    deleted := deleted + gone;
+    failed := failed + found_rows - least(gone, found_rows);
+    EXIT WHEN deleted >= batch OR failed >= 10 * batch::bigint;
+  END LOOP;
+  -- Reached again, the table works.
+  PERFORM notify_bridge.release_rows('purge', ARRAY[s.number], ARRAY[NULL]::text[], NULL);
+  RETURN deleted;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.purge_table(number integer, due text, oldest timestamp with time zone, batch integer) IS 'Deletes at most batch rows of one table that are due by this condition, and sets those aside that can''t be deleted. Returns the number of deleted rows.';
 
 CREATE FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -2350,7 +2445,7 @@ REVOKE ALL ON FUNCTION notify_bridge.attach_refuse_copies(relation regclass) FRO
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.clean_logins() FROM PUBLIC;
 
@@ -2395,6 +2490,10 @@ REVOKE ALL ON FUNCTION notify_bridge.login_tables(user_table text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.purge_rows(s notify_bridge.source, due text, oldest timestamp with time zone, ids text[], is_part boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.purge_table(number integer, due text, oldest timestamp with time zone, batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) FROM PUBLIC;
 

@@ -80,7 +80,7 @@ COMMENT ON FUNCTION notify_bridge.release_rows(text, integer[], text[], text[]) 
   'Ends the quarantine of items that work again. Returns how many there were.';
 
 -- Claiming counts as an attempt, so that a bridge that ends meanwhile tries nothing without a pause.
-CREATE OR REPLACE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer)
+CREATE OR REPLACE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer DEFAULT NULL)
 RETURNS TABLE (source integer, row_id text, txid xid8)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -90,12 +90,13 @@ AS $$
   WHERE q.ctid = ANY (ARRAY(
     SELECT d.ctid FROM notify_bridge.quarantined AS d
     WHERE d.stage = claim_quarantined.stage AND d.next_attempt <= clock_timestamp()
+      AND (of_source IS NULL OR d.source = of_source)
     ORDER BY d.next_attempt LIMIT row_limit FOR UPDATE SKIP LOCKED))
   RETURNING q.source, q.row_id, q.txid
 $$;
 
-COMMENT ON FUNCTION notify_bridge.claim_quarantined(text, integer) IS
-  'Takes items of a stage that are due, at most row_limit, for one more attempt: the caller releases those that work.';
+COMMENT ON FUNCTION notify_bridge.claim_quarantined(text, integer, integer) IS
+  'Takes items of a stage that are due, at most row_limit, of one table or of all, for one more attempt: the caller releases those that work.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatiblearray) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -150,7 +151,7 @@ BEGIN
         'DELETE FROM notify_bridge.quarantined AS q
          WHERE q.source = $1 AND q.row_id IS NOT NULL AND NOT EXISTS (
            SELECT FROM %1$s AS t WHERE t.%2$I = q.row_id::%3$s AND (q.txid = ''0'' OR t.%4$I = q.txid)
-             AND (q.stage <> ''mark'' OR t.%5$I IS NULL))',
+             AND (q.stage <> ''mark'' OR q.txid = ''0'' OR t.%5$I IS NULL))',
         s.relation, s.id_column, s.id_type, s.txid_column, s.sent_at_column)
       USING s.number;
       GET DIAGNOSTICS changed = ROW_COUNT;

@@ -50,6 +50,7 @@ package struct FunctionSet: Sendable, Equatable {
       File("logins/revoke", PackageResources.revoke_sql),
       File("operations", PackageResources.operations_sql),
       File("own_table", PackageResources.own_table_sql),
+      File("purge", PackageResources.purge_sql),
       File("quarantine", PackageResources.quarantine_sql),
       File("replica", PackageResources.replica_sql),
       File("rights", PackageResources.rights_sql),
