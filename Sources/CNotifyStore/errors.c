@@ -82,6 +82,37 @@ static bool ends_session(const char *severity) {
   return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
+// Whether the functions of an error's context are all the bridge's.
+static bool is_ours(const char *context) {
+  static const char function[] = "function ";
+  static const char schema[] = "notify_bridge.";
+  const char *place = strstr(context, function);
+  while (place != NULL && strncmp(place + sizeof function - 1, schema, sizeof schema - 1) == 0) {
+    const char *next = strstr(place + 1, function);
+    if (next == NULL) {
+      return true;
+    }
+    place = next;
+  }
+  return false;
+}
+
+// Whether a message may quote a row, or be one that a function of the database wrote: those have a context. Without
+// one, these classes are the server's own words about connections, names, rights, locks and resources.
+static bool may_quote(const notify_store *store, const PGresult *result, const char *sqlstate) {
+  static const char *const plain[] = {"08", "0A", "25", "28", "3D", "40", "42", "53", "55", "57", "58"};
+  const char *context = store->pq->result_error_field(result, PG_DIAG_CONTEXT);
+  if (context != NULL && !is_ours(context)) {
+    return true;
+  }
+  for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+    if (strncmp(sqlstate, plain[i], 2) == 0) {
+      return false;
+    }
+  }
+  return sqlstate[0] != '\0';
+}
+
 // The HINT, else the DETAIL unless it may quote values: the classes 22 and 23 show rows and pieces of JSON.
 static void copy_hint(notify_store *store, const PGresult *result, const char *sqlstate) {
   const char *hint = store->pq->result_error_field(result, PG_DIAG_MESSAGE_HINT);
@@ -109,6 +140,7 @@ notify_store_status ns_fail_result(notify_store *store, const PGresult *result) 
     ns_copy_line(text, sizeof text, "the server answered in a way that libpq can't explain", 53);
   }
   copy_hint(store, result, sqlstate);
+  store->error.quotes = may_quote(store, result, sqlstate);
   if (pq->status(store->connection) == CONNECTION_BAD ||
       ends_session(pq->result_error_field(result, PG_DIAG_SEVERITY_NONLOCALIZED))) {
     notify_store_close(store);

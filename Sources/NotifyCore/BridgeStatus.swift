@@ -8,14 +8,42 @@ package final class BridgeStatus: Sendable {
     package let part: String
     /// One line for a person; no secret.
     package let reason: String
+    /// The table that fails.
+    package var table: String?
+  }
+
+  /// A table that is not served.
+  package struct TableProblem: Sendable, Equatable, CustomStringConvertible {
+    package let table: String
+    /// One line for a person; no secret.
+    package let reason: String
+
+    package init(table: String, reason: String) {
+      self.table = table
+      self.reason = reason
+    }
+
+    package var description: String { "\(table): \(reason)" }
+  }
+
+  /// A table that is set aside as a whole.
+  package struct QuarantinedTable: Sendable, Equatable {
+    package let table: String
+    /// What fails: `read`, `mark` or `purge`.
+    package let stage: String
+
+    package init(table: String, stage: String) {
+      self.table = table
+      self.stage = stage
+    }
   }
 
   private struct State {
     var database: String? = "not connected yet"
     var isListening = false
-    /// The reasons why tables are not served.
-    var tables: [String] = []
+    var tables: [TableProblem] = []
     var isDraining = false
+    var quarantined: [QuarantinedTable] = []
     var lastContact: ContinuousClock.Instant?
   }
 
@@ -51,10 +79,14 @@ package final class BridgeStatus: Sendable {
   }
 
   /// Tables are not served.
-  ///
-  /// - Parameter reasons: one line for each such table, no secret.
-  package func tablesFailing(_ reasons: [String]) {
-    state.withLock { $0.tables = reasons }
+  package func tablesFailing(_ problems: [TableProblem]) {
+    state.withLock { $0.tables = problems }
+  }
+
+  /// The tables that are set aside as a whole. The bridge is ready all the same: the others go on.
+  package var quarantined: [QuarantinedTable] {
+    get { state.withLock { $0.quarantined } }
+    set { state.withLock { $0.quarantined = newValue } }
   }
 
   /// The database has just answered.
@@ -79,7 +111,7 @@ package final class BridgeStatus: Sendable {
         failing.append(Failing(part: "database", reason: "no answer for \((now - last).components.seconds) s"))
       }
       if !state.isListening { failing.append(Failing(part: "listening", reason: "LISTEN is not active")) }
-      failing += state.tables.map { Failing(part: "table", reason: $0) }
+      failing += state.tables.map { Failing(part: "table", reason: $0.reason, table: $0.table) }
       if state.isDraining { failing.append(Failing(part: "draining", reason: "the bridge is stopping")) }
       return failing
     }

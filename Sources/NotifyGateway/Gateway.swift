@@ -106,7 +106,7 @@ package final class Gateway: Service, Sendable {
   }
 
   private func site(_ handshake: Handshake, isAdmin: Bool, isSecure: Bool) -> HTTPSite {
-    var routes = HealthRoutes.health(dependencies.status)
+    var routes = HealthRoutes.health(dependencies.status, isAdmin: isAdmin)
     if isAdmin || dependencies.settings.adminPort == nil {
       routes.append(HealthRoutes.metrics { [self] in metricsText() })
     }

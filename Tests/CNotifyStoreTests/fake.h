@@ -42,6 +42,7 @@ typedef struct fake_result {
   const char *primary;
   const char *hint;
   const char *detail;
+  const char *context;
   const char *message;
   // PQstatus says CONNECTION_BAD once this result was handed out.
   bool breaks;

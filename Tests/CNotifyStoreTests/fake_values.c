@@ -24,6 +24,8 @@ char *pq_result_error_field(const PGresult *result, int field) {
       return (char *)(uintptr_t)of->primary;
     case PG_DIAG_MESSAGE_HINT:
       return (char *)(uintptr_t)of->hint;
+    case PG_DIAG_CONTEXT:
+      return (char *)(uintptr_t)of->context;
     case PG_DIAG_MESSAGE_DETAIL:
       return (char *)(uintptr_t)of->detail;
     default:

@@ -226,6 +226,41 @@ static void numbers_are_checked(void) {
   }
 }
 
+static void an_error_says_whether_it_may_quote_a_row(void) {
+  static const struct {
+    const char *sqlstate;
+    const char *context;
+    bool quotes;
+  } cases[] = {
+      {"42501", NULL, false},
+      {"55P03", NULL, false},
+      {"53100", NULL, false},
+      {"22P02", NULL, true},
+      {"23505", NULL, true},
+      {"P0001", NULL, true},
+      {"XX000", NULL, true},
+      {"42501", "PL/pgSQL function public.keep() line 3 at RAISE", true},
+      {"42501", "PL/Python function \"keep\"", true},
+      {"42P01", "PL/pgSQL function notify_bridge.purge(integer,integer,boolean) line 8 at EXECUTE", false},
+      {"22012", "PL/pgSQL function notify_bridge.purge(integer,integer,boolean) line 8 at EXECUTE", true},
+      {"42501", "PL/pgSQL function public.keep() line 3 at RAISE\nPL/pgSQL function notify_bridge.purge() line 8",
+       true},
+      {"42501", "PL/pgSQL function notify_bridge.x() line 1\nSQL function \"keep\" statement 1", true},
+      {"42501", "PL/pgSQL-Funktion notify_bridge.x() Zeile 1", true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    notify_store_result *result = NULL;
+    notify_store *store = fake_store();
+    fake_result *error = (fake_result *)(uintptr_t)fake_error("ERROR", cases[i].sqlstate, "text");
+    error->context = cases[i].context;
+    fake_answer(error);
+    fake_answer(NULL);
+    CHECK_EQUAL(notify_store_query(store, "SELECT 1", 0, NULL, 1000, &result), NOTIFY_STORE_SERVER_ERROR);
+    CHECK_EQUAL(notify_store_last_error(store)->quotes, cases[i].quotes);
+    fake_finish(store);
+  }
+}
+
 static void purging_passes_its_arguments(void) {
   int64_t number = 0;
   notify_store *store = fake_store();
@@ -260,6 +295,7 @@ const test statement_tests[] = {
     {"a hang-up is read, and loses the connection", a_hang_up_is_read},
     {"COPY is refused instead of waited for", copy_is_refused},
     {"a detail that may quote values is left out", hints_tell_no_values},
+    {"an error says whether its text may quote a row", an_error_says_whether_it_may_quote_a_row},
     {"inserting returns the id", inserting_tells_the_id},
     {"an answer that is not one number is refused", numbers_are_checked},
     {"purging passes its arguments on", purging_passes_its_arguments},

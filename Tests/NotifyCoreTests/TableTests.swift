@@ -84,9 +84,10 @@ struct TableTests {
     let status = BridgeStatus()
     let now = ContinuousClock.now
     status.listening(at: now)
-    status.tablesFailing(["public.a: column b is missing"])
+    status.tablesFailing([BridgeStatus.TableProblem(table: "public.a", reason: "column b is missing")])
     #expect(status.failing(at: now).map(\.part) == ["table"])
-    #expect(status.failing(at: now).map(\.reason) == ["public.a: column b is missing"])
+    #expect(status.failing(at: now).map(\.table) == ["public.a"])
+    #expect(status.failing(at: now).map(\.reason) == ["column b is missing"])
     status.tablesFailing([])
     #expect(status.failing(at: now).isEmpty)
   }

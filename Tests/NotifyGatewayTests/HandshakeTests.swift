@@ -24,15 +24,23 @@ struct HandshakeTests {
     }
   }
 
-  @Test("Readiness names the failing parts")
+  @Test("Readiness names the failing parts and tables, and no reasons")
   func readiness() async throws {
     try await RunningGateway.run { running in
       let client = try await running.client()
       let missing = try await client.request("GET /readyz")
       #expect(
-        missing.body == #"{"status":"unavailable","failing":[{"part":"database","reason":"not connected yet"},"#
-          + #"{"part":"listening","reason":"LISTEN is not active"}]}"#)
+        missing.body == #"{"status":"unavailable","failing":[{"part":"database"},{"part":"listening"}]}"#)
       running.status.listening(at: .now)
+      running.status.tablesFailing([BridgeStatus.TableProblem(table: "public.a", reason: "column b is missing")])
+      let table = try await client.request("GET /readyz")
+      #expect(table.body == #"{"status":"unavailable","failing":[{"part":"table","table":"public.a"}]}"#)
+      running.status.tablesFailing([])
+      running.status.quarantined = [BridgeStatus.QuarantinedTable(table: "public.a", stage: "mark")]
+      let quarantined = try await client.request("GET /readyz")
+      #expect(quarantined.status == 200)
+      #expect(quarantined.body == #"{"status":"ok","quarantined":[{"table":"public.a","stage":"mark"}]}"#)
+      running.status.quarantined = []
       let ready = try await client.request("GET /readyz")
       #expect(ready.status == 200)
       #expect(ready.body == #"{"status":"ok"}"#)

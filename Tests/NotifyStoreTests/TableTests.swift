@@ -120,8 +120,9 @@ struct TableTests {
       while store.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
         _ = await page(replays, UserID(1))
       }
-      let reason = store.status.failing(at: .now).first { $0.part == "table" }?.reason
-      #expect(reason == #"public."Order ""x""": column "to" is missing: it was renamed or dropped"#)
+      let failing = store.status.failing(at: .now).first { $0.part == "table" }
+      #expect(failing?.table == #"public."Order ""x""""#)
+      #expect(failing?.reason == #"column "to" is missing: it was renamed or dropped"#)
       #expect(await page(replays, UserID(1)).batch.frames.count == 1)
       try connection.query(#"ALTER TABLE public."Order ""x""" RENAME recipient TO "to""#)
       try connection.query("SELECT pg_notify('notify_bridge', '')")

@@ -53,6 +53,8 @@ typedef struct notify_store_error {
   bool retriable;
   /// One line for a person, without a trailing newline. Never holds a password.
   const char *message;
+  /// Whether the message may quote a row, or was written by a function of the database: then it is for no log.
+  bool quotes;
   /// The server's HINT or DETAIL, or empty.
   const char *hint;
 } notify_store_error;
@@ -345,7 +347,7 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_sent(notify_store *st
                                                                 uint64_t *xid);
 
 /// Marks rows of one table read by these users. Pairs that match no row are ignored, and all are where the table has no
-/// column for it.
+/// column for it. A row that another session holds locked is a server error (55P03), and none is marked.
 ///
 /// @param users recipients as text, each of the kind that the table's recipients have.
 /// @param updated receives how many rows changed.

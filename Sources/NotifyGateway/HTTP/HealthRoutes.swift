@@ -5,10 +5,12 @@ import NotifyCore
 /// The routes by which the bridge itself is watched: health, readiness and metrics.
 enum HealthRoutes {
   /// `/healthz` and `/readyz`.
-  static func health(_ status: BridgeStatus) -> [Route] {
+  ///
+  /// - Parameter isAdmin: whether the reasons are shown, which may name hosts, roles and columns.
+  static func health(_ status: BridgeStatus, isAdmin: Bool) -> [Route] {
     [
       Route(.GET, "/healthz") { _ in .json(.ok, #"{"status":"ok"}"#) },
-      Route(.GET, "/readyz") { _ in readiness(status) },
+      Route(.GET, "/readyz") { _ in readiness(status, isAdmin: isAdmin) },
     ]
   }
 
@@ -22,12 +24,19 @@ enum HealthRoutes {
     }
   }
 
-  private static func readiness(_ status: BridgeStatus) -> HTTPResponse {
-    let failing = status.failing(at: .now)
-    if failing.isEmpty { return .json(.ok, #"{"status":"ok"}"#) }
-    let parts = failing.map { part in
-      #"{"part":\#(JSONText.string(part.part)),"reason":\#(JSONText.string(part.reason))}"#
+  private static func readiness(_ status: BridgeStatus, isAdmin: Bool) -> HTTPResponse {
+    let failing = status.failing(at: .now).map { part in
+      object([("part", part.part), ("table", part.table), ("reason", isAdmin ? part.reason : nil)])
     }
-    return .json(.serviceUnavailable, #"{"status":"unavailable","failing":[\#(parts.joined(separator: ","))]}"#)
+    let quarantined = status.quarantined.map { object([("table", $0.table), ("stage", $0.stage)]) }
+    let tables = quarantined.isEmpty ? "" : #","quarantined":[\#(quarantined.joined(separator: ","))]"#
+    if failing.isEmpty { return .json(.ok, #"{"status":"ok"\#(tables)}"#) }
+    return .json(
+      .serviceUnavailable, #"{"status":"unavailable","failing":[\#(failing.joined(separator: ","))]\#(tables)}"#)
+  }
+
+  private static func object(_ members: [(name: String, value: String?)]) -> String {
+    let present = members.compactMap { member in member.value.map { #""\#(member.name)":\#(JSONText.string($0))"# } }
+    return "{\(present.joined(separator: ","))}"
   }
 }

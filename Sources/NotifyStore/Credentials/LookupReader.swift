@@ -101,11 +101,12 @@ package actor LookupReader: DatabaseService, CredentialLookup {
       do {
         for (place, answer) in zip(places, try ask(places.map { questions[$0] })) { answers[place] = answer }
       } catch  where error.code == .server && database.connection.isConnected {
-        for place in places { answers[place] = .unavailable(error.description) }
-        if lastRefusal != error.description {
-          lastRefusal = error.description
+        let reason = error.loggable.description
+        for place in places { answers[place] = .unavailable(reason) }
+        if lastRefusal != reason {
+          lastRefusal = reason
           logger.error(
-            "credentials can't be looked up: \(error.description)", metadata: ["hint": "Run: notify-bridge check"])
+            "credentials can't be looked up: \(reason)", metadata: ["hint": "Run: notify-bridge check"])
         }
       }
     }

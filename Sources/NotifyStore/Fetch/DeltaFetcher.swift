@@ -54,7 +54,7 @@ package actor DeltaFetcher: DatabaseService {
       } catch let error as StoreError {
         lost()
         if !error.isRetriable, !history.hasFetched { throw error }
-        status.databaseLost(error.loggable)
+        status.databaseLost(error.loggable.description)
         database.failed(error)
       }
     }

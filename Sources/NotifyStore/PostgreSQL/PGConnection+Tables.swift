@@ -24,7 +24,7 @@ extension PGConnection {
       return nil
     } catch {
       guard error.code == .server, isConnected else { throw error }
-      return error.description
+      return error.loggable.description
     }
   }
 

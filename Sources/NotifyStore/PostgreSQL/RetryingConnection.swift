@@ -82,13 +82,14 @@ final class RetryingConnection {
   /// - Returns: how long to pause before the next attempt.
   func closeAfter(_ error: StoreError) -> Duration {
     if error.concernsValue { tables.suspectPayload() }
-    if lastReason != error.loggable {
-      lastReason = error.loggable
+    let error = error.loggable
+    if lastReason != error.description {
+      lastReason = error.description
       var metadata: Logger.Metadata = ["for": "\(purpose.rawValue)"]
       if !error.hint.isEmpty { metadata["hint"] = "\(error.hint)" }
       // A server that the others can't reach, the listening connection can't reach either: one warning is enough.
       let level = error.code == .server || self.level == .info ? Logger.Level.warning : .debug
-      logger.log(level: level, "\(error.loggable); trying again", metadata: metadata)
+      logger.log(level: level, "\(error); trying again", metadata: metadata)
     }
     connection.close()
     return backoff.next(jitter: Double.random(in: 0..<1))

@@ -36,8 +36,14 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
   package let hint: String
   /// Whether the same call can succeed later without anybody changing anything.
   package let isRetriable: Bool
+  /// Whether the message may quote a row, or was written by a function of the backend: then it is for no log.
+  let quotes: Bool
 
-  package init(_ code: Code, sqlstate: String = "", message: String, hint: String = "", isRetriable: Bool = false) {
+  package init(
+    _ code: Code, sqlstate: String = "", message: String, hint: String = "", isRetriable: Bool = false,
+    quotes: Bool = false
+  ) {
+    self.quotes = quotes
     self.code = code
     self.sqlstate = sqlstate
     self.message = message
@@ -55,7 +61,8 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
       Self.code(of: status), sqlstate: sqlstate ?? "",
       message: error?.message.map { String(cString: $0) }
         ?? "the database module failed with status \(status.rawValue)",
-      hint: error?.hint.map { String(cString: $0) } ?? "", isRetriable: error?.retriable ?? false)
+      hint: error?.hint.map { String(cString: $0) } ?? "", isRetriable: error?.retriable ?? false,
+      quotes: error?.quotes ?? false)
   }
 
   private static func code(of status: notify_store_status) -> Code {
@@ -84,9 +91,10 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
   /// Lock not available, deadlock detected.
   private static let lockConflicts: Set<String> = ["55P03", "40P01"]
 
-  /// As `description`, for errors of statements that read rows: quotes nothing of a row.
-  var loggable: String {
-    concernsValue ? "the payload of some row can't be made (SQLSTATE \(sqlstate))" : description
+  /// The same for a log or an answer to anybody: without a text that may quote a row.
+  package var loggable: StoreError {
+    guard quotes else { return self }
+    return StoreError(code, sqlstate: sqlstate, message: "the server refused a statement", isRetriable: isRetriable)
   }
 
   /// The full text, with the kind of failure and the hint.

@@ -58,7 +58,7 @@ package struct TableMapping: Sendable, Equatable {
   func tryPayloads(_ connection: PGConnection) throws(StoreError) -> String? {
     do throws(StoreError) {
       try connection.query(
-        "SELECT pg_catalog.count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(quoted(txid)) IS NOT NULL",
+        "SELECT pg_catalog.count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(Self.quoted(txid)) IS NOT NULL",
         timeout: Limits.scanTimeout)
       return nil
     } catch {
@@ -67,5 +67,5 @@ package struct TableMapping: Sendable, Equatable {
     }
   }
 
-  private func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
+  static func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 }

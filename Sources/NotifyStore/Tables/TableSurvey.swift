@@ -1,11 +1,11 @@
-internal import NotifyCore
+package import NotifyCore
 
 /// The tables of a database that are to be served, each tried.
 package struct TableSurvey: Sendable, Equatable {
   /// The tables that can be served.
   package private(set) var served: [TableMapping] = []
-  /// The problems of the others, one line each.
-  package private(set) var problems: [String] = []
+  /// The problems of the others.
+  package private(set) var problems: [BridgeStatus.TableProblem] = []
   /// The tables of which some row's payload fails.
   private(set) var failing: Set<Int32> = []
   /// The tables for clients. Those with a problem are among them, so that names don't come and go.
@@ -21,22 +21,25 @@ package struct TableSurvey: Sendable, Equatable {
     var tables: [TableCatalog.Table] = []
     for row in try connection.query("SELECT \(TableMapping.columns) FROM notify_bridge.served ORDER BY number") {
       guard let table = TableMapping(row: row) else {
-        problems.append("table \(row[0] ?? "?") of notify_bridge.source: \((row.last ?? nil) ?? "it can't be read")")
+        add("table \(row[0] ?? "?") of notify_bridge.source", (row.last ?? nil) ?? "it can't be read")
         continue
       }
       tables.append(
         TableCatalog.Table(number: table.number, name: table.relation, recipientKind: table.recipientKind))
       if let problem = row[16] {
-        problems.append("\(table.relation): \(problem)")
+        add(table.relation, problem)
       } else if let problem = try connection.probe(table) {
-        problems.append("\(table.relation): \(problem)")
+        add(table.relation, problem)
       } else if suspects(table.number), let problem = try table.tryPayloads(connection) {
-        problems.append("\(table.relation): \(problem)")
+        add(table.relation, problem)
         failing.insert(table.number)
       } else {
         served.append(table)
       }
     }
     catalog = TableCatalog(tables)
+  }
+  private mutating func add(_ table: String, _ reason: String) {
+    problems.append(BridgeStatus.TableProblem(table: table, reason: reason))
   }
 }

@@ -28,9 +28,9 @@ struct TableWatch {
         .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
         hint: "To serve an existing table: notify-bridge attach TABLE --recipient COLUMN")
     }
-    if needsOne, survey.served.isEmpty, let problem = survey.problems.first(where: { $0.contains("42501") }) {
+    if needsOne, survey.served.isEmpty, let problem = survey.problems.first(where: { $0.reason.contains("42501") }) {
       throw StoreError(
-        .server, sqlstate: "42501", message: problem,
+        .server, sqlstate: "42501", message: problem.description,
         hint: "As the tables' owner: SELECT notify_bridge.grant_to('this role')")
     }
     return publish(survey)

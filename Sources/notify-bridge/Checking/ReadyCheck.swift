@@ -7,7 +7,8 @@ struct ReadyCheck {
   struct Readiness: Decodable {
     struct Part: Decodable {
       let part: String
-      let reason: String
+      let table: String?
+      let reason: String?
     }
     let failing: [Part]?
   }
@@ -39,6 +40,8 @@ struct ReadyCheck {
     guard let failing = try? JSONDecoder().decode(Readiness.self, from: body).failing, !failing.isEmpty else {
       return nil
     }
-    return failing.map { TerminalText.escaped("\($0.part): \($0.reason)") }
+    return failing.map { part in
+      TerminalText.escaped([part.part, part.table, part.reason].compactMap { $0 }.joined(separator: ": "))
+    }
   }
 }
