@@ -259,6 +259,8 @@ void ns_text_add_joined(ns_text *text, const ns_joined *form, const notify_store
 
 // The settings that `notify_store_connect` makes for the session, and behind a pooler each transaction for itself.
 extern const char ns_row_settings[];
+// The same for a marking, which a session has from its user: it waits for no lock and runs not for long.
+extern const char ns_mark_settings[];
 // The same for a statement that reads whole tables.
 extern const char ns_scan_settings[];
 

@@ -33,7 +33,7 @@ static void add_id(ns_text *array, const ns_source *source, const notify_store_i
 static notify_store_status mark(notify_store *store, const char *sql, const char *const pairs[2], size_t count,
                                 int64_t deadline, size_t *marked, uint64_t *xid) {
   const ns_statement statement = {
-      .sql = sql, .settings = ns_row_settings, .count = 2, .parameters = pairs, .binary = true};
+      .sql = sql, .settings = ns_mark_settings, .count = 2, .parameters = pairs, .binary = true};
   PGresult *result = NULL;
   int64_t rows = 0;
   notify_store_status status = ns_run(store, &statement, deadline, &result);
@@ -55,7 +55,7 @@ static notify_store_status find_left(notify_store *store, const char *sql, const
                                      int64_t deadline, bool *left) {
   const notify_store_libpq *pq = store->pq;
   const ns_statement statement = {
-      .sql = sql, .settings = ns_row_settings, .count = 2, .parameters = pairs, .binary = true};
+      .sql = sql, .settings = ns_mark_settings, .count = 2, .parameters = pairs, .binary = true};
   PGresult *result = NULL;
   notify_store_status status = ns_run(store, &statement, deadline, &result);
   if (status != NOTIFY_STORE_OK) {
@@ -157,7 +157,7 @@ notify_store_status notify_store_mark_read(notify_store *store, int32_t source, 
   }
   const char *const pairs[2] = {id_array.bytes, user_array.bytes};
   const ns_statement statement = {
-      .sql = found->read_sql, .settings = ns_row_settings, .count = 2, .parameters = pairs, .binary = true};
+      .sql = found->read_sql, .settings = ns_mark_settings, .count = 2, .parameters = pairs, .binary = true};
   status = ns_run(store, &statement, deadline, &result);
   if (status != NOTIFY_STORE_OK) {
     goto cleanup;

@@ -11,9 +11,12 @@
 // One plan serves all calls: the shape of each statement (a range of txid, a key) leaves one index to use, so neither
 // statistics nor parameters have a say, and planning takes no time. Only a sequential scan could come in between, so it
 // is off. Without worker processes the branches of UNION ALL run in turn, so the snapshot comes first.
-const char ns_row_settings[] =
-    "SET LOCAL synchronous_commit = on; SET LOCAL plan_cache_mode = force_generic_plan; "
-    "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off";
+#define ROW_SETTINGS                                                                    \
+  "SET LOCAL synchronous_commit = on; SET LOCAL plan_cache_mode = force_generic_plan; " \
+  "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
+const char ns_row_settings[] = ROW_SETTINGS;
+// One table's lock and one row's trigger must not hold up the markings of the others.
+const char ns_mark_settings[] = ROW_SETTINGS "; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'";
 const char ns_scan_settings[] = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off";
 
 static const notify_store_source own_table = {

@@ -1,4 +1,5 @@
 package import Metrics
+internal import Synchronization
 
 /// All metrics of the bridge, made once from the factory that is passed in.
 ///
@@ -45,6 +46,8 @@ package final class BridgeMetrics: Sendable {
   package let queueBytes: Gauge
   /// Rows written to sockets and not yet marked.
   package let marksPending: Gauge
+  private let factory: any MetricsFactory
+  private let quarantinedRows = Mutex<[String: Gauge]>([:])
   // The two that are recorded for each row are handlers of the backend itself: to convert a number of any kind, as
   // `Recorder` does, costs several times what recording it does.
 
@@ -60,6 +63,7 @@ package final class BridgeMetrics: Sendable {
     func seconds(_ name: String) -> any RecorderHandler {
       factory.makeRecorder(label: "notify_bridge_\(name)_seconds", dimensions: [], aggregate: true)
     }
+    self.factory = factory
     rowsFetched = counter("rows_fetched")
     rowsDelivered = counter("rows_delivered")
     rowsReplayed = counter("rows_replayed")
@@ -84,6 +88,22 @@ package final class BridgeMetrics: Sendable {
     marksPending = gauge("marks_pending")
     doorbellToSocket = seconds("doorbell_to_socket")
     createdToSocket = seconds("created_to_socket")
+  }
+
+  /// Shows how many rows of each table are in quarantine, by stage.
+  package func quarantined(_ counts: [(stage: String, source: String, rows: Int)]) {
+    quarantinedRows.withLock { gauges in
+      var others = gauges
+      for (stage, source, rows) in counts {
+        let labels = [("stage", stage), ("source", source)]
+        let name = "\(stage) \(source)"
+        let gauge = gauges[name] ?? Gauge(label: "notify_bridge_quarantined_rows", dimensions: labels, factory: factory)
+        gauge.record(rows)
+        gauges[name] = gauge
+        others[name] = nil
+      }
+      for gauge in others.values { gauge.record(0) }
+    }
   }
 
   /// Shows the doorbell's state: 1 for this one, 0 for the others.

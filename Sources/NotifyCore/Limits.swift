@@ -39,6 +39,26 @@ package struct Limits: Sendable, Equatable {
   package static let markEagerly = 256
   /// How long the marking of a row that another session holds locked waits before it is tried again.
   package static let markRetry: Duration = .milliseconds(100)
+  /// Times that a row stays unmarked without an error, after which it is looked at whether anybody holds it locked.
+  package static let markTries = 3
+  /// Single rows of a table that fail one after the other; then the table is set aside as a whole.
+  package static let failingRows = 64
+  /// Written rows of a table that is set aside; beyond, the oldest are forgotten and sent again later.
+  package static let pausedMarks = 100_000
+  /// Rows in quarantine that are remembered, so that another report of one makes no statement fail again.
+  package static let rememberedFailures = 10_000
+  /// Rows in quarantine that are tried again at a time; more wait for the next.
+  package static let quarantineRetries = 64
+  /// Rows in quarantine of which each is logged; of more only the number is known.
+  package static let loggedQuarantine = 1_000
+  /// Read receipts of one user that fail, one after the other; then all that wait of this user are dropped and counted.
+  package static let failingReceipts = 8
+  /// Read receipts kept to be tried again; beyond, new ones are dropped and counted.
+  package static let deferredReceipts = 10_000
+  /// The pause of a table that is set aside, after so many failures: from a second to ten minutes.
+  package static func quarantinePause(attempts: Int) -> Duration {
+    min(.seconds(1 << min(attempts - 1, 20)), .seconds(600))
+  }
   /// How long the last marks may take when the bridge stops.
   package static let markDrain: Duration = .seconds(5)
   /// How long a statement on the path of rows may take to answer.

@@ -12,4 +12,8 @@ package enum LogKey {
   package static let rows = "rows"
   package static let epoch = "epoch"
   package static let state = "state"
+  package static let source = "source"
+  package static let rowID = "row_id"
+  package static let stage = "stage"
+  package static let sqlstate = "sqlstate"
 }

@@ -17,6 +17,8 @@ package struct Store: Sendable {
   let unsent: UnsentRows
   /// How far deltas were delivered, and to which sink.
   let progress = DeliveryProgress()
+  /// What happens in the quarantine.
+  let quarantineNews = QuarantineNews()
   /// How far the retention has deleted.
   let purgeHorizon = PurgeHorizon()
 

@@ -35,7 +35,7 @@ static const char left_sql[] =
     "LATERAL (SELECT FROM {relation} n "
     "  WHERE n.{id} OPERATOR(pg_catalog.=) pair.id AND n.{txid} = pair.txid AND n.{sent_at} IS NULL OFFSET 0) unsent";
 
-// $1 ids, $2 recipients. Answers how many rows were marked read. It waits for rows that another session holds.
+// $1 ids, $2 recipients. Answers how many rows were marked read. It fails at once where another session holds a row.
 static const char read_sql[] =
     "WITH locked AS ("
     "  SELECT target.id, target.recipient "
@@ -45,7 +45,7 @@ static const char read_sql[] =
     "  LATERAL (SELECT n.{id} AS id, n.{recipient} AS recipient FROM {relation} n "
     "    WHERE n.{id} OPERATOR(pg_catalog.=) pair.id AND n.{recipient} OPERATOR(pg_catalog.=) pair.recipient AND "
     "{unread} "
-    "    FOR NO KEY UPDATE OF n) AS target"
+    "    FOR NO KEY UPDATE OF n NOWAIT) AS target"
     "), marked AS ("
     "  UPDATE {relation} n SET {set_read} "
     "  WHERE n.{id} OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT locked.id FROM locked)){and_locked_recipient} RETURNING 1"

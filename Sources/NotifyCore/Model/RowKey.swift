@@ -24,7 +24,9 @@ package enum RowID: Hashable, Sendable, Comparable {
   /// Whether a column of this kind can hold the id.
   package func fits(_ kind: ColumnKind) -> Bool {
     switch (self, kind) {
-    case (.integer, .integer), (.text, .text): true
+    case (.integer, .integer): true
+    // PostgreSQL's text holds no NUL.
+    case (.text(let text), .text): !text.utf8.contains(0)
     case (.text(let text), .uuid): ColumnKind.isUUID(text)
     default: false
     }

@@ -23,6 +23,7 @@ enum MetricHelp {
     "users": "Users with at least one socket now.",
     "queue_bytes": "Bytes of rows waiting in the sockets' queues.",
     "marks_pending": "Rows written to sockets and not yet marked.",
+    "quarantined_rows": "Rows set aside because they can't be read, marked or purged.",
     "doorbell_to_socket_seconds": "Seconds from the doorbell until the kernel took the row.",
     "created_to_socket_seconds": "Seconds from the row's created_at until the kernel took it.",
   ]

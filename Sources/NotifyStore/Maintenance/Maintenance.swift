@@ -2,7 +2,7 @@ internal import Logging
 internal import Metrics
 internal import NotifyCore
 
-/// The work beside the way of a row: scans for users with unsent rows, and deletes old rows.
+/// The work beside the way of a row: scans for users with unsent rows, deletes old rows, and shows the quarantine.
 package actor Maintenance: DatabaseService {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
   package nonisolated let thread = DedicatedThread(name: "nb-house")
@@ -12,9 +12,12 @@ package actor Maintenance: DatabaseService {
   private let purgeHorizon: PurgeHorizon
   private let retentionDays: Int
   private let logger: Logger
+  private var quarantine: QuarantineWatch
   /// The version of the index of unsent rows that was filled last.
   private var scanned: Int?
   private var lastPurge: ContinuousClock.Instant?
+  /// The tasks that the server refused, with the SQLSTATE.
+  private var refused: [String: String] = [:]
 
   package init(_ store: Store) throws {
     database = try RetryingConnection(.maintenance, of: store)
@@ -23,6 +26,8 @@ package actor Maintenance: DatabaseService {
     purgeHorizon = store.purgeHorizon
     retentionDays = store.settings.retentionDays
     logger = store.logger
+    quarantine = QuarantineWatch(metrics: store.metrics, status: store.status, logger: store.logger)
+    store.quarantineNews.setWaker(database.connection.waker)
   }
 
   package func work() async {
@@ -36,11 +41,18 @@ package actor Maintenance: DatabaseService {
           scanned = version
         }
         if lastPurge.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
-          try purge()
-          try database.connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
+          // The retention comes last: what it waits for holds up nothing else.
+          try attempt("clean_logins") { connection throws(StoreError) in
+            try connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
+          }
+          try attempt("purge") { _ throws(StoreError) in try purge() }
           lastPurge = .now
         }
         try readPurgeHorizon()
+        try attempt("quarantine") { connection throws(StoreError) in
+          try cleanQuarantine()
+          try quarantine.look(connection)
+        }
         database.succeeded()
         _ = try database.connection.wait(Limits.safetyInterval)
       } catch {
@@ -65,6 +77,26 @@ package actor Maintenance: DatabaseService {
     unsent.withLock { if $0.version == version, !signal.isStopped { $0.scanEnded() } }
     if !connection.isPooled { try connection.query("SET enable_seqscan = off") }
     logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
+  }
+
+  /// Does one of the tasks. Where the server refuses it, the others go on, and it is tried again when it is due again.
+  private func attempt(_ task: String, _ body: (PGConnection) throws(StoreError) -> Void) throws(StoreError) {
+    do throws(StoreError) {
+      try body(database.connection)
+      refused[task] = nil
+    } catch {
+      guard error.concernsItems, database.connection.isConnected else { throw error }
+      if refused.updateValue(error.sqlstate, forKey: task) != error.sqlstate {
+        logger.warning(
+          "housekeeping failed: \(error.loggable); trying again",
+          metadata: ["task": "\(task)", "hint": "Run: notify-bridge check"])
+      }
+    }
+  }
+
+  /// Removes entries of rows that are gone. As often as rows are looked for: a test of no rows costs nothing.
+  private func cleanQuarantine() throws(StoreError) {
+    try database.connection.query("SELECT notify_bridge.clean_quarantine()")
   }
 
   private func purge() throws(StoreError) {

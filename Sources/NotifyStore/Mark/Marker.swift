@@ -5,20 +5,25 @@ package import NotifyCore
 /// Marks rows sent after they were written, in batches, and records read receipts.
 ///
 /// Rows whose marking the database has not confirmed are kept, bounded, and marked again: a second marking changes
-/// nothing. (`Documentation/database.md`, "Marking")
+/// nothing. A row that can't be marked goes to the quarantine, and is tried again from there.
+/// (`Documentation/database.md`, "Marking")
 package actor Marker: DatabaseService, ConfirmationSink {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
   package nonisolated let thread = DedicatedThread(name: "nb-mark")
   package nonisolated let signal: StopSignal
   private nonisolated let inbox = MarkInbox()
   private nonisolated let fence: GenerationFence
-  private nonisolated let metrics: BridgeMetrics
-  private let database: RetryingConnection
-  private let unsent: UnsentRows
-  private let logger: Logger
-  private var queue = MarkQueue()
-  private var pendingReceipts: [ReadReceipt] = []
+  nonisolated let metrics: BridgeMetrics
+  let database: RetryingConnection
+  let unsent: UnsentRows
+  let logger: Logger
+  private let news: QuarantineNews
+  var queue = MarkQueue()
+  var receipts = ReceiptQueue()
   private var history = MarkHistory()
+  /// Rows in quarantine: another device's report of one is no reason to try it again.
+  var failures = FailureMemory()
+  private var lastClaim: ContinuousClock.Instant?
   /// The connection's generation.
   private var connected: GenerationFence.Generation?
 
@@ -29,6 +34,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
     metrics = store.metrics
     unsent = store.unsent
     logger = store.logger
+    news = store.quarantineNews
   }
 
   // MARK: From any thread
@@ -57,7 +63,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
     queue.retryLocked(at: .now)
     repeat {
       takeInbox()
-      if queue.count == 0, pendingReceipts.isEmpty { break }
+      if queue.isDone, receipts.isDone { break }
       await mark()
       if queue.hasLocked { _ = try? database.connection.wait(Limits.markDelay) }
     } while ContinuousClock.now < deadline
@@ -69,12 +75,18 @@ package actor Marker: DatabaseService, ConfirmationSink {
     database.connection.close()
   }
 
+  /// Whether nothing can be marked now.
+  private var isIdle: Bool { queue.isIdle(at: .now) && receipts.isIdle(at: .now) }
+  /// Whether it is time to look for rows in quarantine that are due.
+  private var isClaimDue: Bool { lastClaim.map { .now - $0 >= Limits.safetyInterval } ?? true }
+
   /// Waits for rows, and a little longer for more of them.
   private func gather() {
     takeInbox()
-    guard queue.isIdle, pendingReceipts.isEmpty else { return }
+    guard isIdle else { return }
     do {
-      let event = try database.connection.wait(queue.lockedWait(at: .now) ?? Limits.safetyInterval)
+      let waits = [queue.wait(at: .now), receipts.wait(at: .now), Limits.safetyInterval].compactMap { $0 }
+      let event = try database.connection.wait(waits.min() ?? .zero)
       if event.isWoken, !signal.isStopped, inbox.count < Limits.markEagerly {
         _ = try database.connection.wait(Limits.markDelay)
       }
@@ -87,9 +99,11 @@ package actor Marker: DatabaseService, ConfirmationSink {
   private func takeInbox() {
     let taken = inbox.takeAll()
     if follow(taken.generation) {
-      let dropped = queue.add(taken.marks, at: .now)
+      let dropped = queue.add(
+        failures.isEmpty ? taken.marks : taken.marks.filter { !failures.contains($0.key) }, at: .now)
       if dropped > 0 { metrics.marksDropped.increment(by: dropped) }
-      pendingReceipts += taken.receipts
+      let ignored = receipts.add(taken.receipts)
+      if ignored > 0 { metrics.idsIgnored.increment(by: ignored) }
     }
     metrics.marksPending.record(queue.count)
   }
@@ -102,40 +116,59 @@ package actor Marker: DatabaseService, ConfirmationSink {
     case .same: break
     case .newer:
       queue.removeAll()
-      pendingReceipts = []
+      receipts.removeAll()
+      failures.removeAll()
     case .older: return false
     }
     return true
   }
 
   private func mark() async {
-    guard !queue.isIdle || !pendingReceipts.isEmpty || !database.connection.isConnected else { return }
+    guard !isIdle || isClaimDue || !database.connection.isConnected else { return }
     do {
       if let generation = try await database.connectWhenCurrent() {
         _ = follow(generation)
         connected = generation
+        try database.connection.limitWaiting()
       }
       try database.serve()
       queue.sort()
-      while let batch = queue.next() { try mark(batch) }
-      while !pendingReceipts.isEmpty { try writeReadReceipts() }
+      while let batch = queue.next(at: .now) { try mark(batch) }
+      while let batch = receipts.next(at: .now) { try writeReadReceipts(batch) }
+      if isClaimDue {
+        try retryQuarantined()
+        lastClaim = .now
+      }
       database.succeeded()
     } catch {
       database.failed(error)
     }
   }
 
+  /// Records a transaction of ours that has written something.
+  func recordDurable(_ transaction: UInt64?) {
+    if let transaction, let connected { fence.recordDurable(transaction, number: connected.number) }
+  }
+
+  /// A served table; nil where it is not served any more.
+  func mapping(_ table: Int32) -> TableMapping? { database.served.first { $0.number == table } }
+
   private func mark(_ batch: MarkQueue.Batch) throws(StoreError) {
-    guard database.served.contains(where: { $0.number == batch.table }) else {
-      // The table is not served any more.
+    guard let table = mapping(batch.table) else {
       queue.removed(batch, at: .now)
+      queue.resume(batch.table)
       return
     }
-    let marking = try database.connection.markSent(batch.marks, in: batch.table, timeout: Limits.statementTimeout)
-    if let transaction = marking.transaction, let connected {
-      fence.recordDurable(transaction, number: connected.number)
+    let marking: PGConnection.Marking
+    do throws(StoreError) {
+      marking = try database.connection.markSent(batch.marks, in: batch.table, timeout: Limits.statementTimeout)
+    } catch {
+      return try failed(batch, of: table, error)
     }
+    recordDurable(marking.transaction)
+    let wasPaused = queue.isPaused(batch.table)
     queue.removed(batch, left: marking.left, at: .now)
+    if wasPaused { try release([.table(batch.table)]) }
     // A row that was marked before may have been counted off before, after another device's report. Which row that is
     // isn't known, so in that case all of them stay in the index, which errs on the high side.
     if marking.marked + marking.left.count == batch.marks.count {
@@ -145,20 +178,30 @@ package actor Marker: DatabaseService, ConfirmationSink {
     }
     metrics.rowsMarked.increment(by: marking.marked)
     metrics.marksPending.record(queue.count)
+    try setAsideUnchanged(batch, of: table)
   }
 
-  private func writeReadReceipts() throws(StoreError) {
-    let batch = pendingReceipts.prefix(Limits.markRows)
-    var updated = 0
-    for table in database.served {
-      // An id or a user that the table's columns can't hold names no row of it.
-      let own = batch.filter { receipt in
-        receipt.row.table == table.number && receipt.user.fits(table.recipientKind)
-          && receipt.row.id.fits(table.idKind)
-      }
-      updated += try database.connection.markRead(own, in: table.number, timeout: Limits.statementTimeout)
+  /// Sets items aside. A server that can't record that has failed for everything, and the caller keeps the items.
+  func quarantine(_ items: [(item: QuarantineItem, sqlstate: String)]) throws(StoreError) {
+    if items.isEmpty { return }
+    try recording { connection throws(StoreError) in try connection.quarantine(items, stage: .mark) }
+  }
+
+  /// Ends the quarantine of items.
+  func release(_ items: [QuarantineItem]) throws(StoreError) {
+    if items.isEmpty { return }
+    try recording { connection throws(StoreError) in try connection.release(items, stage: .mark) }
+  }
+
+  private func recording(_ body: (PGConnection) throws(StoreError) -> Void) throws(StoreError) {
+    do throws(StoreError) {
+      try body(database.connection)
+      news.changed()
+    } catch {
+      // Without the right to record it, the bridge goes on without the record.
+      guard error.lacksRight, database.connection.isConnected else { throw error }
+      logger.warning(
+        "the quarantine can't be written: \(error.description)", metadata: ["hint": "Run: notify-bridge check"])
     }
-    metrics.idsIgnored.increment(by: batch.count - updated)
-    pendingReceipts.removeFirst(batch.count)
   }
 }

@@ -49,4 +49,23 @@ extension PGConnection {
       notify_store_mark_read(pointer, table, ids, users, receipts.count, timeout.milliseconds, &updated))
     return updated
   }
+  /// Marks no row of a table, sent or read, by the statement that marks rows.
+  func tryMarking(_ table: TableMapping, receipts: Bool, timeout: Duration) throws(StoreError) {
+    // No transaction is 0, and no row of any use has both this id and this recipient.
+    let uuid = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    let row = RowName(table: table.number, id: table.idKind == .integer ? .integer(.min) : .text(uuid))
+    if receipts {
+      let nobody = table.recipientKind == .uuid ? UserID(uuid) ?? UserID(.min) : UserID(.min)
+      _ = try markRead([ReadReceipt(user: nobody, row: row)], in: table.number, timeout: timeout)
+    } else {
+      let mark = PendingMark(key: RowKey(txid: 0, row: row), user: UserID(0))
+      _ = try markSent([mark], in: table.number, timeout: timeout)
+    }
+  }
+
+  /// Bounds the time that a marking waits for a lock or runs, so that one row or table holds up no other. Behind a pooler
+  /// each marking sets the same bounds for itself.
+  func limitWaiting() throws(StoreError) {
+    if !isPooled { try query("SET lock_timeout = '1s'; SET statement_timeout = '2s'") }
+  }
 }

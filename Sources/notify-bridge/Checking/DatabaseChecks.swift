@@ -27,6 +27,7 @@ struct DatabaseChecks {
       report.ok("schema", "up to date, version \(Migration.all.count), functions \(FunctionSet.current.version)")
       if try checkRights(connection, &report) {
         attempt("tables", &report) { try TableChecks(connection: connection).run(&$0) }
+        attempt("quarantine", &report) { try QuarantineCheck(connection: connection).run(&$0) }
       }
       try LoginChecks(settings: settings).run(connection, &report)
     }
@@ -81,14 +82,16 @@ struct DatabaseChecks {
       SELECT current_user, what FROM (
         SELECT 'SELECT on notify_bridge.' || c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'notify_bridge'
-          AND c.relname IN ('migration', 'functions', 'source', 'served', 'replica', 'revocation', 'login')
+          AND c.relname IN ('migration', 'functions', 'source', 'served', 'replica', 'revocation', 'login',
+            'quarantined', 'quarantine')
           AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
         UNION ALL
         SELECT 'EXECUTE on notify_bridge.' || p.proname::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
           AND p.proname IN ('register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'purge',
             'repair_txids', 'lookup_credentials', 'login_tables', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
-            'redeem_tickets', 'clean_logins')
+            'redeem_tickets', 'clean_logins', 'resend', 'quarantine_rows', 'release_rows', 'claim_quarantined',
+            'retry_quarantined', 'clean_quarantine')
           AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
         SELECT 'SELECT on ' || c.oid::regclass::text FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation::oid

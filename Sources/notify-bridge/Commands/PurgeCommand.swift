@@ -43,5 +43,21 @@ struct PurgeCommand: ParsableCommand {
     let verb = dryRun ? "would delete" : "deleted"
     let age = attached.isEmpty ? "older than \(days) \(days == 1 ? "day" : "days")" : "past their retention"
     FileOutput.printLine("\(verb) \(total) \(total == 1 ? "row" : "rows") \(age)")
+    if !dryRun { try reportSkipped(connection) }
+  }
+
+  /// Names what is set aside because it can't be deleted.
+  private func reportSkipped(_ connection: PGConnection) throws {
+    let tables = try connection.query(
+      """
+      SELECT q.source, count(q.row_id), bool_or(q.row_id IS NULL), string_agg(DISTINCT q.sqlstate, ', ' ORDER BY q.sqlstate)
+      FROM notify_bridge.quarantine AS q WHERE q.stage = 'purge' GROUP BY q.source ORDER BY q.source
+      """)
+    for table in tables {
+      let rows = table[2] == "t" ? "all rows" : table[1] == "1" ? "1 row" : "\(table[1] ?? "") rows"
+      FileOutput.printLine(
+        "skipped \(rows) of \(table[0] ?? "") that can't be deleted (SQLSTATE \(table[3] ?? "")): "
+          + "SELECT * FROM notify_bridge.quarantine WHERE stage = 'purge'")
+    }
   }
 }
