@@ -145,6 +145,9 @@ struct ClientStateMachineTests {
   func pendingPong() {
     var bench = StateMachineBench(.open)
     for text in ["a", "b"] { #expect(bench.receive(.ping(ByteBuffer(string: text)), isWritable: false) == .none) }
+    var closed = bench
+    _ = closed.machine.restart(now: closed.now)
+    #expect(closed.machine.becameWritable() == .none, "a close frame is the last frame")
     #expect(bench.machine.becameWritable() == .pong(ByteBuffer(string: "b")))
     #expect(bench.machine.becameWritable() == .none)
   }
@@ -201,6 +204,7 @@ struct ClientStateMachineTests {
     #expect(bench.tick(seconds: 30, isWritable: false) == ClientStateMachine.TickActions())
     bench.machine.rowsFlushed(now: bench.now)
     #expect(bench.tick(seconds: 60) == ClientStateMachine.TickActions(then: .heartbeat(withCursor: true)))
+    #expect(bench.tick(seconds: 0) == ClientStateMachine.TickActions())
     #expect(bench.readsBytes() == true)
     #expect(bench.tick(seconds: 60) == ClientStateMachine.TickActions(then: .heartbeat(withCursor: true)))
   }
@@ -219,6 +223,9 @@ struct ClientStateMachineTests {
     _ = closed.receive(.close(code: nil))
     #expect(closed.readsBytes() == false)
     #expect(closed.machine.ended() == .forget(code: 1005, closer: .client, leaves: false))
+    var answered = StateMachineBench(.closing)
+    _ = answered.receive(.close(code: nil))
+    #expect(answered.readsBytes() == false)
     var broken = StateMachineBench(.closing)
     #expect(broken.readsBytes() == true)
     _ = broken.machine.receiveBroken(FrameReader.Violation(reason: .protocolError), now: broken.now)
