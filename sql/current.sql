@@ -64,6 +64,9 @@ BEGIN
     RETURN QUERY SELECT 'did', format('serving %s: rows for %I, with the payload %s',
       plan.relation, plan.recipient_column, btrim(plan.payload, E'\n'));
   END IF;
+  IF (SELECT notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.relation = attach.relation) THEN
+    RETURN QUERY SELECT 'did', 'added trigger notify_bridge_renew: a row whose recipient is changed is delivered again';
+  END IF;
   IF is_new THEN -- A running transaction may still write, with an id from before this one.
     UPDATE notify_bridge.source AS s SET first_txid = pg_snapshot_xmin(pg_current_snapshot()) WHERE s.relation = plan.relation;
   END IF;
@@ -651,6 +654,33 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_refuse_copies(relation regclass) IS 'Raises an error where a trigger of the table copies whole rows.';
 
+CREATE FUNCTION notify_bridge.attach_renewal(table_number integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  known notify_bridge.source;
+BEGIN
+  SELECT s.* INTO known FROM notify_bridge.source AS s WHERE s.number = table_number;
+  PERFORM notify_bridge.make_renewal(known);
+  IF EXISTS (
+    SELECT FROM pg_trigger AS g WHERE g.tgrelid = known.relation AND g.tgname = 'notify_bridge_renew'
+      AND g.tgfoid = format('notify_bridge.renew_%s()', known.number)::regprocedure
+  ) THEN
+    RETURN false;
+  END IF;
+  EXECUTE format(
+    'CREATE TRIGGER notify_bridge_renew BEFORE UPDATE ON %s FOR EACH ROW
+       WHEN (pg_catalog.current_setting(''notify_bridge.marking'', true) IS DISTINCT FROM ''on'')
+       EXECUTE FUNCTION notify_bridge.renew_%s()', known.relation, known.number);
+  EXECUTE format('COMMENT ON TRIGGER notify_bridge_renew ON %s IS %L', known.relation,
+    'Has NotifyBridge deliver a row whose recipient was changed.');
+  RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.attach_renewal(table_number integer) IS 'Gives a served table the trigger that makes changed rows new. Returns whether it had none.';
+
 CREATE FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -834,6 +864,7 @@ BEGIN
   VALUES ('public.notification', true, 'id', 'integer', 'user_id', 'integer', 'data',
     'jsonb', 'data', '{data}', 'txid', 'is_sent', 'sent_at', 'created_at',
     'is_read', 'read_at', '{"name": "public.notification", "columns": []}');
+  PERFORM notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.is_own;
   PERFORM pg_notify('notify_bridge', '');
   RETURN true;
 END
@@ -873,6 +904,7 @@ BEGIN
           AND EXISTS (SELECT FROM aclexplode(c.relacl) AS x WHERE x.grantee = a.grantee);
     END IF;
   END IF;
+  PERFORM notify_bridge.detach_renewal(known);
   DELETE FROM notify_bridge.source AS s WHERE s.relation = detach.relation;
   RETURN QUERY SELECT 'did', format('%s is no longer served', name);
   IF known.is_own THEN
@@ -966,6 +998,20 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.detach_remove(known notify_bridge.source) IS 'Drops the triggers and columns that attach added to a table, and returns a description of each.';
+
+CREATE FUNCTION notify_bridge.detach_renewal(known notify_bridge.source) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = known.relation) THEN
+    EXECUTE format('DROP TRIGGER IF EXISTS notify_bridge_renew ON %s', known.relation);
+  END IF;
+  EXECUTE format('DROP FUNCTION IF EXISTS notify_bridge.renew_%s()', known.number);
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.detach_renewal(known notify_bridge.source) IS 'Undoes attach_renewal.';
 
 CREATE FUNCTION notify_bridge.disconnect_user(user_id anyelement) RETURNS void
     LANGUAGE sql
@@ -1345,6 +1391,48 @@ $_$;
 
 COMMENT ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text) IS 'Looks up the credentials of a bridge''s requests, a list of {place, kind, value}: session (by its key: data and expiry), token (by its key: user), user (by id: password, is_active), active (the same without password, and only where logins are attached), ticket (by its hash, and uses it up: user), issue (for a user: a ticket).';
 
+CREATE FUNCTION notify_bridge.make_renewal(known notify_bridge.source) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  -- Like ring(), it pins no search_path, which would cost more than all the rest, and qualifies every name instead.
+  EXECUTE format(
+    'CREATE OR REPLACE FUNCTION notify_bridge.renew_%1$s() RETURNS trigger
+     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+     AS $body$
+     BEGIN
+       IF OLD.%3$I IS NULL OR NEW.%2$I IS NULL %5$s THEN
+         RETURN NEW;
+       END IF;
+       IF OLD.%2$I IS NULL OR OLD.%2$I OPERATOR(pg_catalog.<>) NEW.%2$I
+         OR OLD.%4$I IS NOT NULL AND NEW.%4$I IS NULL %6$s
+       THEN
+         NEW.%3$I := pg_catalog.pg_current_xact_id();
+         NEW.%4$I := NULL;
+         %7$s
+         PERFORM notify_bridge.ring_now();
+       END IF;
+       RETURN NEW;
+     EXCEPTION WHEN OTHERS THEN
+       PERFORM notify_bridge.warn_unrenewed(SQLSTATE);
+       RETURN NEW;
+     END
+     $body$',
+    known.number, known.recipient_column, known.txid_column, known.sent_at_column,
+    -- Inserted as sent: it is for nobody.
+    CASE WHEN known.sent_column IS NOT NULL
+      THEN format('OR OLD.%I IS NULL AND OLD.%I IS TRUE', known.sent_at_column, known.sent_column) END,
+    CASE WHEN known.sent_column IS NOT NULL THEN format('AND NEW.%I IS NOT TRUE', known.sent_column) END,
+    CASE WHEN known.sent_column IS NOT NULL THEN format('NEW.%I := false;', known.sent_column) END);
+  EXECUTE format('COMMENT ON FUNCTION notify_bridge.renew_%s() IS %L', known.number,
+    'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings.');
+  EXECUTE format('REVOKE ALL ON FUNCTION notify_bridge.renew_%s() FROM PUBLIC', known.number);
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.make_renewal(known notify_bridge.source) IS 'Makes the function that a served table''s trigger notify_bridge_renew calls, from the names of its columns.';
+
 CREATE FUNCTION notify_bridge.purge(days integer, batch integer DEFAULT 10000, dry_run boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1610,6 +1698,30 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.remove_dead_replicas(spared integer) IS 'Removes the rows of bridges whose session has ended (their advisory lock is free), except the given one. Returns the number of removed rows.';
+
+CREATE FUNCTION notify_bridge.renew_1() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    AS $$
+     BEGIN
+       IF OLD.txid IS NULL OR NEW.user_id IS NULL OR OLD.sent_at IS NULL AND OLD.is_sent IS TRUE THEN
+         RETURN NEW;
+       END IF;
+       IF OLD.user_id IS NULL OR OLD.user_id OPERATOR(pg_catalog.<>) NEW.user_id
+         OR OLD.sent_at IS NOT NULL AND NEW.sent_at IS NULL AND NEW.is_sent IS NOT TRUE
+       THEN
+         NEW.txid := pg_catalog.pg_current_xact_id();
+         NEW.sent_at := NULL;
+         NEW.is_sent := false;
+         PERFORM notify_bridge.ring_now();
+       END IF;
+       RETURN NEW;
+     EXCEPTION WHEN OTHERS THEN
+       PERFORM notify_bridge.warn_unrenewed(SQLSTATE);
+       RETURN NEW;
+     END
+     $$;
+
+COMMENT ON FUNCTION notify_bridge.renew_1() IS 'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings.';
 
 CREATE FUNCTION notify_bridge.repair_txids() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1883,6 +1995,21 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.ring() IS 'Statement trigger AFTER INSERT: NOTIFY notify_bridge with an empty payload when a bridge is armed. Silent while notify_bridge.two_phase is on (PREPARE TRANSACTION fails after NOTIFY). With notify_bridge.bell_txid on, for tests, the payload is the transaction id.';
 
+CREATE FUNCTION notify_bridge.ring_now() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF pg_sequence_last_value('notify_bridge.bell'::regclass) <> 0
+    AND coalesce(current_setting('notify_bridge.two_phase', true), '') NOT IN ('on', 'true', 'yes', '1')
+  THEN
+    PERFORM pg_notify('notify_bridge', '');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.ring_now() IS 'Does for one row what ring() does for a statement.';
+
 CREATE FUNCTION notify_bridge.set_bell() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1948,6 +2075,21 @@ CREATE FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column nam
 $$;
 
 COMMENT ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) IS 'The columns of a table of users: the primary key, its kind (null: a bridge can''t compare it), and whether there are password and is_active. Without is_active every user is active.';
+
+CREATE FUNCTION notify_bridge.warn_unrenewed(failure text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF coalesce(current_setting('notify_bridge.has_warned', true), '') <> 'on' THEN
+    PERFORM set_config('notify_bridge.has_warned', 'on', true);
+    RAISE WARNING 'notify_bridge: changed rows are not delivered again (SQLSTATE %)', failure
+      USING HINT = 'Attach the table again; a session from before a change of a column''s type needs to reconnect.';
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.warn_unrenewed(failure text) IS 'Warns once in a transaction that the trigger notify_bridge_renew could not make a row new.';
 
 CREATE SEQUENCE notify_bridge.bell
     START WITH 1
@@ -2404,6 +2546,10 @@ ALTER TABLE notify_bridge.revocation ENABLE ALWAYS TRIGGER notify_bridge_ring;
 
 COMMENT ON TRIGGER notify_bridge_ring ON notify_bridge.revocation IS 'Wakes NotifyBridge, as a row does.';
 
+CREATE TRIGGER notify_bridge_renew BEFORE UPDATE ON public.notification FOR EACH ROW WHEN ((current_setting('notify_bridge.marking'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION notify_bridge.renew_1();
+
+COMMENT ON TRIGGER notify_bridge_renew ON public.notification IS 'Has NotifyBridge deliver a row whose recipient was changed.';
+
 CREATE TRIGGER notify_bridge_ring AFTER INSERT ON public.notification FOR EACH STATEMENT EXECUTE FUNCTION notify_bridge.ring();
 
 ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
@@ -2443,6 +2589,8 @@ REVOKE ALL ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient na
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_refuse_copies(relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.attach_renewal(table_number integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer) FROM PUBLIC;
@@ -2464,6 +2612,8 @@ REVOKE ALL ON FUNCTION notify_bridge.detach_logins() FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.detach_own(known notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.detach_remove(known notify_bridge.source) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.detach_renewal(known notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.disconnect_user(user_id anyelement) FROM PUBLIC;
 
@@ -2489,6 +2639,8 @@ REVOKE ALL ON FUNCTION notify_bridge.login_tables(user_table text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.make_renewal(known notify_bridge.source) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.purge_rows(s notify_bridge.source, due text, oldest timestamp with time zone, ids text[], is_part boolean) FROM PUBLIC;
@@ -2506,6 +2658,8 @@ REVOKE ALL ON FUNCTION notify_bridge.register_replica(application text, host tex
 REVOKE ALL ON FUNCTION notify_bridge.release_rows(stage text, sources integer[], row_ids text[], txids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.remove_dead_replicas(spared integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.renew_1() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.repair_txids() FROM PUBLIC;
 
@@ -2525,6 +2679,8 @@ REVOKE ALL ON FUNCTION notify_bridge.revoke_users() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.ring() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.ring_now() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.set_bell() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.tables_of(relation regclass) FROM PUBLIC;
@@ -2532,4 +2688,6 @@ REVOKE ALL ON FUNCTION notify_bridge.tables_of(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.unregister_replica(replica integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.warn_unrenewed(failure text) FROM PUBLIC;
 

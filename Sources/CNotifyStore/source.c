@@ -15,8 +15,10 @@
   "SET LOCAL synchronous_commit = on; SET LOCAL plan_cache_mode = force_generic_plan; " \
   "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 const char ns_row_settings[] = ROW_SETTINGS;
-// One table's lock and one row's trigger must not hold up the markings of the others.
-const char ns_mark_settings[] = ROW_SETTINGS "; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'";
+// One table's lock and one row's trigger must not hold up the markings of the others. A marking is no change that makes
+// a row new (sql/functions/renew.sql).
+const char ns_mark_settings[] = ROW_SETTINGS
+    "; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'; SET LOCAL notify_bridge.marking = on";
 const char ns_scan_settings[] = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off";
 
 static const notify_store_source own_table = {

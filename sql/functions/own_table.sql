@@ -75,6 +75,7 @@ BEGIN
   VALUES ('public.notification', true, 'id', 'integer', 'user_id', 'integer', 'data',
     'jsonb', 'data', '{data}', 'txid', 'is_sent', 'sent_at', 'created_at',
     'is_read', 'read_at', '{"name": "public.notification", "columns": []}');
+  PERFORM notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.is_own;
   PERFORM pg_notify('notify_bridge', '');
   RETURN true;
 END

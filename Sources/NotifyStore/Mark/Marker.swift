@@ -129,7 +129,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
       if let generation = try await database.connectWhenCurrent() {
         _ = follow(generation)
         connected = generation
-        try database.connection.limitWaiting()
+        try database.connection.prepareMarking()
       }
       try database.serve()
       queue.sort()

@@ -63,9 +63,10 @@ extension PGConnection {
     }
   }
 
-  /// Bounds the time that a marking waits for a lock or runs, so that one row or table holds up no other. Behind a pooler
-  /// each marking sets the same bounds for itself.
-  func limitWaiting() throws(StoreError) {
-    if !isPooled { try query("SET lock_timeout = '1s'; SET statement_timeout = '2s'") }
+  /// Bounds the time that a marking waits for a lock or runs, so that one row or table holds up no other, and keeps it out
+  /// of the trigger for changed rows. Behind a pooler each marking sets the same for itself.
+  func prepareMarking() throws(StoreError) {
+    if isPooled { return }
+    try query("SET lock_timeout = '1s'; SET statement_timeout = '2s'; SET notify_bridge.marking = on")
   }
 }

@@ -46,6 +46,9 @@ BEGIN
     RETURN QUERY SELECT 'did', format('serving %s: rows for %I, with the payload %s',
       plan.relation, plan.recipient_column, btrim(plan.payload, E'\n'));
   END IF;
+  IF (SELECT notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.relation = attach.relation) THEN
+    RETURN QUERY SELECT 'did', 'added trigger notify_bridge_renew: a row whose recipient is changed is delivered again';
+  END IF;
   IF is_new THEN -- A running transaction may still write, with an id from before this one.
     UPDATE notify_bridge.source AS s SET first_txid = pg_snapshot_xmin(pg_current_snapshot()) WHERE s.relation = plan.relation;
   END IF;

@@ -30,6 +30,7 @@ BEGIN
           AND EXISTS (SELECT FROM aclexplode(c.relacl) AS x WHERE x.grantee = a.grantee);
     END IF;
   END IF;
+  PERFORM notify_bridge.detach_renewal(known);
   DELETE FROM notify_bridge.source AS s WHERE s.relation = detach.relation;
   RETURN QUERY SELECT 'did', format('%s is no longer served', name);
   IF known.is_own THEN
