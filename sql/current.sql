@@ -24,6 +24,20 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.arm(replica integer, armed boolean) IS 'Switches the doorbell on or off for this bridge, in READ COMMITTED. After switching on, commit, take B = pg_current_xact_id() in a new transaction, and fetch until a snapshot has xmin >= B before relying on it. An unknown id is an error (P0002).';
 
+CREATE FUNCTION notify_bridge.as_utf8(value text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM convert_to(value, 'UTF8');
+  RETURN value;
+EXCEPTION WHEN OTHERS THEN
+  RETURN encode(convert_to(value, getdatabaseencoding()), 'escape');
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.as_utf8(value text) IS 'The text where it can be sent to a client in UTF-8; else its bytes, escaped. In a database of another encoding a text may hold bytes that are no character.';
+
 CREATE FUNCTION notify_bridge.attach(relation regclass, recipient name DEFAULT NULL::name, id name DEFAULT NULL::name, payload text DEFAULT NULL::text, sent name DEFAULT NULL::name, created name DEFAULT NULL::name, read name DEFAULT NULL::name, retention_days integer DEFAULT NULL::integer, build_indexes boolean DEFAULT NULL::boolean, force boolean DEFAULT false) RETURNS TABLE(step text, what text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1102,7 +1116,7 @@ BEGIN
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
-      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids',
+      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids', 'as_utf8',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', executable, role);
@@ -2496,7 +2510,7 @@ COMMENT ON INDEX notify_bridge.login_pkey IS 'One table of each kind.';
 
 COMMENT ON INDEX notify_bridge.migration_pkey IS 'A schema file is applied once.';
 
-CREATE UNIQUE INDEX quarantined_item_idx ON notify_bridge.quarantined USING btree (source, stage, txid, ((row_id IS NULL)), hashtextextended(COALESCE(row_id, ''::text), (0)::bigint));
+CREATE UNIQUE INDEX quarantined_item_idx ON notify_bridge.quarantined USING btree (source, stage, txid, hashtextextended(COALESCE(row_id, ''::text), (0)::bigint), ((row_id IS NULL)));
 
 COMMENT ON INDEX notify_bridge.quarantined_item_idx IS 'An item is set aside once.';
 
@@ -2562,6 +2576,8 @@ ALTER TABLE ONLY notify_bridge.quarantined
 COMMENT ON CONSTRAINT quarantined_source_fkey ON notify_bridge.quarantined IS 'A table that is no longer served has no entries.';
 
 REVOKE ALL ON FUNCTION notify_bridge.arm(replica integer, armed boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.as_utf8(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean) FROM PUBLIC;
 

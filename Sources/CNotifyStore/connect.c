@@ -13,6 +13,8 @@ static const char session[] =
     "SET max_parallel_workers_per_gather = 0;"
     "SET jit = off;"
     "SET client_min_messages = warning;"
+    // A statement ends with its client, also where that is killed. Not every system can watch a socket.
+    "SELECT set_config('client_connection_check_interval', '1000', false) WHERE version() ~ 'linux';"
     "SET DateStyle = 'ISO'";
 
 // libpq prints notices to stderr by default. Only the notice of a session's end is of interest.

@@ -51,12 +51,6 @@ notify_store_status ns_poll(notify_store *store, short events, int64_t deadline,
   }
 }
 
-static notify_store_status fail_timeout(notify_store *store) {
-  // A late answer could not be told from the answer to a later statement.
-  notify_store_close(store);
-  return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL, "no answer in the time given: the connection is closed");
-}
-
 void ns_collect(notify_store *store) {
   for (;;) {
     PGnotify *notification = store->pq->notifies(store->connection);
@@ -77,6 +71,54 @@ static notify_store_status consume(notify_store *store) {
     return ns_fail_lost(store);
   }
   return NOTIFY_STORE_OK;
+}
+
+// NOTIFY_STORE_TIMEOUT notes nothing and leaves the statement under way.
+static notify_store_status next_result(notify_store *store, int64_t deadline, PGresult **out) {
+  *out = NULL;
+  while (store->pq->is_busy(store->connection) != 0) {
+    short ready = 0;
+    notify_store_status status = ns_poll(store, POLLIN, deadline, &ready);
+    if (status == NOTIFY_STORE_OK) {
+      status = consume(store);
+    }
+    if (status != NOTIFY_STORE_OK) {
+      return status;
+    }
+  }
+  *out = store->pq->get_result(store->connection);
+  ns_collect(store);
+  if (*out == NULL) {
+    store->in_flight = false;
+  }
+  return NOTIFY_STORE_OK;
+}
+
+bool ns_cancel(notify_store *store) {
+  if (store->in_flight && store->pq->cancel(store->connection, NS_CANCEL_MS) == 0) {
+    return false;
+  }
+  int64_t deadline = ns_deadline(store, NS_CANCEL_MS);
+  while (store->in_flight) {
+    PGresult *rest = NULL;
+    // Its failures close the connection, except for a timeout.
+    if (next_result(store, deadline, &rest) != NOTIFY_STORE_OK) {
+      return false;
+    }
+    store->pq->clear(rest);
+  }
+  return store->pq->status(store->connection) != CONNECTION_BAD;
+}
+
+// A late answer could not be told from the answer to a later statement, and the statement is not to go on without
+// anybody who waits for it: it is cancelled. Where the server does not confirm that, the connection ends.
+static notify_store_status fail_timeout(notify_store *store) {
+  ns_stream_end(store);
+  if (ns_cancel(store)) {
+    return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL, "no answer in the time given: the statement is cancelled");
+  }
+  notify_store_close(store);
+  return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL, "no answer in the time given: the connection is closed");
 }
 
 static notify_store_status flush(notify_store *store, int64_t deadline) {
@@ -101,21 +143,18 @@ static notify_store_status flush(notify_store *store, int64_t deadline) {
 }
 
 notify_store_status ns_result(notify_store *store, int64_t deadline, PGresult **out) {
-  *out = NULL;
-  while (store->pq->is_busy(store->connection) != 0) {
-    short ready = 0;
-    notify_store_status status = ns_poll(store, POLLIN, deadline, &ready);
-    if (status == NOTIFY_STORE_OK) {
-      status = consume(store);
-    }
-    if (status != NOTIFY_STORE_OK) {
-      return status == NOTIFY_STORE_TIMEOUT ? fail_timeout(store) : status;
+  notify_store_status status = next_result(store, deadline, out);
+  if (status == NOTIFY_STORE_TIMEOUT && store->stream.kind == NS_STREAM_ROWS && !store->stream.is_cancelled) {
+    // Rows that were made before the one that takes so long may be in the server's buffer: they come before the error.
+    store->stream.is_cancelled = true;
+    if (store->pq->cancel(store->connection, NS_CANCEL_MS) != 0) {
+      status = next_result(store, ns_deadline(store, NS_CANCEL_MS), out);
     }
   }
-  *out = store->pq->get_result(store->connection);
-  ns_collect(store);
+  if (status != NOTIFY_STORE_OK) {
+    return status == NOTIFY_STORE_TIMEOUT ? fail_timeout(store) : status;
+  }
   if (*out == NULL) {
-    store->in_flight = false;
     if (store->pq->status(store->connection) == CONNECTION_BAD) {
       return ns_fail_lost(store);
     }

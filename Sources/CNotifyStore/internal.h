@@ -15,6 +15,7 @@
 #include <stdarg.h>
 
 #include "notify_store.h"
+#include "notify_store_keys.h"
 #include "notify_store_libpq.h"
 
 #pragma GCC visibility push(hidden)
@@ -28,6 +29,10 @@ typedef enum ns_stream_kind {
   NS_STREAM_DELTA,
   NS_STREAM_REPLAY,
   NS_STREAM_UNSENT,
+  // Keys of a delta, from its cursor.
+  NS_STREAM_KEYS,
+  // Rows by their keys.
+  NS_STREAM_ROWS,
 } ns_stream_kind;
 
 // A stream that is being read. All zero when there is none.
@@ -40,7 +45,9 @@ typedef struct ns_stream {
   bool has_snapshot;
   // The server has announced that no further row comes.
   bool complete;
-  // Replay: how many requests were made, and how many have been answered so far.
+  // Rows by their keys: the statement was cancelled because of its deadline.
+  bool is_cancelled;
+  // Replay and rows by their keys: how many were asked for, and how many have been answered so far.
   uint32_t request_count;
   uint32_t requests_seen;
   // The last row's place, to see that the next one comes after it.
@@ -68,6 +75,10 @@ typedef struct ns_sources {
   char *delta_sql;
   char *unsent_sql;
   char *replay_sql;
+  // For where a payload fails: keys without payloads, and rows by their keys.
+  char *delta_keys_sql;
+  char *replay_keys_sql;
+  char *rows_sql;
 } ns_sources;
 
 struct notify_store {
@@ -88,6 +99,10 @@ struct notify_store {
   // Which `ns_prepared` were prepared on this connection for these tables: a bit for each.
   unsigned prepared;
   ns_sources sources;
+  // Bytes of a row's text; a longer one is not sent.
+  uint32_t row_bytes;
+  // The first keys of a delta's cursor come with its snapshot.
+  bool keys_begin;
   ns_stream stream;
   notify_store_error error;
   char message[NS_MESSAGE_SIZE];
@@ -148,6 +163,10 @@ int ns_remaining(const notify_store *store, int64_t deadline);
 // Waits until the connection's socket is ready. NOTIFY_STORE_TIMEOUT leaves the connection as it is and notes nothing.
 notify_store_status ns_poll(notify_store *store, short events, int64_t deadline, short *ready);
 notify_store_status ns_begin(notify_store *store, int timeout_ms, int64_t *deadline);
+// How long a server may take to confirm that it has cancelled a statement, and as long again to end its answer.
+#define NS_CANCEL_MS 1000
+// Cancels the statement under way and drops its answer. False where that was not confirmed in time.
+bool ns_cancel(notify_store *store);
 
 typedef struct ns_statement {
   const char *sql;
@@ -179,7 +198,7 @@ void ns_discard_buffered(notify_store *store);
 // --------------------------------------------------------------------------------------------------------- prepare.c
 
 // Statements that run often and alike: the server plans each once for a connection and a list of tables.
-typedef enum ns_prepared { NS_PREPARED_DELTA, NS_PREPARED_REPLAY } ns_prepared;
+typedef enum ns_prepared { NS_PREPARED_DELTA, NS_PREPARED_REPLAY, NS_PREPARED_ROWS } ns_prepared;
 
 // NULL behind a pooler, where nothing is prepared: the next transaction may be in another session.
 const char *ns_prepared_name(const notify_store *store, ns_prepared statement);

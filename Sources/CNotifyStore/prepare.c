@@ -3,6 +3,7 @@
 static const char *const names[] = {
     [NS_PREPARED_DELTA] = "notify_store_delta",
     [NS_PREPARED_REPLAY] = "notify_store_replay",
+    [NS_PREPARED_ROWS] = "notify_store_rows",
 };
 
 const char *ns_prepared_name(const notify_store *store, ns_prepared statement) {

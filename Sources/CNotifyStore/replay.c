@@ -20,6 +20,9 @@ enum {
   PARAMETER_ARRAYS,
   PARAMETER_PAGE_ROWS = PARAMETER_ARRAYS,
   PARAMETER_PAGE_BYTES,
+  // The statement for keys alone has none.
+  PARAMETER_COUNT_KEYS,
+  PARAMETER_ROW_BYTES = PARAMETER_COUNT_KEYS,
   PARAMETER_COUNT,
 };
 
@@ -71,12 +74,13 @@ static bool are_valid(const notify_store_replay_request *requests, size_t count)
   return true;
 }
 
-notify_store_status notify_store_replay(notify_store *store, const notify_store_replay_request *requests, size_t count,
-                                        uint32_t page_rows, uint64_t page_bytes, int timeout_ms) {
+static notify_store_status replay(notify_store *store, const notify_store_replay_request *requests, size_t count,
+                                  uint32_t page_rows, uint64_t page_bytes, bool keys_alone, int timeout_ms) {
   int64_t deadline = 0;
   ns_text arrays[PARAMETER_ARRAYS];
   char rows[24];
   char bytes[24];
+  char row_bytes[16];
   const char *parameters[PARAMETER_COUNT];
   bool failed = false;
   notify_store_status status = ns_begin(store, timeout_ms, &deadline);
@@ -88,7 +92,7 @@ notify_store_status notify_store_replay(notify_store *store, const notify_store_
                    "a replay needs users, pages of at least one row and byte, and snapshots as PostgreSQL writes them");
   }
   status = ns_sources_need(store);
-  if (status == NOTIFY_STORE_OK) {
+  if (status == NOTIFY_STORE_OK && !keys_alone) {
     status = ns_prepare(store, NS_PREPARED_REPLAY, store->sources.replay_sql, deadline);
   }
   if (status != NOTIFY_STORE_OK) {
@@ -113,10 +117,12 @@ notify_store_status notify_store_replay(notify_store *store, const notify_store_
   (void)snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)page_bytes);
   parameters[PARAMETER_PAGE_ROWS] = rows;
   parameters[PARAMETER_PAGE_BYTES] = bytes;
-  const ns_statement statement = {.sql = store->sources.replay_sql,
+  (void)snprintf(row_bytes, sizeof row_bytes, "%lu", (unsigned long)store->row_bytes);
+  parameters[PARAMETER_ROW_BYTES] = row_bytes;
+  const ns_statement statement = {.sql = keys_alone ? store->sources.replay_keys_sql : store->sources.replay_sql,
                                   .settings = ns_row_settings,
-                                  .name = ns_prepared_name(store, NS_PREPARED_REPLAY),
-                                  .count = PARAMETER_COUNT,
+                                  .name = keys_alone ? NULL : ns_prepared_name(store, NS_PREPARED_REPLAY),
+                                  .count = keys_alone ? PARAMETER_COUNT_KEYS : PARAMETER_COUNT,
                                   .parameters = parameters,
                                   .binary = true,
                                   .stream = true};
@@ -129,4 +135,14 @@ cleanup:
     ns_text_free(&arrays[i]);
   }
   return status;
+}
+
+notify_store_status notify_store_replay(notify_store *store, const notify_store_replay_request *requests, size_t count,
+                                        uint32_t page_rows, uint64_t page_bytes, int timeout_ms) {
+  return replay(store, requests, count, page_rows, page_bytes, false, timeout_ms);
+}
+
+notify_store_status notify_store_replay_keys(notify_store *store, const notify_store_replay_request *requests,
+                                             size_t count, uint32_t page_rows, int timeout_ms) {
+  return replay(store, requests, count, page_rows, 1, true, timeout_ms);
 }

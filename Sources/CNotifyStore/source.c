@@ -6,6 +6,7 @@
 #include "sql/mark.h"
 #include "sql/no_table.h"
 #include "sql/replay.h"
+#include "sql/rows.h"
 #include "sql/unsent.h"
 
 // One plan serves all calls: the shape of each statement (a range of txid, a key) leaves one index to use, so neither
@@ -40,10 +41,15 @@ static const notify_store_source own_table = {
 };
 
 static const ns_joined delta = {.sql = delta_sql, .parts = {{"tables", delta_table_sql, no_table_sql}}};
+static const ns_joined delta_keys = {.sql = delta_keys_sql, .parts = {{"tables", delta_table_keys_sql, no_table_sql}}};
+static const ns_joined rows = {.sql = rows_sql, .parts = {{"tables", rows_table_sql, no_table_sql}}};
 static const ns_joined unsent = {.sql = unsent_sql, .parts = {{"tables", unsent_table_sql, no_table_sql}}};
 static const ns_joined replay = {.sql = replay_sql,
                                  .parts = {{"sent_rows", replay_sent_sql, "SELECT 1 WHERE false"},
                                            {"wanted_rows", replay_wanted_sql, no_table_sql}}};
+static const ns_joined replay_keys = {.sql = replay_keys_sql,
+                                      .parts = {{"sent_rows", replay_sent_sql, "SELECT 1 WHERE false"},
+                                                {"wanted_rows", replay_wanted_keys_sql, no_table_sql}}};
 
 // Keeps what was built, or notes that memory was short.
 static bool keep(ns_text *text, char **out) {
@@ -94,7 +100,10 @@ static bool make_sources(const notify_store_libpq *pq, const notify_store_source
   }
   return make_joined(pq, &delta, sources, count, &made->delta_sql) &&
          make_joined(pq, &unsent, sources, count, &made->unsent_sql) &&
-         make_joined(pq, &replay, sources, count, &made->replay_sql);
+         make_joined(pq, &replay, sources, count, &made->replay_sql) &&
+         make_joined(pq, &delta_keys, sources, count, &made->delta_keys_sql) &&
+         make_joined(pq, &replay_keys, sources, count, &made->replay_keys_sql) &&
+         make_joined(pq, &rows, sources, count, &made->rows_sql);
 }
 
 static void free_sources(const notify_store_libpq *pq, const ns_sources *sources) {
@@ -108,6 +117,9 @@ static void free_sources(const notify_store_libpq *pq, const ns_sources *sources
   pq->deallocate(sources->delta_sql);
   pq->deallocate(sources->unsent_sql);
   pq->deallocate(sources->replay_sql);
+  pq->deallocate(sources->delta_keys_sql);
+  pq->deallocate(sources->replay_keys_sql);
+  pq->deallocate(sources->rows_sql);
 }
 
 void ns_sources_free(notify_store *store) {

@@ -2,6 +2,8 @@
 
 #include "internal.h"
 
+#define ROW_BYTES (64 << 20)
+
 notify_store_status notify_store_create(const notify_store_libpq *functions, notify_store **out) {
   const notify_store_libpq *pq = functions == NULL ? notify_store_libpq_default() : functions;
   if (out == NULL) {
@@ -12,7 +14,7 @@ notify_store_status notify_store_create(const notify_store_libpq *functions, not
   if (store == NULL) {
     return NOTIFY_STORE_NO_MEMORY;
   }
-  *store = (notify_store){.pq = pq};
+  *store = (notify_store){.pq = pq, .row_bytes = ROW_BYTES};
   ns_forget_error(store);
   store->wake_descriptor = pq->event_open(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (store->wake_descriptor < 0) {
@@ -53,6 +55,10 @@ int notify_store_backend_pid(const notify_store *store) {
 
 void notify_store_set_pooler(notify_store *store, notify_store_pooler pooler) {
   store->pooler = pooler;
+}
+
+void notify_store_set_row_bytes(notify_store *store, uint32_t bytes) {
+  store->row_bytes = bytes > INT32_MAX ? INT32_MAX : bytes;
 }
 
 bool notify_store_is_pooled(const notify_store *store) {

@@ -70,6 +70,20 @@ notify_store_status notify_store_next(notify_store *store, int timeout_ms, notif
   }
 }
 
+notify_store_status notify_store_cancel(notify_store *store) {
+  ns_forget_error(store);
+  ns_stream_end(store);
+  if (store->connection == NULL) {
+    return ns_fail(store, NOTIFY_STORE_NOT_CONNECTED, NULL, "not connected");
+  }
+  if (ns_cancel(store)) {
+    return NOTIFY_STORE_OK;
+  }
+  notify_store_close(store);
+  return ns_fail(store, NOTIFY_STORE_TIMEOUT, NULL,
+                 "the server does not confirm a cancellation: the connection is closed");
+}
+
 bool notify_store_has_buffered(notify_store *store) {
   if (store->stream.kind == NS_STREAM_NONE) {
     return false;

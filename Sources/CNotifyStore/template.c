@@ -60,21 +60,86 @@ static void add_payload(ns_text *text, const notify_store_source *source) {
   ns_text_add(text, "\n)");
 }
 
-static void add_row(ns_text *text, const notify_store_source *source) {
-  bool is_integer = source->id_kind == NOTIFY_STORE_KIND_INTEGER;
-  add_number(text, source);
-  add_column(text, is_integer ? "::int4 AS source, n." : "::int4 AS source, NULL::int8 AS id_number, n.", source->id);
-  ns_text_add(text, is_integer ? "::int8 AS id_number, NULL::text COLLATE \"C\" AS id_text, "
-                               : "::text COLLATE \"C\" AS id_text, ");
-  add_column(text, "n.", source->txid);
-  ns_text_add(text, source->created == NULL ? " AS txid, NULL" : " AS txid, ");
-  if (source->created != NULL) {
-    add_column(text, "n.", source->created);
+// The columns of {row} and {key} before the payload. In a database whose encoding is not UTF-8 a text can hold bytes
+// that no client can be sent: where `is_checked` such a text comes escaped.
+static void add_text(ns_text *text, const char *column, bool is_checked) {
+  if (is_checked) {
+    add_column(text, "CASE WHEN pg_catalog.getdatabaseencoding() = 'UTF8' THEN n.", column);
+    add_column(text, "::text ELSE notify_bridge.as_utf8(n.", column);
+    ns_text_add(text, "::text) END");
+  } else {
+    add_column(text, "n.", column);
+    ns_text_add(text, "::text");
   }
-  add_column(text, "::timestamptz AS created_at, n.", source->recipient);
-  ns_text_add(text, source->is_json ? "::text AS recipient, NULL::jsonb AS document, " : "::text AS recipient, ");
+}
+
+static void add_names(ns_text *text, const notify_store_source *source, bool is_key) {
+  add_number(text, source);
+  if (source->id_kind == NOTIFY_STORE_KIND_INTEGER) {
+    add_column(text, "::int4 AS source, n.", source->id);
+    ns_text_add(text, "::int8 AS id_number, NULL::text COLLATE \"C\" AS id_text, ");
+  } else {
+    ns_text_add(text, "::int4 AS source, NULL::int8 AS id_number, (");
+    add_text(text, source->id, is_key && source->id_kind == NOTIFY_STORE_KIND_TEXT);
+    ns_text_add(text, ") COLLATE \"C\" AS id_text, ");
+  }
+  add_column(text, "n.", source->txid);
+  if (source->created == NULL || is_key) {
+    ns_text_add(text, " AS txid, NULL");
+  } else {
+    add_column(text, " AS txid, n.", source->created);
+  }
+  ns_text_add(text, "::timestamptz AS created_at, ");
+  add_text(text, source->recipient, is_key && source->recipient_kind == NOTIFY_STORE_KIND_TEXT);
+  ns_text_add(text, " AS recipient, ");
+}
+
+static void add_row(ns_text *text, const notify_store_source *source) {
+  add_names(text, source, false);
+  ns_text_add(text, source->is_json ? "NULL::jsonb AS document, " : "");
   add_payload(text, source);
   ns_text_add(text, source->is_json ? "::text AS text_form" : " AS document, NULL::text AS text_form");
+}
+
+static void add_is_escaped(ns_text *text, const char *column) {
+  add_column(text, " OR notify_bridge.as_utf8(n.", column);
+  add_column(text, "::text) OPERATOR(pg_catalog.<>) n.", column);
+  ns_text_add(text, "::text");
+}
+
+static void add_key(ns_text *text, const notify_store_source *source) {
+  add_names(text, source, true);
+  ns_text_add(text, "NULL::jsonb AS document, CASE WHEN pg_catalog.getdatabaseencoding() <> 'UTF8' AND (false");
+  if (source->id_kind == NOTIFY_STORE_KIND_TEXT) {
+    add_is_escaped(text, source->id);
+  }
+  if (source->recipient_kind == NOTIFY_STORE_KIND_TEXT) {
+    add_is_escaped(text, source->recipient);
+  }
+  ns_text_add(text, ") THEN '22021'::text END AS text_form");
+}
+
+static void add_recipient_text(ns_text *text, const notify_store_source *source) {
+  add_text(text, source->recipient, source->recipient_kind == NOTIFY_STORE_KIND_TEXT);
+}
+
+// A second row of an id and transaction (23505) has the key of one that can be read.
+static void add_readable(ns_text *text, const notify_store_source *source) {
+  ns_text_add(text, "NOT EXISTS (SELECT FROM notify_bridge.quarantined q WHERE q.source = ");
+  add_number(text, source);
+  add_column(text, " AND q.stage = 'read' AND q.txid = n.", source->txid);
+  // As the index has it.
+  ns_text_add(text, " AND hashtextextended(coalesce(q.row_id, ''), 0) = hashtextextended((");
+  add_text(text, source->id, source->id_kind == NOTIFY_STORE_KIND_TEXT);
+  ns_text_add(text, "), 0) AND q.row_id = (");
+  add_text(text, source->id, source->id_kind == NOTIFY_STORE_KIND_TEXT);
+  ns_text_add(text, ") AND q.sqlstate <> '23505' OFFSET 0)");
+}
+
+static void add_key_id(ns_text *text, const notify_store_source *source) {
+  ns_text_add(text, source->id_kind == NOTIFY_STORE_KIND_INTEGER ? "key.id_number"
+                    : source->id_kind == NOTIFY_STORE_KIND_UUID  ? "key.id_text::uuid"
+                                                                 : "key.id_text");
 }
 
 static void add_deliverable(ns_text *text, const notify_store_source *source) {
@@ -172,12 +237,19 @@ static const placeholder placeholders[] = {
     // The columns source, id_number, id_text, txid, created_at, recipient, document and text_form: an id that is an
     // integer is in the first of its two columns, a payload of type jsonb is in the first of its two.
     {"row", add_row},
+    // The same columns of a row whose payload is not evaluated; text_form is a SQLSTATE where the row can't be named.
+    {"key", add_key},
+    // The id of a key as the type of the table's ids (sql/rows.h).
+    {"key_id", add_key_id},
+    // The recipient as a text that a client can be sent.
+    {"recipient_text", add_recipient_text},
     {"payload", add_payload},
-    // Conditions: the row may be delivered (it was not inserted as sent), is unsent, is unread, has an id after that of
-    // a page's last row.
+    // Conditions: the row may be delivered (it was not inserted as sent), is unsent, is unread, is not set aside
+    // because it can't be read, has an id after that of a page's last row.
     {"deliverable", add_deliverable},
     {"unsent", add_unsent},
     {"unread", add_unread},
+    {"readable", add_readable},
     {"after_id", add_after_id},
     // The expression to order ids by.
     {"id_order", add_id_order},

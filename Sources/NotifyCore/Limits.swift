@@ -21,6 +21,12 @@ package struct Limits: Sendable, Equatable {
   package static let replayPageRows = 200
   /// Stored bytes at which a replay's page ends (one row may be larger).
   package static let replayPageBytes: UInt64 = 256 << 10
+  /// Bytes of text at which a replay's page ends (one row may be larger); as stored it may be a fraction of that.
+  package static let replayPageText = 1 << 20
+  /// Bytes of text that one statement reads for replays (one row more may come); the requests behind wait for the next.
+  package static let replayText = 64 << 20
+  /// Keys that are read at once where a delta is read by its keys; the rows of more wait for those of these.
+  package static let keysPerPage = 1_000
   /// Connections whose replay is read by one statement; more wait for the next.
   package static let replayRequests = 256
   /// Bytes held back for a connection that catches up; beyond, they are dropped and it catches up again.
@@ -63,6 +69,11 @@ package struct Limits: Sendable, Equatable {
   package static let markDrain: Duration = .seconds(5)
   /// How long a statement on the path of rows may take to answer.
   package static let statementTimeout: Duration = .seconds(30)
+  /// How long each row of a delta that one statement reads may take; beyond, the delta is read in pages.
+  package static let deltaTimeout: Duration = .seconds(5)
+  /// Rows of a delta that one statement reads and that are not known to be on disk; beyond, the rest is read in pages, and
+  /// is known to be on disk in between.
+  package static let deltaRows = 500_000
   /// How long connecting to the database may take.
   package static let connectTimeout: Duration = .seconds(4)
   /// How long the scan for unsent rows and a purge may take to answer.
@@ -115,6 +126,8 @@ package struct Limits: Sendable, Equatable {
   package var connectionsPerAddress = 0
   /// Connects per second of one address, 0 for no limit; beyond, a connect is closed with 4029.
   package var connectRate = 0
+  /// Bytes of the text of a row's payload; a row with more is quarantined.
+  package var rowBytes = 64 << 20
   /// Bytes waiting for one socket behind its first frame; beyond, it is closed with 4008.
   package var queueBytes = 1 << 20
   /// Bytes of a message from a client; beyond, it is closed with 1009.

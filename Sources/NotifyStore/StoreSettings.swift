@@ -18,6 +18,8 @@ package struct StoreSettings: Sendable {
   package var doorbell: DoorbellSettings
   /// How long the database may be away before clients have to come back.
   package var revocationsKept = Limits.revocationsKept
+  /// How long one row may take where it is read by its key; beyond, it is quarantined.
+  package var rowTimeout = Limits.statementTimeout
 
   package init(
     url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge",

@@ -40,6 +40,7 @@ static const notify_store_libpq table = {
     .get_result = pq_get_result,
     .notifies = pq_notifies,
     .escape_identifier = pq_escape_identifier,
+    .cancel = pq_cancel,
     .result_status = pq_result_status,
     .result_error_field = pq_result_error_field,
     .result_error_message = pq_result_error_message,

@@ -18,10 +18,10 @@
 #define FAKE_PID 4711
 
 #define FAKE_COLUMNS 14
-#define FAKE_PARAMETERS 14
+#define FAKE_PARAMETERS 16
 #define FAKE_STATEMENTS 64
 #define FAKE_RESULTS 64
-#define FAKE_SQL_SIZE 8192
+#define FAKE_SQL_SIZE 16384
 
 typedef struct fake_value {
   Oid type;
@@ -109,6 +109,9 @@ typedef struct fake_state {
   // PQisBusy says so before each result, so often.
   int busy_times;
   int busy_left;
+  // A request to cancel is taken, and ends the statement.
+  bool takes_cancel;
+  int cancels;
   // PQflush has something left, so often.
   int unflushed;
   // Notifications that stand in libpq's buffer.

@@ -112,7 +112,8 @@ int pq_backend_pid(const PGconn *connection) {
 
 // Whether a statement only prepares, begins or ends something, or asks who answers.
 static bool is_plain(const char *sql) {
-  static const char *const plain[] = {"BEGIN", "COMMIT", "ROLLBACK", "DEALLOCATE", "PREPARE", "SELECT pg_backend_pid"};
+  static const char *const plain[] = {"BEGIN",   "COMMIT", "ROLLBACK", "DEALLOCATE",
+                                      "PREPARE", "CLOSE",  "DECLARE",  "SELECT pg_backend_pid"};
   for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
     if (strncmp(sql, plain[i], strlen(plain[i])) == 0) {
       return true;
@@ -295,6 +296,17 @@ void pq_freemem(void *pointer) {
     fake.texts > 0 ? fake.texts-- : fake.notifications--;
   }
   free(pointer);
+}
+
+int pq_cancel(PGconn *connection, int timeout_ms) {
+  (void)connection;
+  CHECK(timeout_ms > 0);
+  fake.cancels++;
+  if (fake.takes_cancel) {
+    fake.busy_left = 0;
+    fake.ready_times = -1;
+  }
+  return fake.takes_cancel;
 }
 
 char *pq_escape_identifier(PGconn *connection, const char *text, size_t length) {

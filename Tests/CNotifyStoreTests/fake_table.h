@@ -49,6 +49,7 @@ int pq_is_busy(PGconn *connection);
 PGresult *pq_get_result(PGconn *connection);
 PGnotify *pq_notifies(PGconn *connection);
 void pq_freemem(void *pointer);
+int pq_cancel(PGconn *connection, int timeout_ms);
 char *pq_escape_identifier(PGconn *connection, const char *text, size_t length);
 ExecStatusType pq_result_status(const PGresult *result);
 char *pq_result_error_field(const PGresult *result, int field);

@@ -9,6 +9,7 @@ extern const test connect_tests[];
 extern const test wait_tests[];
 extern const test statement_tests[];
 extern const test stream_tests[];
+extern const test keys_tests[];
 extern const test replay_tests[];
 extern const test mark_tests[];
 extern const test source_tests[];

@@ -62,7 +62,7 @@ static void a_stream_has_a_transaction(void) {
   answer_delta();
   CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
   fake_sent(begun);
-  CHECK_EQUAL(fake.parameter_count, 2);
+  CHECK_EQUAL(fake.parameter_count, 3);
   CHECK(fake.single_row);
   for (int i = 0; i < 2; i++) {
     CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);

@@ -16,7 +16,7 @@ export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1
 mkdir -p "$build"
 "$compiler" "${flags[@]}" -o "$build/without_server" Sources/CNotifyStore/*.c \
   $tests/{check,fake,fake_connection,fake_values,fake_results,fake_main}.c \
-  $tests/{connect,wait,statement,stream,replay,mark,source,pooler,sweep}_tests.c -lpq
+  $tests/{connect,wait,statement,stream,keys,replay,mark,source,pooler,sweep}_tests.c -lpq
 "$compiler" "${flags[@]}" -pthread -o "$build/with_server" Sources/CNotifyStore/*.c \
   $tests/{check,server,server_tables,server_main}.c $tests/server_*_tests.c -lpq
 "$compiler" "${flags[@]}" -o "$build/example" Sources/CNotifyStore/*.c Examples/notify_store_example.c -lpq

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "lists.h"
+#include "notify_store_keys.h"
 #include "server.h"
 
 static items got;
@@ -133,6 +134,90 @@ static void nulls_and_large_rows_come_whole(void) {
   notify_store_destroy(store);
 }
 
+// Reads rows by their keys as callers do, and returns how many statements that took.
+static int read_by_keys(notify_store *store, const notify_store_key *keys, size_t count, int kinds[], int *failed) {
+  notify_store_row row;
+  size_t answered = 0;
+  int statements = 0;
+  while (answered < count) {
+    size_t first = answered;
+    statements++;
+    CHECK_EQUAL(notify_store_rows(store, keys + first, count - first, TIMEOUT_MS), NOTIFY_STORE_OK);
+    notify_store_status status;
+    while ((status = notify_store_next(store, TIMEOUT_MS, &row)) == NOTIFY_STORE_OK) {
+      CHECK_EQUAL(row.request, answered - first);
+      kinds[answered++] = row.kind;
+    }
+    if (status != NOTIFY_STORE_END) {
+      CHECK_EQUAL(status, NOTIFY_STORE_SERVER_ERROR);
+      kinds[answered++] = -1;
+      (*failed)++;
+    }
+  }
+  return statements;
+}
+
+static void a_row_that_fails_is_the_first_without_an_answer(void) {
+  enum { ROWS = 3000 };
+  static notify_store_key keys[ROWS];
+  static int kinds[ROWS];
+  notify_store_row row;
+  char snapshot[SNAPSHOT_SIZE];
+  int failed = 0;
+  int count = 0;
+  static const notify_store_source failing = {.number = 1,
+                                              .relation = "public.notification",
+                                              .id = "id",
+                                              .recipient = "user_id",
+                                              .txid = "txid",
+                                              .sent_at = "sent_at",
+                                              .payload =
+                                                  "CASE WHEN n.id % 100 = 50 THEN to_jsonb(1 / (n.id % 50)) "
+                                                  "ELSE to_jsonb(repeat('x', 1000)) END",
+                                              .has_unique_id = true};
+  notify_store *store = server_store();
+  server_clean(store);
+  CHECK_EQUAL(notify_store_serve(store, &failing, 1), NOTIFY_STORE_OK);
+  server_snapshot(store, snapshot);
+  uint64_t xmax = strtoull(strchr(snapshot, ':') + 1, NULL, 10);
+  server_run(store,
+             "INSERT INTO public.notification (id, user_id) OVERRIDING SYSTEM VALUE "
+             "SELECT g + 1000000, 1 FROM generate_series(1, %d) g",
+             ROWS);
+  server_run(store, "DELETE FROM public.notification WHERE id = 1000007");
+  CHECK_EQUAL(notify_store_delta(store, xmax, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_EQUAL(notify_store_delta_keys(store, xmax, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  server_run(store, "DELETE FROM public.notification WHERE id = 1000008");
+  for (bool is_last = false; !is_last;) {
+    int before = count;
+    CHECK_EQUAL(notify_store_fetch_keys(store, 1000, TIMEOUT_MS), NOTIFY_STORE_OK);
+    while (notify_store_next(store, TIMEOUT_MS, &row) == NOTIFY_STORE_OK) {
+      if (row.kind == NOTIFY_STORE_ROW_NOTIFICATION && count < ROWS) {
+        CHECK(row.data == NULL && row.user_length == 1);
+        keys[count++] = (notify_store_key){.source = row.source, .id = {.number = row.id}, .txid = row.txid};
+      }
+    }
+    is_last = count - before < 999;
+  }
+  CHECK_EQUAL(count, ROWS - 1);
+  CHECK_EQUAL(read_by_keys(store, keys, (size_t)count, kinds, &failed), 31);
+  CHECK_EQUAL(failed, 30);
+  for (int i = 0; i < count; i++) {
+    int wanted = keys[i].id.number == 1000008    ? NOTIFY_STORE_ROW_GONE
+                 : keys[i].id.number % 100 == 50 ? -1
+                                                 : NOTIFY_STORE_ROW_NOTIFICATION;
+    CHECK_EQUAL(kinds[i], wanted);
+  }
+  notify_store_set_row_bytes(store, 1001);
+  failed = 0;
+  (void)read_by_keys(store, keys, 3, kinds, &failed);
+  CHECK_EQUAL(kinds[0], NOTIFY_STORE_ROW_UNREADABLE);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
 static void a_statement_in_the_middle_of_a_stream_is_no_harm(void) {
   notify_store_row row;
   notify_store *store = server_store();
@@ -252,6 +337,8 @@ const test server_delta_tests[] = {
     {"rows inserted as sent and rows without transaction never come", what_is_not_for_us_never_comes},
     {"transactions are ordered as numbers", transactions_are_ordered_as_numbers},
     {"NULLs, infinity and five megabytes come whole", nulls_and_large_rows_come_whole},
+    {"where rows are read by their keys, one that fails is the first without an answer",
+     a_row_that_fails_is_the_first_without_an_answer},
     {"a statement in the middle of a stream is no harm", a_statement_in_the_middle_of_a_stream_is_no_harm},
     {"rows of random transactions come exactly once", random_transactions_come_exactly_once},
     {"the unsent rows of each user are counted", the_unsent_of_each_user_are_counted},

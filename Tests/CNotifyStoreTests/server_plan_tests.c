@@ -19,8 +19,8 @@ static int count(const char *text, const char *part) {
 static void explain_delta(notify_store *store, char *plan) {
   notify_store_result *result = NULL;
   size_t length = 0;
-  CHECK_EQUAL(notify_store_query(store, "EXPLAIN (COSTS off) EXECUTE notify_store_delta('1000000', '{998,999}')", 0,
-                                 NULL, TIMEOUT_MS, &result),
+  CHECK_EQUAL(notify_store_query(store, "EXPLAIN (COSTS off) EXECUTE notify_store_delta('1000000', '{998,999}', 1000)",
+                                 0, NULL, TIMEOUT_MS, &result),
               NOTIFY_STORE_OK);
   plan[0] = '\0';
   for (int i = 0; result != NULL && i < notify_store_result_rows(result) && length < PLAN_SIZE; i++) {

@@ -134,9 +134,29 @@ static void a_session_that_is_ended_is_noticed_in_a_statement(void) {
 
 static void a_statement_ends_at_its_deadline(void) {
   notify_store *store = server_store();
+  int session = notify_store_backend_pid(store);
+  CHECK_EQUAL(notify_store_query(store, "SELECT pg_sleep(600)", 0, NULL, 30, NULL), NOTIFY_STORE_TIMEOUT);
+  CHECK(notify_store_is_connected(store));
+  CHECK_EQUAL(server_number(store, "SELECT pg_backend_pid()"), session);
+  notify_store_destroy(store);
+}
+
+static void a_server_that_does_not_answer_holds_nobody_up(void) {
+  notify_store *store = server_store();
+  // The postmaster, which takes requests to cancel, and the session itself.
+  server_run(store,
+             "COPY (SELECT pg_backend_pid(), p.pid FROM (SELECT pg_postmaster_start_time()) t, "
+             "LATERAL (SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid) p) TO PROGRAM "
+             "'read session postmaster; (kill -STOP $postmaster; sleep 4; kill -CONT $postmaster) "
+             ">/dev/null 2>&1 &'");
   CHECK_EQUAL(notify_store_query(store, "SELECT pg_sleep(600)", 0, NULL, 30, NULL), NOTIFY_STORE_TIMEOUT);
   CHECK(!notify_store_is_connected(store));
   notify_store_destroy(store);
+  // The request is taken once the postmaster goes on, and the statement does not run any more.
+  notify_store *other = server_store();
+  while (server_number(other, "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'") > 0) {
+  }
+  notify_store_destroy(other);
 }
 
 static void errors_are_told(void) {
@@ -243,7 +263,8 @@ const test server_session_tests[] = {
     {"a session that is ended is noticed while waiting", a_session_that_is_ended_is_noticed_while_waiting},
     {"a session that is ended is noticed in a statement and in a stream",
      a_session_that_is_ended_is_noticed_in_a_statement},
-    {"a statement of the server ends at its deadline", a_statement_ends_at_its_deadline},
+    {"a statement of the server ends at its deadline, and the session goes on", a_statement_ends_at_its_deadline},
+    {"a server that takes no request to cancel holds nobody up", a_server_that_does_not_answer_holds_nobody_up},
     {"errors of the server are reported", errors_are_told},
     {"large parameters go out", large_parameters_go_out},
     {"the purge deletes old rows that were sent", the_purge_deletes_old_sent_rows},

@@ -147,8 +147,10 @@ static void wrong_answers_are_refused(void) {
   CHECK_EQUAL(read_all(right), NOTIFY_STORE_END);
   fake_result *const empty[] = {snapshot, end, NULL};
   CHECK_EQUAL(read_all(empty), NOTIFY_STORE_END);
+  // A partitioned table may hold an id twice.
+  fake_result *const repeated[] = {snapshot, first, first, second, end, NULL};
+  CHECK_EQUAL(read_all(repeated), NOTIFY_STORE_END);
   fake_result *const wrong[][5] = {{snapshot, second, first, end, NULL},
-                                   {snapshot, first, first, end, NULL},
                                    {first, snapshot, end, NULL},
                                    {snapshot, snapshot, end, NULL},
                                    {snapshot, seven, end, NULL},
@@ -283,6 +285,36 @@ static void a_stream_ends_at_its_deadline(void) {
   fake_finish(store);
 }
 
+static void a_stream_that_is_given_up_is_cancelled(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake.takes_cancel = true;
+  answer_delta();
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  fake.busy_left = 1000;
+  fake.ready_times = 0;
+  CHECK_EQUAL(notify_store_next(store, 400, &row), NOTIFY_STORE_TIMEOUT);
+  CHECK_EQUAL(fake.cancels, 1);
+  CHECK(notify_store_is_connected(store));
+  CHECK_EQUAL(fake.script_next, fake.script_length);
+  CHECK_EQUAL(notify_store_query(store, "SELECT 1", 0, NULL, 1000, NULL), NOTIFY_STORE_OK);
+  // By the caller, and without a stream.
+  answer_delta();
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_cancel(store), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_cancel(store), NOTIFY_STORE_OK);
+  CHECK_EQUAL(fake.cancels, 2);
+  CHECK_EQUAL(notify_store_next(store, 400, &row), NOTIFY_STORE_BAD_ARGUMENT);
+  fake.takes_cancel = false;
+  answer_delta();
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_cancel(store), NOTIFY_STORE_TIMEOUT);
+  CHECK(!notify_store_is_connected(store));
+  CHECK_EQUAL(notify_store_cancel(store), NOTIFY_STORE_NOT_CONNECTED);
+  fake_finish(store);
+}
+
 static void a_statement_throws_away_the_rest_of_a_stream(void) {
   notify_store_row row;
   notify_store *store = fake_store();
@@ -328,5 +360,6 @@ const test stream_tests[] = {
     {"a stream ends at its deadline and closes the connection", a_stream_ends_at_its_deadline},
     {"a statement throws away the rest of a stream", a_statement_throws_away_the_rest_of_a_stream},
     {"users with unsent rows are found", the_unsent_are_scanned},
+    {"a stream that is given up is cancelled", a_stream_that_is_given_up_is_cancelled},
     {NULL, NULL},
 };

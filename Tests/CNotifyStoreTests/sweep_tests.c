@@ -5,6 +5,7 @@
 
 #include "fake.h"
 #include "lists.h"
+#include "notify_store_keys.h"
 
 #define ITEMS_MAX 20
 
@@ -54,6 +55,30 @@ static notify_store_status read_rows(notify_store *store) {
   }
   answer(fake_snapshot("1:1:"), fake_delta_row(1, 1, "7", "{}"));
   if ((status = notify_store_delta(store, 1, xip, 300, 1000)) != NOTIFY_STORE_OK ||
+      (status = read_items(store)) != NOTIFY_STORE_OK) {
+    return status;
+  }
+  if ((status = notify_store_delta_keys(store, 1, xip, 300, 1000)) != NOTIFY_STORE_OK) {
+    return status;
+  }
+  answer(fake_snapshot("1:1:"), fake_delta_row(1, 1, "7", NULL));
+  if ((status = notify_store_fetch_keys(store, 10, 1000)) != NOTIFY_STORE_OK ||
+      (status = read_items(store)) != NOTIFY_STORE_OK) {
+    return status;
+  }
+  fake_result *keyed = fake_delta_row(1, 1, "7", "{}");
+  fake_add_int4(keyed, 0);
+  answer(keyed, NULL);
+  fake.script_length--;
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  const notify_store_key key = {.source = 1, .id = {.number = 1}, .txid = 1};
+  if ((status = notify_store_rows(store, &key, 1, 1000)) != NOTIFY_STORE_OK ||
+      (status = read_items(store)) != NOTIFY_STORE_OK) {
+    return status;
+  }
+  answer(fake_replay_snapshot("1:1:"), fake_replay_row(0, 1, 1, false, false));
+  if ((status = notify_store_replay_keys(store, &request, 1, 10, 1000)) != NOTIFY_STORE_OK ||
       (status = read_items(store)) != NOTIFY_STORE_OK) {
     return status;
   }

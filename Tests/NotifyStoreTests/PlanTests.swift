@@ -45,7 +45,7 @@ struct PlanTests {
       switch item {
       case .snapshot(let now): snapshot = now
       case .row: rows += 1
-      case .request, .unsent, .revocation: Issue.record("an item of another stream")
+      case .request, .unsent, .revocation, .unreadable, .gone: Issue.record("an item of another stream")
       }
     }
     return (snapshot, rows)

@@ -143,27 +143,6 @@ struct TableTests {
     }
   }
 
-  @Test("A row whose payload fails keeps only its own table from being served, until the row is fixed")
-  func poisoned() async throws {
-    try addTable()
-    try connection.query("UPDATE notify_bridge.source SET payload = 'to_jsonb(title::integer)' WHERE number = 2")
-    try await run { replays, _ in
-      _ = await page(replays, UserID(1))
-      try connection.query(
-        #"INSERT INTO public."Order ""x""" ("to", title) VALUES ('1', 'a secret'), ('1', '7')"#)
-      try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
-      while store.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
-        _ = await page(replays, UserID(1))
-      }
-      let reasons = store.status.failing(at: .now).map(\.reason).joined()
-      #expect(reasons.contains("SQLSTATE 22P02") && !reasons.contains("secret"))
-      #expect(await page(replays, UserID(1)).batch.frames.count == 1)
-      try connection.query(#"UPDATE public."Order ""x""" SET title = '8' WHERE title = 'a secret'"#)
-      while await page(replays, UserID(1)).batch.frames.count != 3 {}
-      #expect(store.status.failing(at: .now).isEmpty)
-    }
-  }
-
   @Test("Revocations come before the rows of their delta")
   func revocations() async throws {
     try await run { replays, _ in

@@ -135,7 +135,7 @@ CREATE TABLE notify_bridge.quarantined (
   CONSTRAINT quarantined_stage CHECK (stage IN ('read', 'mark', 'purge'))
 );
 CREATE UNIQUE INDEX quarantined_item_idx ON notify_bridge.quarantined
-  (source, stage, txid, (row_id IS NULL), hashtextextended(coalesce(row_id, ''), 0));
+  (source, stage, txid, hashtextextended(coalesce(row_id, ''), 0), (row_id IS NULL));
 CREATE INDEX quarantined_next_attempt_idx ON notify_bridge.quarantined (stage, next_attempt);
 
 COMMENT ON TABLE notify_bridge.quarantined IS

@@ -29,7 +29,8 @@ typedef enum notify_store_status {
   NOTIFY_STORE_OK = 0,
   /// A stream has no further row.
   NOTIFY_STORE_END = 1,
-  /// Timed out. The connection is closed if a statement was under way.
+  /// Timed out. A statement that was under way is cancelled; where the server does not confirm that within two seconds,
+  /// the connection is closed (`notify_store_is_connected`).
   NOTIFY_STORE_TIMEOUT = 2,
   /// The caller's argument is not valid (also: a conninfo string that can't be parsed).
   NOTIFY_STORE_BAD_ARGUMENT = 3,
@@ -170,6 +171,10 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_serve(notify_store *store,
 NOTIFY_STORE_CHECKED notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source,
                                                             int timeout_ms);
 
+/// Sets how many bytes the text of a row's payload may have (at first 64 MiB). A longer one is not sent: the row comes
+/// as NOTIFY_STORE_ROW_UNREADABLE.
+void notify_store_set_row_bytes(notify_store *store, uint32_t bytes);
+
 /// Names a row of a source: `number` where its id is an integer, else `text`.
 typedef struct notify_store_id {
   int64_t number;
@@ -260,6 +265,11 @@ typedef struct notify_store_row {
 /// Delta: access has ended, before its rows. `user` is whose (empty where not known), `id_text` the credential's hash
 /// or NULL, `data` the kind and the reason, apart by a blank.
 #define NOTIFY_STORE_ROW_REVOCATION 4
+/// A row that can't be read: `data` is the SQLSTATE of the reason, such as 54000 for a text that is too long. A row
+/// whose payload fails makes the statement fail instead; see notify_store_keys.h.
+#define NOTIFY_STORE_ROW_UNREADABLE 5
+/// Rows by their keys: no row has this key any more.
+#define NOTIFY_STORE_ROW_GONE 6
 
 /// Starts to read the rows that are visible now and were not in the previous snapshot: `txid >= xmax OR txid = ANY
 /// (xip)`, ordered by (txid, source, id), and before them the revocations of `notify_bridge.revocation`. Rows inserted
@@ -312,6 +322,10 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_scan_unsent(notify_store *
 ///
 /// @param timeout_ms how long to wait for this item.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_next(notify_store *store, int timeout_ms, notify_store_row *out);
+
+/// Cancels the stream in the server and ends it, for where much is left. Without an answer of the server within two
+/// seconds the connection is closed.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_cancel(notify_store *store);
 
 /// Whether items of the stream wait in memory, so that `notify_store_next` would not wait for the network.
 bool notify_store_has_buffered(notify_store *store);

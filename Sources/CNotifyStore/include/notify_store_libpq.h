@@ -58,6 +58,9 @@ struct notify_store_libpq {
   PGresult *(*get_result)(PGconn *connection);
   PGnotify *(*notifies)(PGconn *connection);
   char *(*escape_identifier)(PGconn *connection, const char *text, size_t length);
+  /// Unlike the others no function of libpq: requests the end of the statement under way and waits for the server to
+  /// have taken the request, at most so long. PQcancel alone would wait as long as TCP does. 1 on success.
+  int (*cancel)(PGconn *connection, int timeout_ms);
 
   // Results.
   ExecStatusType (*result_status)(const PGresult *result);

@@ -1,7 +1,7 @@
 // The replay: one page of rows for each of several requests, all under one snapshot.
 //
 // Parameters: $1 to $12 arrays with an element for each request (replay.c lists them), $13 rows and $14 bytes of a
-// page. Placeholders in braces: see template.c.
+// page, $15 bytes of a row's text. Placeholders in braces: see template.c.
 //
 // From the inside out:
 //   asked      the requests, one row each.
@@ -14,10 +14,12 @@
 //   fitting    which of them fit into the page. A payload is measured as stored, and not read.
 //   page       those that fit; `more` says in every row that one did not.
 //   answer     all pages. A request without rows has one row, with nothing but the request in it.
+//   shown      the same with payloads as texts.
 //
 // Exact. Wanted are rows still unsent (where `unsent`), and rows not visible in `since` (where it is given and not
 // truncated). Later pages see only what the first page's snapshot showed (`page`). The first row is the statement's own
-// snapshot. (Documentation/database.md, "Replay and cursors")
+// snapshot. Rows that are set aside because they can't be read are left out; nothing is looked up for that where there
+// is none. (Documentation/database.md, "Replay and cursors")
 //
 // Plan. Each table is read by its index on (recipient, txid): a range of recipients that holds just one, in the order
 // of that index, leaves the planner no other choice. With `recipient = ...` it takes the index on txid where there are
@@ -29,40 +31,55 @@
 #ifndef NOTIFY_STORE_SQL_REPLAY_H
 #define NOTIFY_STORE_SQL_REPLAY_H
 
-static const char replay_sql[] =
-    "SELECT 0::int4 AS kind, NULL::int4 AS source, NULL::int8 AS id_number, NULL::text AS id_text, "
-    "  NULL::xid8 AS row_txid, NULL::timestamptz, NULL::text, pg_current_snapshot()::text, "
-    "  NULL::int4, NULL::bool, NULL::bool "
-    "UNION ALL "
-    "(SELECT 1, answer.source, answer.id_number, answer.id_text, answer.txid, answer.created_at, answer.recipient, "
-    "  coalesce(answer.text_form, answer.document::text), answer.request, answer.truncated, answer.more "
-    "FROM ("
-    "  SELECT (request.ordinal - 1)::int4 AS request, page.source, page.id_number, page.id_text, page.txid, "
-    "    page.created_at, request.truncated, coalesce(page.more, false) AS more, page.recipient, page.document, "
-    "    page.text_form "
-    "  FROM ("
-    "    SELECT asked.*, sent.truncated, coalesce(asked.page, pg_current_snapshot()) AS visible, "
-    "      greatest(asked.lowest, asked.after_txid, "
-    "        CASE WHEN NOT asked.unsent THEN pg_snapshot_xmin(asked.since) END) AS bound "
-    "    FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::xid8[], $5::bool[], $6::pg_snapshot[], $7::int8[], "
-    "      $8::pg_snapshot[], $9::xid8[], $10::int4[], $11::int8[], $12::text[]) WITH ORDINALITY "
-    "      AS asked (user_int8, user_uuid, user_text, lowest, unsent, since, sent_limit, page, after_txid, "
-    "        after_source, after_number, after_text, ordinal) "
-    "    CROSS JOIN LATERAL ("
-    "      SELECT asked.sent_limit > 0 AND count(*) > asked.sent_limit AS truncated "
-    "      FROM ({sent_rows}) counted) sent "
-    "    OFFSET 0) request "
-    "  LEFT JOIN LATERAL ("
-    "    SELECT fitting.*, bool_or(NOT fitting.fits) OVER () AS more "
-    "    FROM ("
-    "      SELECT candidate.*, row_number() OVER place <= $13::int8 "
-    "        AND sum(candidate.size) OVER place - candidate.size OPERATOR(pg_catalog.<) $14::numeric AS fits "
-    "      FROM ("
-    "        SELECT wanted.* FROM ({wanted_rows}) wanted "
-    "        ORDER BY wanted.txid, wanted.source, wanted.id_number, wanted.id_text LIMIT $13::int8 + 1) candidate "
-    "      WINDOW place AS (ORDER BY candidate.txid, candidate.source, candidate.id_number, candidate.id_text "
-    "        ROWS UNBOUNDED PRECEDING)) fitting) page ON page.fits "
-    "  ORDER BY request.ordinal, page.txid, page.source, page.id_number, page.id_text) answer)";
+#define REPLAY_HEAD                                                                                \
+  "SELECT 0::int4 AS kind, NULL::int4 AS source, NULL::int8 AS id_number, NULL::text AS id_text, " \
+  "  NULL::xid8 AS row_txid, NULL::timestamptz, NULL::text, pg_current_snapshot()::text, "         \
+  "  NULL::int4, NULL::bool, NULL::bool "                                                          \
+  "UNION ALL "
+
+#define REPLAY_PAGES                                                                                              \
+  "  SELECT (request.ordinal - 1)::int4 AS request, page.source, page.id_number, page.id_text, page.txid, "       \
+  "    page.created_at, request.truncated, coalesce(page.more, false) AS more, page.recipient, page.document, "   \
+  "    page.text_form "                                                                                           \
+  "  FROM ("                                                                                                      \
+  "    SELECT asked.*, sent.truncated, coalesce(asked.page, pg_current_snapshot()) AS visible, "                  \
+  "      greatest(asked.lowest, asked.after_txid, "                                                               \
+  "        CASE WHEN NOT asked.unsent THEN pg_snapshot_xmin(asked.since) END) AS bound, "                         \
+  "      NOT EXISTS (SELECT FROM notify_bridge.quarantined WHERE quarantined.stage = 'read') AS all_readable "    \
+  "    FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::xid8[], $5::bool[], $6::pg_snapshot[], $7::int8[], "   \
+  "      $8::pg_snapshot[], $9::xid8[], $10::int4[], $11::int8[], $12::text[]) WITH ORDINALITY "                  \
+  "      AS asked (user_int8, user_uuid, user_text, lowest, unsent, since, sent_limit, page, after_txid, "        \
+  "        after_source, after_number, after_text, ordinal) "                                                     \
+  "    CROSS JOIN LATERAL ("                                                                                      \
+  "      SELECT asked.sent_limit > 0 AND count(*) > asked.sent_limit AS truncated "                               \
+  "      FROM ({sent_rows}) counted) sent "                                                                       \
+  "    OFFSET 0) request "                                                                                        \
+  "  LEFT JOIN LATERAL ("                                                                                         \
+  "    SELECT fitting.*, bool_or(NOT fitting.fits) OVER () AS more "                                              \
+  "    FROM ("                                                                                                    \
+  "      SELECT candidate.*, row_number() OVER place <= $13::int8 "                                               \
+  "        AND sum(candidate.size) OVER place - candidate.size OPERATOR(pg_catalog.<) $14::numeric AS fits "      \
+  "      FROM ("                                                                                                  \
+  "        SELECT wanted.* FROM ({wanted_rows}) wanted "                                                          \
+  "        ORDER BY wanted.txid, wanted.source, wanted.id_number, wanted.id_text LIMIT $13::int8 + 1) candidate " \
+  "      WINDOW place AS (ORDER BY candidate.txid, candidate.source, candidate.id_number, candidate.id_text "     \
+  "        ROWS UNBOUNDED PRECEDING)) fitting) page ON page.fits "                                                \
+  "  ORDER BY request.ordinal, page.txid, page.source, page.id_number, page.id_text"
+
+static const char replay_sql[] = REPLAY_HEAD
+    "(SELECT CASE WHEN octet_length(shown.data) > $15::int4 THEN 5 ELSE 1 END, shown.source, shown.id_number, "
+    "  shown.id_text, shown.txid, shown.created_at, shown.recipient, "
+    "  CASE WHEN octet_length(shown.data) > $15 THEN '54000' ELSE shown.data END, "
+    "  shown.request, shown.truncated, shown.more "
+    "FROM (SELECT answer.*, coalesce(answer.text_form, answer.document::text) AS data "
+    "  FROM (" REPLAY_PAGES ") answer OFFSET 0) shown)";
+
+// The same pages without payloads, where a payload of some row fails.
+static const char replay_keys_sql[] = REPLAY_HEAD
+    "(SELECT CASE WHEN answer.text_form IS NULL THEN 1 ELSE 5 END, answer.source, answer.id_number, answer.id_text, "
+    "  answer.txid, answer.created_at, answer.recipient, answer.text_form, answer.request, answer.truncated, "
+    "  answer.more "
+    "FROM (" REPLAY_PAGES ") answer)";
 
 // Of a table: rows after `since` that were sent, no more than tell whether they are too many.
 static const char replay_sent_sql[] =
@@ -76,16 +93,23 @@ static const char replay_sent_sql[] =
     "LIMIT asked.sent_limit + 1)";
 
 // Of a table: rows that are wanted, no more than tell whether another page follows.
+#define REPLAY_WANTED(columns)                                                                    \
+  "(SELECT " columns                                                                              \
+  " FROM {relation} n "                                                                           \
+  "WHERE n.{recipient} OPERATOR(pg_catalog.>=) request.user_{recipient_type} "                    \
+  "  AND n.{recipient} OPERATOR(pg_catalog.<=) request.user_{recipient_type} "                    \
+  "  AND n.{txid} >= request.bound "                                                              \
+  "  AND (n.{txid} > request.after_txid OR n.{txid} = request.after_txid "                        \
+  "    AND ({number} > request.after_source OR {number} = request.after_source AND {after_id})) " \
+  "  AND pg_visible_in_snapshot(n.{txid}, request.visible) AND {deliverable} "                    \
+  "  AND (request.unsent AND {unsent} OR request.since IS NOT NULL AND NOT request.truncated "    \
+  "    AND NOT pg_visible_in_snapshot(n.{txid}, request.since)) "                                 \
+  "  AND (request.all_readable OR {readable}) "                                                   \
+  "ORDER BY n.{recipient}, n.{txid}, {id_order} LIMIT $13::int8 + 1)"
+
 static const char replay_wanted_sql[] =
-    "(SELECT {row}, coalesce(pg_catalog.pg_column_size({payload}), 0) AS size FROM {relation} n "
-    "WHERE n.{recipient} OPERATOR(pg_catalog.>=) request.user_{recipient_type} "
-    "  AND n.{recipient} OPERATOR(pg_catalog.<=) request.user_{recipient_type} "
-    "  AND n.{txid} >= request.bound "
-    "  AND (n.{txid} > request.after_txid OR n.{txid} = request.after_txid "
-    "    AND ({number} > request.after_source OR {number} = request.after_source AND {after_id})) "
-    "  AND pg_visible_in_snapshot(n.{txid}, request.visible) AND {deliverable} "
-    "  AND (request.unsent AND {unsent} OR request.since IS NOT NULL AND NOT request.truncated "
-    "    AND NOT pg_visible_in_snapshot(n.{txid}, request.since)) "
-    "ORDER BY n.{recipient}, n.{txid}, {id_order} LIMIT $13::int8 + 1)";
+    REPLAY_WANTED("{row}, coalesce(pg_catalog.pg_column_size({payload}), 0) AS size");
+
+static const char replay_wanted_keys_sql[] = REPLAY_WANTED("{key}, 0 AS size");
 
 #endif

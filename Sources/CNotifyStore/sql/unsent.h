@@ -1,6 +1,7 @@
 // The scan for unsent rows: each user who has some, how many, and the oldest one's txid.
 //
-// Exact for the rows that its snapshot, the first row, shows. It reads whole tables: ns_scan_settings leave the planner
+// Exact for the rows that its snapshot, the first row, shows; without those that are set aside because they can't be
+// read. It reads whole tables: ns_scan_settings leave the planner
 // free. No order. PostgreSQL has min(xid8) only since 16; numeric holds every xid8.
 
 #ifndef NOTIFY_STORE_SQL_UNSENT_H
@@ -14,8 +15,10 @@ static const char unsent_sql[] =
     "FROM ({tables}) unsent)";
 
 static const char unsent_table_sql[] =
-    "SELECT {number}::int4 AS source, n.{recipient}::text AS recipient, count(*) AS total, "
+    "SELECT {number}::int4 AS source, {recipient_text} AS recipient, count(*) AS total, "
     "min(n.{txid}::text::numeric) AS oldest "
-    "FROM {relation} n WHERE n.{txid} IS NOT NULL AND {unsent} AND n.{recipient} IS NOT NULL GROUP BY n.{recipient}";
+    "FROM {relation} n WHERE n.{txid} IS NOT NULL AND {unsent} AND n.{recipient} IS NOT NULL "
+    "AND ((SELECT NOT EXISTS (SELECT FROM notify_bridge.quarantined WHERE quarantined.stage = 'read')) OR {readable}) "
+    "GROUP BY n.{recipient}";
 
 #endif

@@ -69,6 +69,8 @@ package struct BatchBuilder: Sendable {
   /// Whether the batch has reached `Limits.batchRows` or `Limits.batchBytes`.
   package var isFull: Bool { rows.count >= Limits.batchRows || payload.count >= Limits.batchBytes }
   package var isEmpty: Bool { rows.isEmpty }
+  /// Bytes of the rows' payloads.
+  package var payloadBytes: Int { payload.count }
 
   /// Adds a row; its bytes are copied.
   ///

@@ -15,7 +15,8 @@ package struct DeltaReader: Sendable, Equatable {
   /// The snapshot of the last delta that was routed whole.
   package private(set) var previous: Snapshot
   private var current: Snapshot?
-  private var lastRouted: RowKey?
+  /// The last row of the delta under way that was routed.
+  package private(set) var lastRouted: RowKey?
   private var cuts: [Cut] = []
   /// Routed rows whose transactions are not known to be on disk.
   private var recent: Deque<RowKey> = []
@@ -52,6 +53,17 @@ package struct DeltaReader: Sendable, Equatable {
     for key in keys where key.txid > durable { recent.append(key) }
   }
 
+  /// The delta's statement failed: the rows that were routed do not come again.
+  package mutating func interrupted() {
+    if let snapshot = current, let last = lastRouted {
+      // A later cut sees more: it stands for an earlier one that did not get as far.
+      cuts.removeAll { $0.last <= last }
+      cuts.append(Cut(snapshot: snapshot, last: last))
+    }
+    current = nil
+    lastRouted = nil
+  }
+
   /// The delta was read to its end.
   package mutating func finish() {
     guard let snapshot = current else { return }
@@ -70,13 +82,7 @@ package struct DeltaReader: Sendable, Equatable {
 
   /// The connection was lost, maybe by a crash, which hands ids above `durable` out again.
   package mutating func connectionLost(durable: UInt64) {
-    if let snapshot = current, let last = lastRouted {
-      // A later cut sees more: it stands for an earlier one that did not get as far.
-      cuts.removeAll { $0.last <= last }
-      cuts.append(Cut(snapshot: snapshot, last: last))
-    }
-    current = nil
-    lastRouted = nil
+    interrupted()
     previous = previous.lowered(to: durable + 1)
     for index in cuts.indices { cuts[index].snapshot = cuts[index].snapshot.lowered(to: durable + 1) }
     // Earlier suspects stay: `previous` is still below them, however far `durable` has come since. So do the recent ones,

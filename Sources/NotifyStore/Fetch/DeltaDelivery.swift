@@ -7,24 +7,63 @@ internal import NotifyCore
 final class DeltaDelivery {
   /// The outcome of one delta.
   struct Fetched {
-    let snapshot: Snapshot
+    var snapshot: Snapshot
     var rows = 0
     var transactions = 0
   }
 
-  /// What all batches of a delta share.
-  private struct Delta {
+  /// A delta that is being read.
+  struct Delta {
     let base: Snapshot
-    let snapshot: Snapshot
+    var generation: GenerationFence.Generation
     let doorbell: ContinuousClock.Instant?
-    let durable: UInt64
+    var reader: DeltaReader
+    var builder: BatchBuilder
+    var fetched: Fetched
+    /// Rows that can't be read, not set aside yet.
+    var failed: [FailedRow] = []
+    private var transaction: UInt64?
+
+    init(
+      reader: consuming DeltaReader, builder: consuming BatchBuilder, in generation: GenerationFence.Generation,
+      doorbell: ContinuousClock.Instant?
+    ) {
+      base = reader.previous
+      fetched = Fetched(snapshot: base)
+      self.generation = generation
+      self.doorbell = doorbell
+      self.reader = reader
+      self.builder = builder
+    }
+
+    /// A statement's snapshot: rows follow.
+    mutating func begin(_ snapshot: Snapshot, catalog: TableCatalog) {
+      fetched.snapshot = snapshot
+      reader.begin(snapshot)
+      builder.restart(catalog: catalog)
+    }
+
+    /// Adds a row, unless another of the same id and transaction came before it.
+    mutating func add(
+      _ key: RowKey, user: UserID, createdAt: Int64?, data: UnsafeRawBufferPointer
+    ) {
+      if (builder.keys.last ?? reader.lastRouted) == key {
+        failed.append(.repeated(key))
+        return
+      }
+      fetched.rows += 1
+      if key.txid != transaction { fetched.transactions += 1 }
+      transaction = key.txid
+      builder.add(user: user, key: key, createdAt: createdAt, data: data)
+    }
   }
 
   private let sink: any DeliverySink
   private let unsent: UnsentRows
   private let progress: DeliveryProgress
-  private let status: BridgeStatus
-  private let metrics: BridgeMetrics
+  let status: BridgeStatus
+  let metrics: BridgeMetrics
+  let rowTimeout: Duration
   private var reader: DeltaReader?
   /// Serves one delta after the other, for its memory.
   private var builder = BatchBuilder()
@@ -35,6 +74,7 @@ final class DeltaDelivery {
     progress = store.progress
     status = store.status
     metrics = store.metrics
+    rowTimeout = store.settings.rowTimeout
   }
 
   /// Begins anew: nothing visible in `start` is delivered; what is unsent in it comes by replay.
@@ -50,79 +90,100 @@ final class DeltaDelivery {
   ///
   /// - Parameters:
   ///   - connection: one that serves the tables of `status.catalog`.
+  ///   - tables: those that it serves.
   ///   - doorbell: when the doorbell rang that led to this, where one did.
+  ///   - betweenPages: called while a long delta is read, between statements; returns the current generation.
   func fetch(
-    _ connection: PGConnection, in generation: GenerationFence.Generation, doorbell: ContinuousClock.Instant?
+    _ connection: PGConnection, of tables: [TableMapping], in generation: GenerationFence.Generation,
+    doorbell: ContinuousClock.Instant?, betweenPages: () throws -> GenerationFence.Generation
   ) async throws -> Fetched {
-    // Taken out, as the builder below, because a second reference would have them copied.
-    guard var reader = self.reader.take() else {
+    // Taken out, as the builder, because a second reference would have them copied.
+    guard let reader = self.reader.take() else {
       throw StoreError(.badAnswer, message: "fetching without a snapshot")
     }
-    defer { self.reader = reader }
-    reader.forget(upTo: generation.durable)
-    let base = reader.previous
-    try connection.delta(since: base, timeout: Limits.statementTimeout)
+    var delta = Delta(reader: consume reader, builder: builder, in: generation, doorbell: doorbell)
+    builder = BatchBuilder()
+    defer {
+      self.reader = delta.reader
+      builder = delta.builder
+    }
+    delta.reader.forget(upTo: generation.durable)
+    do {
+      try await readWhole(&delta, connection)
+    } catch let error as StoreError where error.concernsStatement && connection.isConnected {
+      delta.reader.interrupted()
+      try await readByKeys(&delta, connection, of: tables, betweenPages: betweenPages)
+    }
+    try connection.quarantine(delta.failed)
+    let snapshot = delta.fetched.snapshot
+    let cursor = Cursor(epoch: generation.epoch, snapshot: snapshot, durable: delta.generation.durable).text
+    await deliverBatch(&delta, cursor: cursor)
+    delta.reader.finish()
+    progress.lastDelivered = snapshot
+    unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
+    metrics.rowsFetched.increment(by: delta.fetched.rows)
+    return delta.fetched
+  }
+
+  /// Reads a delta by one statement.
+  private func readWhole(_ delta: inout Delta, _ connection: PGConnection) async throws {
+    try connection.delta(since: delta.base, timeout: Limits.deltaTimeout)
     guard case .snapshot(let snapshot) = try connection.next() else {
       throw StoreError(.badAnswer, message: "a delta without a snapshot")
     }
-    reader.begin(snapshot)
-    var builder = self.builder
-    self.builder = BatchBuilder()
-    defer { self.builder = builder }
-    builder.restart(catalog: status.catalog)
-    let delta = Delta(base: base, snapshot: snapshot, doorbell: doorbell, durable: generation.durable)
+    delta.begin(snapshot, catalog: status.catalog)
     var revocations: [Revocation] = []
-    var fetched = Fetched(snapshot: snapshot)
-    var transaction: UInt64?
     while let item = try connection.next() {
-      if case .revocation(let revocation) = item {
+      switch item {
+      case .revocation(let revocation):
         if let revocation { revocations.append(revocation) }
-        continue
+      case .row(_, let key, let user, let createdAt, let data):
+        revoke(&revocations)
+        guard delta.reader.accepts(key) else { continue }
+        guard let user else {
+          metrics.rowsWithoutUser.increment()
+          continue
+        }
+        if delta.builder.isFull {
+          await deliverBatch(&delta, cursor: nil)
+          if delta.reader.remembered > Limits.deltaRows {
+            try connection.cancelStream()
+            throw StoreError(.timeout, message: "the delta is too long for one statement", isRetriable: true)
+          }
+        }
+        delta.add(key, user: user, createdAt: createdAt, data: data)
+      case .unreadable(_, let key, let sqlstate):
+        revoke(&revocations)
+        if delta.reader.accepts(key) { delta.failed.append(FailedRow(key: key, sqlstate: sqlstate)) }
+      case .snapshot, .request, .unsent, .gone:
+        throw StoreError(.badAnswer, message: "a delta with an item of another stream")
       }
-      guard case .row(_, let key, let user, let createdAt, let data) = item else { continue }
-      revoke(&revocations)
-      guard reader.accepts(key) else { continue }
-      guard let user else {
-        metrics.rowsWithoutUser.increment()
-        continue
-      }
-      if builder.isFull { await deliverBatch(&builder, of: delta, cursor: nil, &reader) }
-      fetched.rows += 1
-      if key.txid != transaction { fetched.transactions += 1 }
-      transaction = key.txid
-      builder.add(user: user, key: key, createdAt: createdAt, data: data)
     }
     revoke(&revocations)
-    let cursor = Cursor(epoch: generation.epoch, snapshot: snapshot, durable: generation.durable).text
-    await deliverBatch(&builder, of: delta, cursor: cursor, &reader)
-    reader.finish()
-    progress.lastDelivered = snapshot
-    unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
-    metrics.rowsFetched.increment(by: fetched.rows)
-    return fetched
   }
 
   /// All revocations of a delta come before its rows: no row is sent to a user without access.
-  private func revoke(_ revocations: inout [Revocation]) {
+  func revoke(_ revocations: inout [Revocation]) {
     if revocations.isEmpty { return }
     sink.revoke(revocations)
     revocations = []
   }
 
-  private func deliverBatch(
-    _ builder: inout BatchBuilder, of delta: Delta, cursor: String?, _ reader: inout DeltaReader
-  ) async {
+  /// Delivers the rows that were added.
+  ///
+  /// - Parameter cursor: the end of the delta, with its last batch.
+  func deliverBatch(_ delta: inout Delta, cursor: String?) async {
     status.databaseAnswered(at: .now)
     // Counted before any of them can be marked.
     unsent.withLock { index in
-      for (user, share) in zip(builder.users, builder.shares) {
+      for (user, share) in zip(delta.builder.users, delta.builder.shares) {
         index.add(user, oldest: share.oldest, rows: share.rows)
       }
     }
-    reader.routed(builder.keys, durable: delta.durable)
-    let batch = builder.finish(
-      base: delta.base, snapshot: delta.snapshot, cursor: cursor, doorbell: delta.doorbell,
-      loops: sink.loops(of: builder.users))
+    delta.reader.routed(delta.builder.keys, durable: delta.generation.durable)
+    let batch = delta.builder.finish(
+      base: delta.base, snapshot: delta.fetched.snapshot, cursor: cursor, doorbell: delta.doorbell,
+      loops: sink.loops(of: delta.builder.users))
     await sink.deliver(batch)
   }
 }

@@ -44,12 +44,12 @@ extension DeltaFetcher {
       if result.doorbells > 0 {
         decisions.safety.rang()
         metrics.doorbells.increment(by: result.doorbells)
-        return try await fetchDelta(&decisions, doorbell: .now)
+        return try await fetchDelta(session, &decisions, doorbell: .now)
       }
-      return try await fetchDelta(&decisions, isSafety: decisions.doorbell.isReliedOn && !result.isWoken)
+      return try await fetchDelta(session, &decisions, isSafety: decisions.doorbell.isReliedOn && !result.isWoken)
     case .pause(let duration):
       metrics.doorbells.increment(by: try session.pause(duration))
-      return try await fetchDelta(&decisions)
+      return try await fetchDelta(session, &decisions)
     case .disarm:
       decisions.safety = SafetyWatch()
       try session.arm(false)
@@ -66,15 +66,32 @@ extension DeltaFetcher {
     }
   }
 
+  /// A page of a long delta was read: others go on meanwhile.
+  private func keepAlive(
+    _ session: ListeningSession, _ upkeep: inout SessionUpkeep
+  ) throws -> GenerationFence.Generation {
+    fence.statementAnswered()
+    status.databaseAnswered(at: .now)
+    if upkeep.isHeartbeatDue(at: .now) { fence.recordDurable(try session.heartbeat(), number: history.number) }
+    guard !signal.isStopped, let generation = fence.current else {
+      throw StoreError(.notConnected, message: "stopped within a delta", isRetriable: true)
+    }
+    fence.statementBegins()
+    return generation
+  }
+
   private func fetchDelta(
-    _ decisions: inout Decisions, doorbell: ContinuousClock.Instant? = nil, isSafety: Bool = false
+    _ session: ListeningSession, _ decisions: inout Decisions, doorbell: ContinuousClock.Instant? = nil,
+    isSafety: Bool = false
   ) async throws -> Doorbell.Action {
     let began = ContinuousClock.now
     fence.statementBegins()
     guard let generation = fence.current else {
       throw StoreError(.badAnswer, message: "fetching before a generation has begun")
     }
-    let fetched = try await delivery.fetch(database.connection, in: generation, doorbell: doorbell)
+    let fetched = try await delivery.fetch(
+      database.connection, of: database.served, in: generation, doorbell: doorbell
+    ) { try keepAlive(session, &decisions.upkeep) }
     let now = ContinuousClock.now
     fence.statementAnswered()
     // Attaching and detaching ring too.

@@ -52,6 +52,7 @@ package struct FunctionSet: Sendable, Equatable {
       File("own_table", PackageResources.own_table_sql),
       File("purge", PackageResources.purge_sql),
       File("quarantine", PackageResources.quarantine_sql),
+      File("reading", PackageResources.reading_sql),
       File("renew", PackageResources.renew_sql),
       File("replica", PackageResources.replica_sql),
       File("rights", PackageResources.rights_sql),

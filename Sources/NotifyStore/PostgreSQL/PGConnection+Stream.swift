@@ -12,6 +12,10 @@ extension PGConnection {
     case request(index: Int, isTruncated: Bool, hasMore: Bool)
     /// A row; `user` is nil for SQL NULL and for an id that is not valid, `data` is empty for SQL NULL.
     case row(request: Int, key: RowKey, user: UserID?, createdAt: Int64?, data: UnsafeRawBufferPointer)
+    /// A row that is there and can't be read.
+    case unreadable(request: Int, key: RowKey, sqlstate: String)
+    /// Rows by their keys: no row has this key any more.
+    case gone
     /// A user has unsent rows.
     case unsent(user: UserID?, oldest: UInt64, rows: Int)
     /// Access has ended; comes before the rows of a delta. Nil for a kind of revocation that this program doesn't know.
@@ -29,6 +33,37 @@ extension PGConnection {
     try check(status)
   }
 
+  /// Reads the keys of a delta into a cursor; read them with `fetchKeys`.
+  func deltaKeys(since previous: Snapshot, timeout: Duration) throws(StoreError) {
+    let status = previous.xip.withUnsafeBufferPointer {
+      notify_store_delta_keys(pointer, previous.xmax, $0.baseAddress, $0.count, timeout.milliseconds)
+    }
+    try check(status)
+  }
+
+  /// Starts a stream of the next keys of a delta: items as of the delta, rows without data. Fewer than `count` are the last.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
+  func fetchKeys(_ count: Int, timeout: Duration) throws(StoreError) {
+    streamTimeout = timeout.milliseconds
+    try check(notify_store_fetch_keys(pointer, UInt32(count), streamTimeout))
+  }
+
+  /// Starts a stream of rows by their keys: an item for each key, in their order. Use `KeyedRows`.
+  ///
+  /// - Parameter timeout: of the start, and of each `next`.
+  func rows(_ keys: ArraySlice<RowKey>, timeout: Duration) throws(StoreError) {
+    var strings = CStrings()
+    defer { strings.free() }
+    var list: [notify_store_key] = []
+    list.reserveCapacity(keys.count)
+    for key in keys {
+      list.append(notify_store_key(source: key.row.table, id: strings.id(key.row.id), txid: key.txid))
+    }
+    streamTimeout = timeout.milliseconds
+    try check(notify_store_rows(pointer, list, list.count, streamTimeout))
+  }
+
   /// Starts a stream of the users with unsent rows; read it with `next`.
   ///
   /// - Parameter timeout: of the start, and of each `next`.
@@ -42,7 +77,7 @@ extension PGConnection {
     var row = notify_store_row()
     let status = notify_store_next(pointer, streamTimeout, &row)
     if status == NOTIFY_STORE_END { return nil }
-    try check(status)
+    do throws(StoreError) { try check(status) } catch { throw error.withoutText }
     let data = UnsafeRawBufferPointer(start: row.data, count: row.data == nil ? 0 : row.data_length)
     switch row.kind {
     case NOTIFY_STORE_ROW_SNAPSHOT:
@@ -60,12 +95,20 @@ extension PGConnection {
         Revocation(
           user: text(row.user, row.user_length) ?? "", kind: words.first ?? "",
           credential: text(row.id_text, row.id_length), reason: words.last ?? "", txid: row.txid))
+    case NOTIFY_STORE_ROW_UNREADABLE:
+      return .unreadable(request: Int(row.request), key: key(row), sqlstate: String(decoding: data, as: UTF8.self))
+    case NOTIFY_STORE_ROW_GONE:
+      return .gone
     default:
-      let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
       return .row(
-        request: Int(row.request), key: RowKey(txid: row.txid, row: RowName(table: row.source, id: id)),
+        request: Int(row.request), key: key(row),
         user: user(row), createdAt: row.has_created_at ? row.created_at_us : nil, data: data)
     }
+  }
+
+  private func key(_ row: notify_store_row) -> RowKey {
+    let id = text(row.id_text, row.id_length).map { RowID.text($0) } ?? .integer(row.id)
+    return RowKey(txid: row.txid, row: RowName(table: row.source, id: id))
   }
 
   private func user(_ row: notify_store_row) -> UserID? {
@@ -75,6 +118,9 @@ extension PGConnection {
   private func text(_ start: UnsafePointer<CChar>?, _ length: Int) -> String? {
     start.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: length), as: UTF8.self) }
   }
+
+  /// Cancels the stream in the server, for where much is left of it.
+  func cancelStream() throws(StoreError) { try check(notify_store_cancel(pointer)) }
 
   /// One user's part of a replay; see `notify_store_replay_request`.
   struct ReplayQuery {
@@ -89,8 +135,10 @@ extension PGConnection {
 
   /// Starts a stream of one page for each query, all under one snapshot; read it with `next`.
   ///
-  /// - Parameter timeout: of the start, and of each `next`.
-  func replay(_ queries: [ReplayQuery], timeout: Duration) throws(StoreError) {
+  /// - Parameters:
+  ///   - keysAlone: rows come without data; their number alone ends a page.
+  ///   - timeout: of the start, and of each `next`.
+  func replay(_ queries: [ReplayQuery], keysAlone: Bool = false, timeout: Duration) throws(StoreError) {
     var strings = CStrings()
     defer { strings.free() }
     var requests: [notify_store_replay_request] = []
@@ -108,7 +156,10 @@ extension PGConnection {
     }
     streamTimeout = timeout.milliseconds
     try check(
-      notify_store_replay(
-        pointer, requests, requests.count, UInt32(Limits.replayPageRows), Limits.replayPageBytes, streamTimeout))
+      keysAlone
+        ? notify_store_replay_keys(
+          pointer, requests, requests.count, UInt32(Limits.replayPageRows), streamTimeout)
+        : notify_store_replay(
+          pointer, requests, requests.count, UInt32(Limits.replayPageRows), Limits.replayPageBytes, streamTimeout))
   }
 }

@@ -66,6 +66,9 @@ package final class PGConnection {
     try check(notify_store_connect(pointer, url.exposed, applicationName, timeout.milliseconds))
   }
 
+  /// Sets how many bytes the text of a row's payload may have; rows with more are unreadable.
+  func setRowBytes(_ bytes: Int) { notify_store_set_row_bytes(pointer, UInt32(bytes)) }
+
   /// Closes; the connection can connect again.
   package func close() { notify_store_close(pointer) }
 

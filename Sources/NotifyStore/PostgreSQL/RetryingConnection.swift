@@ -32,6 +32,7 @@ final class RetryingConnection {
     tables = store.tables
     logger = store.logger
     connection = try PGConnection(pooler: store.settings.pooler)
+    connection.setRowBytes(store.limits.rowBytes)
     signal = StopSignal(connection.waker)
   }
 
@@ -81,7 +82,6 @@ final class RetryingConnection {
   ///
   /// - Returns: how long to pause before the next attempt.
   func closeAfter(_ error: StoreError) -> Duration {
-    if error.concernsValue { tables.suspectPayload() }
     let error = error.loggable
     if lastReason != error.description {
       lastReason = error.description

@@ -82,8 +82,8 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
     sqlstate.isEmpty ? message : "\(message) (SQLSTATE \(sqlstate))"
   }
 
-  /// Whether the server could not use a value of some row (SQLSTATE class 22). Its message may quote that value.
-  var concernsValue: Bool { code == .server && sqlstate.hasPrefix("22") }
+  /// Whether one statement has failed or was given up. Where the connection still stands, it takes another one.
+  var concernsStatement: Bool { code == .server || code == .timeout }
 
   /// Whether the statement gave up waiting for a lock: it can be tried again, see `LockRetry`.
   package var isLockConflict: Bool { code == .server && Self.lockConflicts.contains(sqlstate) }
@@ -95,6 +95,13 @@ package struct StoreError: Error, CustomStringConvertible, CustomDebugStringConv
   package var loggable: StoreError {
     guard quotes else { return self }
     return StoreError(code, sqlstate: sqlstate, message: "the server refused a statement", isRetriable: isRetriable)
+  }
+
+  /// The same without the server's text, for statements that evaluate payloads: a function of the backend may have written
+  /// it, with values of a row.
+  var withoutText: StoreError {
+    guard code == .server else { return self }
+    return StoreError(code, sqlstate: sqlstate, message: "rows can't be read", isRetriable: isRetriable)
   }
 
   /// The full text, with the kind of failure and the hint.

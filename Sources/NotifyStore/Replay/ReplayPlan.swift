@@ -67,22 +67,21 @@ struct ReplayPlan {
   /// - Parameters:
   ///   - snapshot: the statement's.
   ///   - isTruncated: rows after `since` were left out as too many.
-  ///   - hasMore: the page is not the last one.
+  ///   - last: the last row that was read, where the page is not the last one.
   ///   - generation: the current one when the statement began.
   func page(
-    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, hasMore: Bool,
+    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, next last: RowKey?,
     in generation: GenerationFence.Generation
   ) -> ReplayPage {
     let replaySnapshot = firstSnapshot ?? snapshot
-    let next = hasMore ? rows.keys.last : nil
     // A cursor from the future was made in a history that this database has lost: it is not valid here.
     let isFromFuture = firstSnapshot == nil && (since.map { $0.xmax > snapshot.xmax } ?? false)
     let cursor =
-      next == nil ? Cursor(epoch: generation.epoch, snapshot: replaySnapshot, durable: generation.durable).text : nil
+      last == nil ? Cursor(epoch: generation.epoch, snapshot: replaySnapshot, durable: generation.durable).text : nil
     return ReplayPage(
       batch: rows.finish(base: replaySnapshot, snapshot: replaySnapshot, cursor: cursor),
       truncated: promisesAll && (isTruncated || isForeign || isFromFuture),
-      next: next.map {
+      next: last.map {
         ReplayPage.Position(
           snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent)
       },

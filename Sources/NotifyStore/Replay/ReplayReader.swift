@@ -22,6 +22,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
   private let purgeHorizon: PurgeHorizon
   private let status: BridgeStatus
   private let limits: Limits
+  private let rowTimeout: Duration
   private var pending: [PendingReplay] = []
 
   package init(_ store: Store) throws {
@@ -33,6 +34,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
     purgeHorizon = store.purgeHorizon
     status = store.status
     limits = store.limits
+    rowTimeout = store.settings.rowTimeout
   }
 
   package nonisolated func replay(_ request: ReplayRequest, _ answer: @escaping @Sendable (ReplayPage) -> Void) {
@@ -73,52 +75,27 @@ package actor ReplayReader: DatabaseService, ReplaySource {
     guard let generation = fence.current else { return }
     let batch = Array(pending.prefix(Limits.replayRequests))
     pending.removeFirst(batch.count)
-    var isAnswered = false
-    defer { if !isAnswered { pending = batch + pending } }
+    var unanswered = batch
+    defer { pending = unanswered + pending }
     let plans = batch.map { one in
       ReplayPlan(
         fence.adapted(one.request), epoch: generation.epoch, limits: limits,
         lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest)
     }
-    let (snapshot, pages) = try read(plans, in: generation)
-    try revoke(seenBy: snapshot)
-    isAnswered = true
-    for (one, page) in zip(batch, pages) { if let page { one.answer(page) } }
-  }
-
-  /// Reads one page for each plan.
-  private func read(
-    _ plans: [ReplayPlan], in generation: GenerationFence.Generation
-  ) throws(StoreError) -> (Snapshot, [ReplayPage?]) {
-    let connection = database.connection
-    try connection.replay(plans.map(\.query), timeout: Limits.statementTimeout)
-    guard case .snapshot(let snapshot) = try connection.next() else {
-      throw StoreError(.badAnswer, message: "a replay without a snapshot")
+    var pages = ReplayPages(of: plans, in: generation, catalog: status.catalog)
+    do throws(StoreError) {
+      try pages.read(database.connection)
+    } catch {
+      guard error.concernsStatement, database.connection.isConnected else { throw error }
+      pages = ReplayPages(of: plans, in: generation, catalog: status.catalog)
+      try pages.readByKeys(database.connection, of: database.served, rowTimeout: rowTimeout)
     }
-    var pages: [ReplayPage?] = Array(repeating: nil, count: plans.count)
-    var rows = BatchBuilder(catalog: status.catalog)
-    var current: (place: Int, isTruncated: Bool, hasMore: Bool)?
-
-    func finishPage() {
-      guard let current else { return }
-      pages[current.place] = plans[current.place].page(
-        &rows, snapshot: snapshot, isTruncated: current.isTruncated, hasMore: current.hasMore, in: generation)
+    try database.connection.quarantine(pages.failed)
+    if let snapshot = pages.snapshot { try revoke(seenBy: snapshot) }
+    unanswered = []
+    for (one, page) in zip(batch, pages.pages) {
+      if let page { one.answer(page) } else { unanswered.append(one) }
     }
-
-    while let item = try connection.next() {
-      switch item {
-      case .request(let index, let isTruncated, let hasMore):
-        finishPage()
-        current = (index, isTruncated, hasMore)
-      case .row(_, let key, _, let createdAt, let data):
-        guard let current else { continue }
-        rows.add(user: plans[current.place].request.user, key: key, createdAt: createdAt, data: data)
-      case .snapshot, .unsent, .revocation:
-        throw StoreError(.badAnswer, message: "a replay with an item of another stream")
-      }
-    }
-    finishPage()
-    return (snapshot, pages)
   }
 
   /// Passes on revocations that the replay saw and no delta has delivered yet: the replay's rows may be of later

@@ -3,7 +3,6 @@ internal import Synchronization
 /// The tables that all connections serve, published by the delta fetcher.
 final class ServedTables: Sendable {
   private let state = Mutex<(version: UInt64, mappings: [TableMapping])>((0, []))
-  private let isPayloadSuspect = Atomic<Bool>(false)
 
   /// Replaces the tables.
   func publish(_ mappings: [TableMapping]) {
@@ -14,10 +13,4 @@ final class ServedTables: Sendable {
   func mappings(since version: UInt64) -> (version: UInt64, mappings: [TableMapping])? {
     state.withLock { $0.version == version ? nil : $0 }
   }
-
-  /// A statement failed because of a value of some row: the next survey looks for its table.
-  func suspectPayload() { isPayloadSuspect.store(true, ordering: .relaxed) }
-
-  /// Whether a payload was suspected since the last call.
-  func takeSuspicion() -> Bool { isPayloadSuspect.exchange(false, ordering: .relaxed) }
 }

@@ -52,20 +52,5 @@ package struct TableMapping: Sendable, Equatable {
     hasUniqueID = row[14] == "t"
   }
 
-  /// Evaluates the payload of each row: a payload that fails makes every statement fail that meets its row.
-  ///
-  /// - Returns: the problem, or nil.
-  func tryPayloads(_ connection: PGConnection) throws(StoreError) -> String? {
-    do throws(StoreError) {
-      try connection.query(
-        "SELECT pg_catalog.count((\(payload)\n)::text) FROM \(relation) AS n WHERE \(Self.quoted(txid)) IS NOT NULL",
-        timeout: Limits.scanTimeout)
-      return nil
-    } catch {
-      guard error.concernsValue, connection.isConnected else { throw error }
-      return "\(error.loggable): correct the row, or attach the table with another payload"
-    }
-  }
-
   static func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 }

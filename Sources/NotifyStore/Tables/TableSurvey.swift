@@ -6,8 +6,6 @@ package struct TableSurvey: Sendable, Equatable {
   package private(set) var served: [TableMapping] = []
   /// The problems of the others.
   package private(set) var problems: [BridgeStatus.TableProblem] = []
-  /// The tables of which some row's payload fails.
-  private(set) var failing: Set<Int32> = []
   /// The tables for clients. Those with a problem are among them, so that names don't come and go.
   private(set) var catalog = TableCatalog()
 
@@ -15,9 +13,7 @@ package struct TableSurvey: Sendable, Equatable {
   package var isEmpty: Bool { served.isEmpty && problems.isEmpty }
 
   /// Reads `notify_bridge.served` and tries each table.
-  ///
-  /// - Parameter suspects: whether a table's payloads are tried too, which reads all of its rows.
-  package init(_ connection: PGConnection, suspects: (_ number: Int32) -> Bool = { _ in false }) throws(StoreError) {
+  package init(_ connection: PGConnection) throws(StoreError) {
     var tables: [TableCatalog.Table] = []
     for row in try connection.query("SELECT \(TableMapping.columns) FROM notify_bridge.served ORDER BY number") {
       guard let table = TableMapping(row: row) else {
@@ -30,9 +26,6 @@ package struct TableSurvey: Sendable, Equatable {
         add(table.relation, problem)
       } else if let problem = try connection.probe(table) {
         add(table.relation, problem)
-      } else if suspects(table.number), let problem = try table.tryPayloads(connection) {
-        add(table.relation, problem)
-        failing.insert(table.number)
       } else {
         served.append(table)
       }

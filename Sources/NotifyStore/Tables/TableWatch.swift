@@ -20,9 +20,7 @@ struct TableWatch {
   /// - Returns: whether there are some that were not served before: their unsent rows come by replay.
   /// - Throws: `schema` where there is no table, and the server's error where this role may read none.
   mutating func survey(_ connection: PGConnection, needsOne: Bool) throws(StoreError) -> Bool {
-    let isSuspicious = tables.takeSuspicion()
-    let failing = last?.failing ?? []
-    let survey = try TableSurvey(connection) { isSuspicious || failing.contains($0) }
+    let survey = try TableSurvey(connection)
     if survey.isEmpty {
       throw StoreError(
         .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",

@@ -152,6 +152,9 @@ extension Setting {
       "limits.queue_bytes", \.gateway.limits.queueBytes, .integer(1...1_073_741_824, "bytes"), default: 1 << 20,
       "Bytes that wait for one socket. Beyond, it is closed with 4008"),
     Setting(
+      "limits.row_bytes", \.gateway.limits.rowBytes, .integer(1...1_073_741_823, "bytes"), default: 64 << 20,
+      "The text of one row's payload. A row with more is quarantined; the others are delivered"),
+    Setting(
       "limits.message_bytes", \.gateway.limits.messageBytes, .integer(1...16_777_216, "bytes"), default: 65_536,
       "A message from a client. Beyond, the socket is closed with 1009"),
     Setting(

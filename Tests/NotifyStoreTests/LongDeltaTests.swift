@@ -1,0 +1,109 @@
+import CoreMetrics
+import NotifyCore
+import TestSupport
+import Testing
+
+@testable import NotifyStore
+
+@Suite("A delta or replay of unusual size", .timeLimit(.minutes(5)))
+struct LongDeltaTests {
+  let cluster: TestCluster
+  let store: Store
+  let connection: PGConnection
+  let sink = RecordingSink()
+
+  init() throws {
+    cluster = try TestCluster()
+    let url = try cluster.database("served")
+    connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    store = Store(
+      settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
+      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
+  }
+
+  func run(_ body: (ReplayReader) async throws -> Void) async throws {
+    let fetcher = try DeltaFetcher(store, sink: sink)
+    let replays = try ReplayReader(store)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await fetcher.run() }
+      group.addTask { try await replays.run() }
+      _ = await page(replays, 1)  // listening by now
+      try await body(replays)
+      group.cancelAll()
+    }
+  }
+
+  func page(_ replays: ReplayReader, _ user: Int64, _ position: ReplayPage.Position? = nil) async -> ReplayPage {
+    await withCheckedContinuation { continuation in
+      replays.replay(
+        ReplayRequest(
+          user: UserID(user), wanted: position.map { .page(of: $0) } ?? .connecting(since: nil),
+          cancellation: ReplayCancellation())
+      ) { continuation.resume(returning: $0) }
+    }
+  }
+
+  @Test("whose payloads take longer together than a statement may is read in pages, each row once")
+  func slowPayloads() async throws {
+    try connection.query(
+      """
+      CREATE FUNCTION slow(data jsonb) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.004); RETURN data; END';
+      UPDATE notify_bridge.source SET payload = 'public.slow(data)'
+      """)
+    try await run { _ in
+      try connection.query(
+        "INSERT INTO notification (user_id, data) SELECT g % 10, to_jsonb(g) FROM generate_series(1, 2500) g")
+      let keys = await sink.rows(2_500)
+      #expect(Set(keys).count == 2_500 && keys.count == 2_500)
+      try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
+      #expect(await sink.rows(1).count == 1)
+    }
+  }
+
+  @Test("of more rows than are remembered as not durable goes on in pages, each row once")
+  func manyRows() async throws {
+    let count = Limits.deltaRows + 5_000
+    try await run { _ in
+      try connection.query(
+        "INSERT INTO notification (user_id, data) SELECT 7, '1' FROM generate_series(1, $1::integer)", [String(count)],
+        timeout: .seconds(120))
+      let keys = await sink.rows(count)
+      #expect(keys.count == count && Set(keys).count == count)
+    }
+  }
+
+  @Test("of rows whose texts are far larger than they are stored holds no more than its bytes in memory")
+  func expanding() async throws {
+    // 130 KB of text in 12 bytes.
+    try connection.query(
+      "INSERT INTO notification (user_id, data) SELECT g % 4, to_jsonb('1e130000'::numeric) FROM generate_series(0, 799) g"
+    )
+    try await run { replays in
+      for user in 0..<4 {
+        var next: ReplayPage.Position?
+        var rows = 0
+        repeat {
+          let page = await page(replays, Int64(user), next)
+          #expect(page.batch.bytes.count < Limits.replayPageText + 200_000)
+          rows += page.batch.frames.count
+          next = page.next
+        } while next != nil
+        #expect(rows == 200)
+      }
+    }
+  }
+
+  @Test("of many requests is read by several statements, where its texts are large together")
+  func together() async throws {
+    // 128 users with 1 MB each.
+    try connection.query(
+      "INSERT INTO notification (user_id, data) SELECT g % 128, to_jsonb('1e130000'::numeric) FROM generate_series(0, 1023) g"
+    )
+    try await run { replays in
+      let pages = await replays.pages((0..<128).map { UserID($0) })
+      let rows = pages.reduce(0) { $0 + $1.batch.frames.count }
+      // The last page of a statement ends early, and goes on as any other.
+      #expect(rows > 1_000 && pages.filter { $0.next != nil }.count <= 3)
+    }
+  }
+}
