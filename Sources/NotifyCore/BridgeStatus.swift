@@ -4,7 +4,7 @@ import Synchronization
 package final class BridgeStatus: Sendable {
   /// A part of the bridge that isn't ready, and the reason.
   package struct Failing: Sendable, Equatable {
-    /// `database`, `listening`, `table` or `draining`.
+    /// `database`, `listening`, a connection (`mark`, `replay`, `auth`, `maintenance`), `table` or `draining`.
     package let part: String
     /// One line for a person; no secret.
     package let reason: String
@@ -41,6 +41,8 @@ package final class BridgeStatus: Sendable {
   private struct State {
     var database: String? = "not connected yet"
     var isListening = false
+    /// The connections beside the listening one that don't work, each with the reason.
+    var connections: [String: String] = [:]
     var tables: [TableProblem] = []
     var isDraining = false
     var quarantined: [QuarantinedTable] = []
@@ -78,6 +80,13 @@ package final class BridgeStatus: Sendable {
     }
   }
 
+  /// A connection beside the listening one works, or does not.
+  ///
+  /// - Parameter reason: one line, no secret; nil where it works.
+  package func connection(_ name: String, fails reason: String?) {
+    state.withLock { $0.connections[name] = reason }
+  }
+
   /// Tables are not served.
   package func tablesFailing(_ problems: [TableProblem]) {
     state.withLock { $0.tables = problems }
@@ -88,6 +97,9 @@ package final class BridgeStatus: Sendable {
     get { state.withLock { $0.quarantined } }
     set { state.withLock { $0.quarantined = newValue } }
   }
+
+  /// Whether the listening connection works, as far as is known.
+  package var isListening: Bool { state.withLock { $0.isListening } }
 
   /// The database has just answered.
   package func databaseAnswered(at now: ContinuousClock.Instant) {
@@ -111,6 +123,10 @@ package final class BridgeStatus: Sendable {
         failing.append(Failing(part: "database", reason: "no answer for \((now - last).components.seconds) s"))
       }
       if !state.isListening { failing.append(Failing(part: "listening", reason: "LISTEN is not active")) }
+      // A database that is away has none of them, which needs no line for each.
+      if failing.isEmpty {
+        failing += state.connections.sorted { $0.key < $1.key }.map { Failing(part: $0.key, reason: $0.value) }
+      }
       failing += state.tables.map { Failing(part: "table", reason: $0.reason, table: $0.table) }
       if state.isDraining { failing.append(Failing(part: "draining", reason: "the bridge is stopping")) }
       return failing

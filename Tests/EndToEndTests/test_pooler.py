@@ -22,11 +22,11 @@ LISTEN_URL = "NOTIFY_BRIDGE_DATABASE_LISTEN_URL"
 
 
 @pytest_asyncio.fixture
-async def pooler(cluster: Cluster) -> AsyncIterator[Callable[[str], Awaitable[Pooler]]]:
+async def pooler(cluster: Cluster) -> AsyncIterator[Callable[..., Awaitable[Pooler]]]:
     started: list[Pooler] = []
 
-    async def start(mode: str) -> Pooler:
-        started.append(Pooler(cluster, mode))
+    async def start(mode: str, size: int = 5) -> Pooler:
+        started.append(Pooler(cluster, mode, size))
         return await started[-1].listening()
 
     yield start
@@ -34,7 +34,7 @@ async def pooler(cluster: Cluster) -> AsyncIterator[Callable[[str], Awaitable[Po
         one.remove()
 
 
-Start = Callable[[str], Awaitable[Pooler]]
+Start = Callable[..., Awaitable[Pooler]]
 
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])

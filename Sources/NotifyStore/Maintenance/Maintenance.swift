@@ -35,6 +35,7 @@ package actor Maintenance: DatabaseService {
       do {
         _ = try await database.connectWhenCurrent()
         try database.serve()
+        database.succeeded()  // a scan may take long
         let version = unsent.withLock { $0.version }
         if version != scanned {
           try scan(version)

@@ -4,9 +4,12 @@ internal import NotifyCore
 /// A connection that a service keeps: it connects again after failures, with growing pauses, and logs each new reason once.
 ///
 /// Used on the service's thread only, apart from its `signal`.
-final class RetryingConnection {
+package final class RetryingConnection {
+  /// Connections that a bridge keeps.
+  package static let count = Purpose.allCases.count
+
   /// Tells the five connections apart in logs and in pg_stat_activity.
-  enum Purpose: String {
+  enum Purpose: String, CaseIterable {
     case listen, mark, replay, auth, maintenance
   }
 
@@ -16,12 +19,15 @@ final class RetryingConnection {
   private let settings: StoreSettings
   private let fence: GenerationFence
   private let tables: ServedTables
+  private let status: BridgeStatus
   private let logger: Logger
   /// The tables that the connection serves.
   private(set) var served: [TableMapping] = []
   private var servedVersion: UInt64 = 0
   private var backoff = Backoff()
   private var lastReason: String?
+  /// Whether the last reason was logged as a warning.
+  private var hasWarned = false
   /// The listening connection reports for all when the database goes and comes.
   private var level: Logger.Level { purpose == .listen ? .info : .debug }
 
@@ -30,10 +36,12 @@ final class RetryingConnection {
     settings = store.settings
     fence = store.fence
     tables = store.tables
+    status = store.status
     logger = store.logger
     connection = try PGConnection(pooler: store.settings.pooler)
     connection.setRowBytes(store.limits.rowBytes)
     signal = StopSignal(connection.waker)
+    report(failure: "not connected yet")
   }
 
   /// Connects.
@@ -48,11 +56,24 @@ final class RetryingConnection {
   func connectWhenCurrent() async throws(StoreError) -> GenerationFence.Generation? {
     if connection.isConnected { return nil }
     try connect(settings.url)
+    if connection.isPooled { try checkTransactions() }
     guard let generation = await fence.waitUntilCurrent() else {
       connection.close()
       throw StoreError(.notConnected, message: "waiting for the listening connection", isRetriable: true)
     }
+    if lastReason == nil { report(failure: nil) }
     return generation
+  }
+
+  /// Behind a pooler each statement is a transaction that makes its own settings, which statement mode does not allow.
+  private func checkTransactions() throws(StoreError) {
+    try connection.query("BEGIN")
+    try connection.query("COMMIT")
+  }
+
+  /// Tells the bridge's status; the listening connection has more to say, and says it itself.
+  private func report(failure: String?) {
+    if purpose != .listen { status.connection(purpose.rawValue, fails: failure) }
   }
 
   /// Serves the tables that were published last.
@@ -68,6 +89,7 @@ final class RetryingConnection {
     backoff.reset()
     guard lastReason != nil else { return }
     lastReason = nil
+    report(failure: nil)
     logger.log(level: level, "database connection is back", metadata: ["for": "\(purpose.rawValue)"])
   }
 
@@ -83,14 +105,18 @@ final class RetryingConnection {
   /// - Returns: how long to pause before the next attempt.
   func closeAfter(_ error: StoreError) -> Duration {
     let error = error.loggable
-    if lastReason != error.description {
-      lastReason = error.description
+    let isNew = lastReason != error.description
+    // A server that the others can't reach, the listening connection can't reach either: one warning is enough. Where
+    // the listening connection still works when this one fails again, it is this one's own failure.
+    let isOwn = error.code == .server || purpose == .listen || (!isNew && status.isListening)
+    if isNew || (isOwn && !hasWarned) {
       var metadata: Logger.Metadata = ["for": "\(purpose.rawValue)"]
       if !error.hint.isEmpty { metadata["hint"] = "\(error.hint)" }
-      // A server that the others can't reach, the listening connection can't reach either: one warning is enough.
-      let level = error.code == .server || self.level == .info ? Logger.Level.warning : .debug
-      logger.log(level: level, "\(error); trying again", metadata: metadata)
+      logger.log(level: isOwn ? .warning : .debug, "\(error); trying again", metadata: metadata)
     }
+    lastReason = error.description
+    hasWarned = isOwn || (hasWarned && !isNew)
+    report(failure: error.description)
     connection.close()
     return backoff.next(jitter: Double.random(in: 0..<1))
   }

@@ -32,6 +32,7 @@ struct DatabaseChecks {
       try LoginChecks(settings: settings).run(connection, &report)
     }
     attempt("listen", &report) { try ListenCheck(url: settings.store.listenURL ?? url).run(&$0) }
+    attempt("connections", &report) { try checkConnections(connection, &$0) }
     attempt("clock", &report) { try checkClock(connection, &$0) }
   }
 
@@ -116,6 +117,24 @@ struct DatabaseChecks {
     report.fail(
       "rights", "the role \(role) lacks \(missing.prefix(3).joined(separator: ", "))\(more)", Remedy.grant(role))
     return !missing.contains("SELECT on notify_bridge.served")
+  }
+
+  /// Checks how many connections the role and the database allow. A superuser has no limit.
+  private func checkConnections(_ connection: PGConnection, _ report: inout CheckReport) throws {
+    let rows = try connection.query(
+      """
+      SELECT least(nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1))
+      FROM pg_roles AS r, pg_database AS d
+      WHERE r.rolname = current_user AND NOT r.rolsuper AND d.datname = pg_catalog.current_database()
+      """, timeout: Self.statement)
+    guard let limit = (rows.first?.first ?? nil).flatMap({ Int($0) }), limit < 2 * RetryingConnection.count else { return }
+    let needed = "a bridge keeps \(RetryingConnection.count), and commands and reconnects need some more"
+    let remedy = "ALTER ROLE … CONNECTION LIMIT \(2 * RetryingConnection.count) (or ALTER DATABASE)"
+    if limit < RetryingConnection.count {
+      report.fail("connections", "the role may have \(limit): \(needed)", remedy)
+    } else {
+      report.warn("connections", "the role may have \(limit): \(needed)", remedy)
+    }
   }
 
   private func checkClock(_ connection: PGConnection, _ report: inout CheckReport) throws {
