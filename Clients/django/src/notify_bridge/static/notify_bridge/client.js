@@ -12,7 +12,7 @@
 
   const { user, url, ticketUrl, csrfToken } = document.currentScript.dataset;
   const STORE = `notify-bridge ${url}`;
-  const REMEMBERED_IDS = 500;
+  const REMEMBERED_ROWS = 5000; // more than one cursor may bring again
   const LONGEST_PAUSE = 30_000;
   const SILENCE = 75_000; // two heartbeats and a half
   const REPLACED_PAUSE = 60_000;
@@ -117,7 +117,7 @@
       const key = `${message.source ?? ""} ${message.id}`;
       if (!memory.seen.has(key)) {
         memory.seen.add(key);
-        if (memory.seen.size > REMEMBERED_IDS) memory.seen.delete(memory.seen.values().next().value);
+        if (memory.seen.size > REMEMBERED_ROWS) memory.seen.delete(memory.seen.values().next().value);
         dispatch("notification", message);
       }
     } else if (message.type === "replay_truncated") {
