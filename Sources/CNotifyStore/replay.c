@@ -51,7 +51,9 @@ static void add_request(ns_text arrays[PARAMETER_ARRAYS], const notify_store_rep
   ns_array_add_text(&arrays[PARAMETER_USER_UUID], request->is_uuid ? request->user : NULL);
   ns_array_add_text(&arrays[PARAMETER_USER_TEXT], request->user);
   ns_array_add_uint64(&arrays[PARAMETER_LOWEST], request->lowest_txid);
-  ns_array_add(&arrays[PARAMETER_UNSENT], request->unsent ? "t" : "f");
+  ns_array_add(&arrays[PARAMETER_UNSENT], !request->unsent                             ? "0"
+                                          : request->vouched && request->since != NULL ? "2"
+                                                                                       : "1");
   add_snapshot(&arrays[PARAMETER_SINCE], request->since);
   ns_array_add_uint64(&arrays[PARAMETER_SENT_LIMIT], request->since == NULL ? 0 : request->sent_limit);
   add_snapshot(&arrays[PARAMETER_SNAPSHOT], request->snapshot);

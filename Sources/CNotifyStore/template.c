@@ -123,17 +123,34 @@ static void add_recipient_text(ns_text *text, const notify_store_source *source)
   add_text(text, source->recipient, source->recipient_kind == NOTIFY_STORE_KIND_TEXT);
 }
 
-// A second row of an id and transaction (23505) has the key of one that can be read.
-static void add_readable(ns_text *text, const notify_store_source *source) {
-  ns_text_add(text, "NOT EXISTS (SELECT FROM notify_bridge.quarantined q WHERE q.source = ");
+// Looks a row up in the quarantine, as its index has it.
+static void add_quarantined(ns_text *text, const notify_store_source *source, const char *stage) {
+  ns_text_add(text, "EXISTS (SELECT FROM notify_bridge.quarantined q WHERE q.source = ");
   add_number(text, source);
-  add_column(text, " AND q.stage = 'read' AND q.txid = n.", source->txid);
-  // As the index has it.
+  ns_text_add(text, " AND q.stage = '");
+  ns_text_add(text, stage);
+  add_column(text, "' AND q.txid = n.", source->txid);
   ns_text_add(text, " AND hashtextextended(coalesce(q.row_id, ''), 0) = hashtextextended((");
   add_text(text, source->id, source->id_kind == NOTIFY_STORE_KIND_TEXT);
   ns_text_add(text, "), 0) AND q.row_id = (");
   add_text(text, source->id, source->id_kind == NOTIFY_STORE_KIND_TEXT);
-  ns_text_add(text, ") AND q.sqlstate <> '23505' OFFSET 0)");
+  ns_text_add(text, ")");
+}
+
+// A second row of an id and transaction (23505) has the key of one that can be read.
+static void add_readable(ns_text *text, const notify_store_source *source) {
+  ns_text_add(text, "NOT ");
+  add_quarantined(text, source, "read");
+  ns_text_add(text, " AND q.sqlstate <> '23505' OFFSET 0)");
+}
+
+// The row can't be marked, or no row of its table can.
+static void add_unmarkable(ns_text *text, const notify_store_source *source) {
+  ns_text_add(text, "(");
+  add_quarantined(text, source, "mark");
+  ns_text_add(text, " OFFSET 0) OR EXISTS (SELECT FROM notify_bridge.quarantined q WHERE q.source = ");
+  add_number(text, source);
+  ns_text_add(text, " AND q.stage = 'mark' AND q.txid = '0' AND q.row_id IS NULL OFFSET 0))");
 }
 
 static void add_key_id(ns_text *text, const notify_store_source *source) {
@@ -250,6 +267,7 @@ static const placeholder placeholders[] = {
     {"unsent", add_unsent},
     {"unread", add_unread},
     {"readable", add_readable},
+    {"unmarkable", add_unmarkable},
     {"after_id", add_after_id},
     // The expression to order ids by.
     {"id_order", add_id_order},

@@ -3,7 +3,13 @@
 
 static void a_replay_tells_each_request(void) {
   const notify_store_replay_request requests[3] = {
-      {.user = "-5", .integer = -5, .is_integer = true, .unsent = true, .since = "10:12:10,11", .sent_limit = 50},
+      {.user = "-5",
+       .integer = -5,
+       .is_integer = true,
+       .unsent = true,
+       .vouched = true,
+       .since = "10:12:10,11",
+       .sent_limit = 50},
       {.user = "a \"b\" \\", .lowest_txid = UINT64_MAX, .since = NULL, .sent_limit = 50},
       {.user = "0b0a", .is_uuid = true, .snapshot = "9:9:", .after_txid = 8, .after_source = 2, .after_id = {3, "x"}}};
   static const struct {
@@ -28,7 +34,7 @@ static void a_replay_tells_each_request(void) {
                                            "{NULL,NULL,\"0b0a\"}",
                                            "{\"-5\",\"a \\\"b\\\" \\\\\",\"0b0a\"}",
                                            "{0,18446744073709551615,0}",
-                                           "{t,f,f}",
+                                           "{2,0,0}",
                                            "{\"10:12:10,11\",NULL,NULL}",
                                            "{50,0,0}",
                                            "{NULL,NULL,\"9:9:\"}",

@@ -98,6 +98,55 @@ async def test_a_row_that_cannot_be_marked_holds_up_no_other(
         'notify_bridge_quarantined_rows{stage="mark",source="public.notification"}') == 0, "the metric")
 
 
+async def cursor_behind(device: Device, txid: int) -> str:
+    """A cursor that has seen a transaction: no cursor claims more than the newest transaction known to be on disk."""
+
+    async def look() -> str:
+        await device.barrier()
+        assert device.cursor is not None
+        return device.cursor
+
+    return await eventually(look, lambda cursor: int(cursor.split(".")[1], 36) > txid, "a cursor behind the row", 15, 0.2)
+
+
+async def test_a_row_that_was_written_and_cannot_be_marked_is_not_written_to_a_cursor_behind_it(
+    bridge: Bridge, database: Database, connect: Connect, serve: Serve
+) -> None:
+    await database.execute(REFUSALS["23514"])
+    device = await connect(bridge, 1)
+    bad = await database.insert(1, '{"bad": true}')
+    assert (await device.notification()).id == bad
+    await in_quarantine(database, [("public.notification", str(bad), "23514")])
+    good = await database.insert(1)
+    assert (await device.notification()).id == good
+    await database.sent(good)
+    cursor = await cursor_behind(device, int((await database.row(bad))["txid"]))
+    await device.close()
+    for running in (bridge, await serve(database)):
+        await running.ready()
+        again = await connect(running, 1, since=cursor)
+        assert bad not in [message.id for message in await again.barrier()], "the cursor vouches for it"
+        fresh = await connect(running, 1)
+        assert (await fresh.notification()).id == bad, "who has no cursor gets every unsent row"
+
+
+async def test_rows_of_a_table_that_cannot_be_marked_are_not_written_to_a_cursor_behind_them(
+    bridge: Bridge, database: Database, connect: Connect, serve: Serve
+) -> None:
+    await database.execute("""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION refuse()""")
+    device = await connect(bridge, 1)
+    ids = await database.insert_many(1, 450)
+    assert [message.id for message in await device.notifications(450)] == ids
+    await in_quarantine(database, [("public.notification", None, "P0001")])
+    cursor = await cursor_behind(device, int((await database.row(ids[0]))["txid"]))
+    await device.close()
+    again = await connect(bridge, 1, since=cursor)
+    assert [message.id for message in await again.barrier()] == []
+    fresh = await connect(bridge, 1)
+    assert [message.id for message in await fresh.notifications(450)] == ids
+
+
 async def test_a_table_of_which_no_row_can_be_marked_is_set_aside_as_a_whole(
     serve: Serve, database: Database, connect: Connect
 ) -> None:

@@ -292,6 +292,8 @@ typedef struct notify_store_replay_request {
   uint64_t lowest_txid;
   /// Rows still unsent are wanted.
   bool unsent;
+  /// `since` is a client's cursor: of the unsent rows that it sees, those that can't be marked are not wanted.
+  bool vouched;
   /// A `pg_snapshot` text: rows not visible in it are wanted, sent or not; NULL for none.
   const char *since;
   /// Where more than this many rows after `since` were sent before, none of those comes; 0 for no limit.

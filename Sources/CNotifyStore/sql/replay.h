@@ -16,10 +16,11 @@
 //   answer     all pages. A request without rows has one row, with nothing but the request in it.
 //   shown      the same with payloads as texts.
 //
-// Exact. Wanted are rows still unsent (where `unsent`), and rows not visible in `since` (where it is given and not
-// truncated). Later pages see only what the first page's snapshot showed (`page`). The first row is the statement's own
-// snapshot. Rows that are set aside because they can't be read are left out; nothing is looked up for that where there
-// is none. (Documentation/database.md, "Replay and cursors")
+// Exact. Wanted are rows still unsent (where `unsent` is not 0; with 2 without those that `since` sees and that can't
+// be marked: a client's cursor vouches for them, and sending them again would mark them no more than before), and rows
+// not visible in `since` (where it is given and not truncated). Later pages see only what the first page's snapshot
+// showed (`page`). The first row is the statement's own snapshot. Rows that are set aside because they can't be read
+// are left out; nothing is looked up for that where there is none. (Documentation/database.md, "Replay and cursors")
 //
 // Plan. Each table is read by its index on (recipient, txid): a range of recipients that holds just one, in the order
 // of that index, leaves the planner no other choice. With `recipient = ...` it takes the index on txid where there are
@@ -44,9 +45,9 @@
   "  FROM ("                                                                                                      \
   "    SELECT asked.*, sent.truncated, coalesce(asked.page, pg_current_snapshot()) AS visible, "                  \
   "      greatest(asked.lowest, asked.after_txid, "                                                               \
-  "        CASE WHEN NOT asked.unsent THEN pg_snapshot_xmin(asked.since) END) AS bound, "                         \
+  "        CASE WHEN asked.unsent = 0 THEN pg_snapshot_xmin(asked.since) END) AS bound, "                         \
   "      NOT EXISTS (SELECT FROM notify_bridge.quarantined WHERE quarantined.stage = 'read') AS all_readable "    \
-  "    FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::xid8[], $5::bool[], $6::pg_snapshot[], $7::int8[], "   \
+  "    FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::xid8[], $5::int4[], $6::pg_snapshot[], $7::int8[], "   \
   "      $8::pg_snapshot[], $9::xid8[], $10::int4[], $11::int8[], $12::text[]) WITH ORDINALITY "                  \
   "      AS asked (user_int8, user_uuid, user_text, lowest, unsent, since, sent_limit, page, after_txid, "        \
   "        after_source, after_number, after_text, ordinal) "                                                     \
@@ -93,18 +94,20 @@ static const char replay_sent_sql[] =
     "LIMIT asked.sent_limit + 1)";
 
 // Of a table: rows that are wanted, no more than tell whether another page follows.
-#define REPLAY_WANTED(columns)                                                                    \
-  "(SELECT " columns                                                                              \
-  " FROM {relation} n "                                                                           \
-  "WHERE n.{recipient} OPERATOR(pg_catalog.>=) request.user_{recipient_type} "                    \
-  "  AND n.{recipient} OPERATOR(pg_catalog.<=) request.user_{recipient_type} "                    \
-  "  AND n.{txid} >= request.bound "                                                              \
-  "  AND (n.{txid} > request.after_txid OR n.{txid} = request.after_txid "                        \
-  "    AND ({number} > request.after_source OR {number} = request.after_source AND {after_id})) " \
-  "  AND pg_visible_in_snapshot(n.{txid}, request.visible) AND {deliverable} "                    \
-  "  AND (request.unsent AND {unsent} OR request.since IS NOT NULL AND NOT request.truncated "    \
-  "    AND NOT pg_visible_in_snapshot(n.{txid}, request.since)) "                                 \
-  "  AND (request.all_readable OR {readable}) "                                                   \
+#define REPLAY_WANTED(columns)                                                                             \
+  "(SELECT " columns                                                                                       \
+  " FROM {relation} n "                                                                                    \
+  "WHERE n.{recipient} OPERATOR(pg_catalog.>=) request.user_{recipient_type} "                             \
+  "  AND n.{recipient} OPERATOR(pg_catalog.<=) request.user_{recipient_type} "                             \
+  "  AND n.{txid} >= request.bound "                                                                       \
+  "  AND (n.{txid} > request.after_txid OR n.{txid} = request.after_txid "                                 \
+  "    AND ({number} > request.after_source OR {number} = request.after_source AND {after_id})) "          \
+  "  AND pg_visible_in_snapshot(n.{txid}, request.visible) AND {deliverable} "                             \
+  "  AND (request.unsent > 0 AND {unsent} "                                                                \
+  "    AND NOT (request.unsent > 1 AND pg_visible_in_snapshot(n.{txid}, request.since) AND {unmarkable}) " \
+  "    OR request.since IS NOT NULL AND NOT request.truncated "                                            \
+  "    AND NOT pg_visible_in_snapshot(n.{txid}, request.since)) "                                          \
+  "  AND (request.all_readable OR {readable}) "                                                            \
   "ORDER BY n.{recipient}, n.{txid}, {id_order} LIMIT $13::int8 + 1)"
 
 static const char replay_wanted_sql[] =

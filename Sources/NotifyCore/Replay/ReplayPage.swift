@@ -9,17 +9,22 @@ package struct ReplayPage: Sendable {
     /// Wanted are rows not visible in it, and unsent ones where `unsent`, as on the first page.
     package let since: Snapshot?
     package let unsent: Bool
+    /// `since` is the client's cursor.
+    package let isVouched: Bool
 
-    package init(snapshot: Snapshot, last: RowKey, since: Snapshot?, unsent: Bool) {
+    package init(snapshot: Snapshot, last: RowKey, since: Snapshot?, unsent: Bool, isVouched: Bool = false) {
       self.snapshot = snapshot
       self.last = last
       self.since = since
       self.unsent = unsent
+      self.isVouched = isVouched
     }
 
     /// The connection to the database was lost: `since` claims nothing above the newest durable transaction.
     package func lowered(durable: UInt64) -> Position {
-      Position(snapshot: snapshot, last: last, since: since?.lowered(to: durable + 1), unsent: unsent)
+      Position(
+        snapshot: snapshot, last: last, since: since?.lowered(to: durable + 1), unsent: unsent,
+        isVouched: isVouched)
     }
   }
 

@@ -127,6 +127,8 @@ extension PGConnection {
     var user: UserID
     var lowest: UInt64
     var wantsUnsent: Bool
+    /// `since` is a client's cursor.
+    var isVouched: Bool
     var since: Snapshot?
     var sentLimit: Int
     var page: Snapshot?
@@ -148,7 +150,7 @@ extension PGConnection {
       requests.append(
         notify_store_replay_request(
           user: strings.copy(query.user.text), integer: integer ?? 0, is_integer: integer != nil,
-          is_uuid: query.user.isUUID, lowest_txid: query.lowest, unsent: query.wantsUnsent,
+          is_uuid: query.user.isUUID, lowest_txid: query.lowest, unsent: query.wantsUnsent, vouched: query.isVouched,
           since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
           snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
           after_source: query.after?.row.table ?? 0,

@@ -11,6 +11,8 @@ struct ReplayPlan {
   private let isForeign: Bool
   /// The client gave a cursor: its page says when rows after that are left out.
   private let promisesAll: Bool
+  /// `since` is the client's cursor.
+  private let isVouched: Bool
 
   /// - Parameters:
   ///   - request: adapted to all losses of the connection.
@@ -23,6 +25,7 @@ struct ReplayPlan {
     var wantsUnsent = true
     var isForeign = false
     var promisesAll = true
+    var isVouched = false
     var from = lowest
     var after: RowKey?
     var sentLimit = 0
@@ -37,6 +40,7 @@ struct ReplayPlan {
       case .foreign: isForeign = true
       case .cursor(let snapshot):
         since = snapshot
+        isVouched = true
         from = min(from, snapshot.xmin)
         // Some rows after it are deleted.
         isForeign = !snapshot.sees(purged)
@@ -49,6 +53,7 @@ struct ReplayPlan {
       firstSnapshot = position.snapshot
       since = position.since
       wantsUnsent = position.unsent
+      isVouched = position.isVouched
       after = position.last
       from = position.last.txid
     }
@@ -57,8 +62,10 @@ struct ReplayPlan {
     self.wantsUnsent = wantsUnsent
     self.isForeign = isForeign
     self.promisesAll = promisesAll
+    self.isVouched = isVouched
     query = PGConnection.ReplayQuery(
-      user: request.user, lowest: from, wantsUnsent: wantsUnsent, since: since, sentLimit: sentLimit,
+      user: request.user, lowest: from, wantsUnsent: wantsUnsent, isVouched: isVouched, since: since,
+      sentLimit: sentLimit,
       page: firstSnapshot, after: after)
   }
 
@@ -83,7 +90,8 @@ struct ReplayPlan {
       truncated: promisesAll && (isTruncated || isForeign || isFromFuture),
       next: last.map {
         ReplayPage.Position(
-          snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent)
+          snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent,
+          isVouched: isVouched)
       },
       epoch: generation.epoch, generation: generation.number, durable: generation.durable)
   }
