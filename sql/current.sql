@@ -2348,8 +2348,17 @@ CREATE VIEW notify_bridge.served AS
                  JOIN pg_attribute b ON (((b.attrelid = i.indrelid) AND (b.attnum = i.indkey[1]))))
               WHERE ((i.indrelid = c.oid) AND i.indisvalid AND (i.indpred IS NULL) AND (a.attname = s.recipient_column) AND (b.attname = s.txid_column))))) THEN format('there is no valid index on (%I, %I)'::text, s.recipient_column, s.txid_column)
             ELSE NULL::text
-        END AS problem
-   FROM ((((notify_bridge.source s
+        END AS problem,
+        CASE
+            WHEN (c.oid <> (to_regclass(former.name))::oid) THEN format('it was %s, and another table has that name now: attach that one, or detach this one'::text, former.name)
+            ELSE NULL::text
+        END AS notice
+   FROM (((((notify_bridge.source s
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN s.is_own THEN 'public.notification'::text
+                    ELSE (s.added ->> 'name'::text)
+                END AS "case") former(name))
      LEFT JOIN pg_class c ON ((c.oid = (s.relation)::oid)))
      LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
      CROSS JOIN LATERAL ( SELECT (
@@ -2385,7 +2394,7 @@ CREATE VIEW notify_bridge.served AS
           ORDER BY wanted.place
          LIMIT 1) wrong ON (true));
 
-COMMENT ON VIEW notify_bridge.served IS 'The tables of notify_bridge.source, each with its name as SQL writes it, whether its id alone names a row, and the problem that keeps it from being served, or null.';
+COMMENT ON VIEW notify_bridge.served IS 'The tables of notify_bridge.source, each with its name as SQL writes it, whether its id alone names a row, the problem that keeps it from being served, or null, and what is odd about a table that is served all the same.';
 
 ALTER TABLE notify_bridge.source ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME notify_bridge.source_number_seq

@@ -109,6 +109,12 @@ package struct Limits: Sendable, Equatable {
   /// While collecting, the pause before a fetch is this many times as long as the last fetch took, within the bounds that
   /// are set.
   package static let collectDelayFactor = 16
+  /// How long a statement on the path of rows waits for a lock on a table; beyond, the table is quarantined.
+  package static let lockWait: Duration = .seconds(1)
+  /// The same for a table that is quarantined.
+  package static let lockRetryWait: Duration = .milliseconds(50)
+  /// How long cursors are withheld while a table is quarantined, for whose rows they would vouch.
+  package static let cursorsWithheld: Duration = .seconds(600)
   /// The shortest time between two surveys of the served tables.
   package static let surveyInterval: Duration = .milliseconds(100)
   /// How long a peer may take to answer our close frame.

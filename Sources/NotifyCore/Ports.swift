@@ -23,6 +23,11 @@ package protocol DeliverySink: Sendable {
   /// Access has ended. Called before the batches of the delta that reported it; without access no later row is sent.
   func revoke(_ revocations: [Revocation])
 
+  /// Tables can be read again, and their rows were delivered: sockets whose replay lacks them are closed with 1012.
+  ///
+  /// - Parameter tables: their numbers.
+  func tablesReturned(_ tables: [Int32])
+
   /// The database's identity has changed, or other tables are served: every socket is closed with 1012, and the next ones
   /// get the new epoch.
   func epochChanged(to epoch: Epoch, generation: UInt64)

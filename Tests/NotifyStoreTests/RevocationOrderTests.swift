@@ -22,6 +22,7 @@ struct RevocationOrderTests {
     }
     func revoke(_ revocations: [Revocation]) { revoked.withLock { $0 += revocations } }
     func reconnected(generation: UInt64, durable: UInt64) {}
+    func tablesReturned(_ tables: [Int32]) {}
     func epochChanged(to epoch: Epoch, generation: UInt64) {}
   }
 

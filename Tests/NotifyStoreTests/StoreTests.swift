@@ -13,6 +13,7 @@ final class RecordingSink: DeliverySink {
     case reconnected(UInt64, durable: UInt64)
     case epoch(Epoch)
     case revoked([Revocation])
+    case returned([Int32])
   }
 
   let events: AsyncStream<Event>
@@ -24,6 +25,7 @@ final class RecordingSink: DeliverySink {
   func reconnected(generation: UInt64, durable: UInt64) {
     continuation.yield(.reconnected(generation, durable: durable))
   }
+  func tablesReturned(_ tables: [Int32]) { continuation.yield(.returned(tables)) }
   func revoke(_ revocations: [Revocation]) { continuation.yield(.revoked(revocations)) }
   func epochChanged(to epoch: Epoch, generation: UInt64) { continuation.yield(.epoch(epoch)) }
 

@@ -24,8 +24,13 @@ SELECT s.relation, s.is_own, s.first_txid, s.attached_at, s.purged_txid, s.numbe
       WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
         AND a.attname = s.recipient_column AND b.attname = s.txid_column)
       THEN format('there is no valid index on (%I, %I)', s.recipient_column, s.txid_column)
-  END AS problem
+  END AS problem,
+  CASE WHEN c.oid <> to_regclass(former.name)
+    THEN format('it was %s, and another table has that name now: attach that one, or detach this one', former.name)
+  END AS notice
 FROM notify_bridge.source AS s
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN s.is_own THEN 'public.notification' ELSE s.added ->> 'name' END) AS former (name)
 LEFT JOIN pg_class AS c ON c.oid = s.relation
 LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (SELECT
@@ -52,7 +57,7 @@ LEFT JOIN LATERAL (
   ORDER BY wanted.place LIMIT 1) AS wrong ON true;
 
 COMMENT ON VIEW notify_bridge.served IS
-  'The tables of notify_bridge.source, each with its name as SQL writes it, whether its id alone names a row, and the problem that keeps it from being served, or null.';
+  'The tables of notify_bridge.source, each with its name as SQL writes it, whether its id alone names a row, the problem that keeps it from being served, or null, and what is odd about a table that is served all the same.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.tables_of(relation regclass)
 RETURNS TABLE (relid regclass, parent regclass, is_leaf boolean)

@@ -74,6 +74,9 @@ package struct DeltaReader: Sendable, Equatable {
     suspects = []
   }
 
+  /// Another reader has read rows, which this one has to know again after a crash.
+  package mutating func absorb(_ other: DeltaReader) { recent += other.recent }
+
   /// A transaction is known to be on disk, and with it all before it in the log.
   package mutating func forget(upTo durable: UInt64) {
     // Later deltas may hold older transactions; those are forgotten once they come to the front.

@@ -16,6 +16,10 @@ package struct UnsentIndex: Sendable, Equatable {
   /// All unsent rows of transactions below this one were counted.
   private var floor: UInt64 = 0
   private var isOverLimit = false
+  /// Tables that can't be read, so that their unsent rows are not in any replay at present.
+  package var omitted: [Int32] = []
+  /// The tables that were scanned.
+  package private(set) var scanned: [Int32] = []
 
   /// - Parameter limit: users to remember (`Limits.rememberedUsers`).
   package init(limit: Int, version: Int = 0) {
@@ -60,6 +64,9 @@ package struct UnsentIndex: Sendable, Equatable {
   /// A delta was read to its end and its rows were added: all others have a txid of `xmin` or more.
   package mutating func deltaEnded(xmin: UInt64) { floor = xmin }
 
-  /// The scan of the tables has ended, and the rows that it found were added.
-  package mutating func scanEnded() { isScanned = true }
+  /// The scan of tables has ended, and the rows that it found were added.
+  package mutating func scanEnded(of tables: [Int32] = []) {
+    isScanned = true
+    scanned = tables
+  }
 }

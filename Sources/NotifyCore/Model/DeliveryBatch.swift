@@ -42,20 +42,24 @@ package final class DeliveryBatch: Sendable {
   package let base: Snapshot
   /// The snapshot under which the delta was read.
   package let snapshot: Snapshot
-  /// Where the delta ends with this batch: the cursor that vouches for all of it. Nil while more chunks follow.
+  /// Whether the delta ends with this batch.
+  package let isEnd: Bool
+  /// Where the delta or replay ends with this batch: the cursor that vouches for all of it. Nil where none does, because
+  /// a table can't be read.
   package let cursor: String?
   /// The instant at which the doorbell of this delta rang; nil for a fetch without a doorbell.
   package let doorbell: ContinuousClock.Instant?
 
   package init(
     bytes: [UInt8] = [], frames: [Frame] = [], groups: [UserFrames] = [], base: Snapshot, snapshot: Snapshot,
-    cursor: String? = nil, doorbell: ContinuousClock.Instant? = nil
+    isEnd: Bool? = nil, cursor: String? = nil, doorbell: ContinuousClock.Instant? = nil
   ) {
     self.bytes = bytes
     self.frames = frames
     self.groups = groups
     self.base = base
     self.snapshot = snapshot
+    self.isEnd = isEnd ?? (cursor != nil)
     self.cursor = cursor
     self.doorbell = doorbell
   }

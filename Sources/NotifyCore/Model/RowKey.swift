@@ -21,14 +21,6 @@ package enum RowID: Hashable, Sendable, Comparable {
     }
   }
 
-  /// As PostgreSQL writes it.
-  package var text: String {
-    switch self {
-    case .integer(let number): String(number)
-    case .text(let text): text
-    }
-  }
-
   /// Whether a column of this kind can hold the id.
   package func fits(_ kind: ColumnKind) -> Bool {
     switch (self, kind) {

@@ -16,10 +16,11 @@ extension ReplayPage {
     guard case .connecting(nil, let routedAtJoin?) = request.wanted, request.generation == generation,
       unsent.hasNone(request.user)
     else { return nil }
-    let cursor = Cursor(epoch: epoch, snapshot: routedAtJoin, durable: durable).text
+    let cursor =
+      unsent.omitted.isEmpty ? Cursor(epoch: epoch, snapshot: routedAtJoin, durable: durable).text : nil
     return ReplayPage(
       batch: DeliveryBatch(base: routedAtJoin, snapshot: routedAtJoin, cursor: cursor), truncated: false, next: nil,
       epoch: epoch,
-      generation: generation, durable: durable)
+      generation: generation, durable: durable, omitted: unsent.omitted)
   }
 }

@@ -41,9 +41,12 @@ package struct ReplayPage: Sendable {
   package let generation: UInt64
   /// The newest transaction known to be on disk when the page was read.
   package let durable: UInt64
+  /// Tables that could not be read, and whose rows are not in the page.
+  package let omitted: [Int32]
 
   package init(
-    batch: DeliveryBatch, truncated: Bool, next: Position?, epoch: Epoch, generation: UInt64, durable: UInt64
+    batch: DeliveryBatch, truncated: Bool, next: Position?, epoch: Epoch, generation: UInt64, durable: UInt64,
+    omitted: [Int32] = []
   ) {
     self.batch = batch
     self.truncated = truncated
@@ -51,5 +54,6 @@ package struct ReplayPage: Sendable {
     self.epoch = epoch
     self.generation = generation
     self.durable = durable
+    self.omitted = omitted
   }
 }

@@ -49,6 +49,7 @@ extension DeliverySession {
       replayXmax = page.batch.snapshot.xmax
     }
     nextPage = page.next
+    if !page.omitted.isEmpty { omitted = page.omitted }
     // Lost once or several times since: the newest transaction durable before the first loss counts.
     if page.generation < generation { lower(durable: page.durable) }
     // Rows that S doesn't see (of a later page, read after S was lowered) or may be lowered below.

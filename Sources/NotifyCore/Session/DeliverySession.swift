@@ -60,8 +60,18 @@ package struct DeliverySession: Sendable {
     self.acknowledges = acknowledges
   }
 
+  /// Tables whose rows are not in the replay, because they could not be read.
+  var omitted: [Int32] = []
+
   /// Whether the newest cursor vouches for this connection: every row before it was written.
-  package var takesCursor: Bool { phase == .live }
+  package var takesCursor: Bool { phase == .live && omitted.isEmpty }
+
+  /// Whether the replay lacks rows of tables that can be read again, so that the client has to connect again.
+  ///
+  /// A replay that has not come yet may be without their rows too.
+  package func lacks(_ tables: [Int32]) -> Bool {
+    phase == .joining || !omitted.allSatisfy { !tables.contains($0) }
+  }
 
   // MARK: Rows as they come
 

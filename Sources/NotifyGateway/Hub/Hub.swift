@@ -73,8 +73,8 @@ final class Hub: DeliverySink {
     for member in members {
       if loops.intersects(member.set) {
         concerned += 1
-      } else if let cursor = batch.cursor {
-        member.lazyCursor.publish(LazyCursor.DeltaEnd(cursor: cursor, snapshot: batch.snapshot))
+      } else if batch.isEnd {
+        member.lazyCursor.publish(LazyCursor.DeltaEnd(cursor: batch.cursor, snapshot: batch.snapshot))
       }
     }
     if concerned == 0 { return }
@@ -121,6 +121,10 @@ final class Hub: DeliverySink {
   func revoke(_ revocations: [Revocation]) {
     let index = RevocationIndex(revocations)
     onEveryLoop { $0.revoke(index) }
+  }
+
+  func tablesReturned(_ tables: [Int32]) {
+    onEveryLoop { $0.tablesReturned(tables) }
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {

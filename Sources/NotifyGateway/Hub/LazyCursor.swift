@@ -5,7 +5,8 @@ import Synchronization
 final class LazyCursor: Sendable {
   /// The end of such a delta.
   struct DeltaEnd: Sendable {
-    let cursor: String
+    /// Nil where none vouches for the delta.
+    let cursor: String?
     let snapshot: Snapshot
   }
 

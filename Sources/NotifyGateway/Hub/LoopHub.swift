@@ -71,8 +71,8 @@ final class LoopHub<Member: LoopMember> {
         touched.append(connection)
       }
     }
-    if let cursor = batch.cursor {
-      self.cursor = cursor
+    if batch.isEnd {
+      cursor = batch.cursor ?? cursor
       lastRouted = batch.snapshot
     }
     unflushed.batches += 1
@@ -94,7 +94,7 @@ final class LoopHub<Member: LoopMember> {
   /// Takes over the newest lazy cursor; call before `cursor` or `lastRouted` is used.
   func consumeLazyCursor() {
     guard let position = lazyCursor.consume(routed: routed) else { return }
-    cursor = position.cursor
+    cursor = position.cursor ?? cursor
     lastRouted = position.snapshot
   }
 
@@ -125,6 +125,10 @@ final class LoopHub<Member: LoopMember> {
     self.generation = generation
     lastRouted = lastRouted?.lowered(to: durable + 1)
     for connection in connections { connection.reconnected(durable: durable) }
+  }
+
+  func tablesReturned(_ tables: [Int32]) {
+    for connection in connections { connection.tablesReturned(tables) }
   }
 
   func epochChanged(to epoch: Epoch, generation: UInt64) {

@@ -15,6 +15,8 @@ protocol LoopMember: AnyObject, SendableMetatype {
   func flush()
   /// The connection to the database was lost and is back.
   func reconnected(durable: UInt64)
+  /// Tables can be read again.
+  func tablesReturned(_ tables: [Int32])
   /// Access has ended for some users.
   func revoke(_ index: RevocationIndex)
   /// Time has passed.

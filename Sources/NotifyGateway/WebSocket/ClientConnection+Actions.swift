@@ -114,6 +114,8 @@ extension ClientConnection {
 
   func close(_ reason: CloseReason) { perform(machine.close(reason, now: eventLoop.now)) }
 
+  func tablesReturned(_ tables: [Int32]) { perform(machine.tablesReturned(tables, now: eventLoop.now)) }
+
   func restart() { perform(machine.restart(now: eventLoop.now)) }
 
   func abandon() { context?.close(promise: nil) }

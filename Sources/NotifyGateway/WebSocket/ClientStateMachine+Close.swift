@@ -17,6 +17,12 @@ extension ClientStateMachine {
     return .reject(reason, detail: detail)
   }
 
+  /// Tables can be read again: closes for a restart where the replay lacks their rows.
+  mutating func tablesReturned(_ tables: [Int32], now: NIODeadline) -> Action {
+    guard membership?.session.lacks(tables) == true else { return .none }
+    return restart(now: now)
+  }
+
   /// Closes for a restart, with this connection's random delay.
   mutating func restart(now: NIODeadline) -> Action {
     close(.restart(retryMilliseconds: retryMilliseconds), now: now)

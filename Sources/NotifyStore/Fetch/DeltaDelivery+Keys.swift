@@ -52,16 +52,17 @@ extension DeltaDelivery {
       items += 1
       switch item {
       case .revocation(let revocation):
-        if let revocation { revocations.append(revocation) }
+        // A table that was left out has none of its own.
+        if let revocation, delta.limit == nil { revocations.append(revocation) }
       case .row(_, let key, let user, _, _):
-        guard delta.reader.accepts(key) else { continue }
+        guard delta.accepts(key) else { continue }
         guard let user else {
           metrics.rowsWithoutUser.increment()
           continue
         }
         page.append(KeyedUser(key: key, user: user))
       case .unreadable(_, let key, let sqlstate):
-        if delta.reader.accepts(key) { delta.failed.append(FailedRow(key: key, sqlstate: sqlstate)) }
+        if delta.accepts(key) { delta.failed.append(FailedRow(key: key, sqlstate: sqlstate)) }
       case .snapshot, .request, .unsent, .gone:
         throw StoreError(.badAnswer, message: "keys with an item of another stream")
       }

@@ -15,6 +15,10 @@ final class DeltaDelivery {
   /// A delta that is being read.
   struct Delta {
     let base: Snapshot
+    /// Of a table that was left out before: the other tables' previous snapshot, up to which its rows are read.
+    var limit: Snapshot?
+    /// No table was delivered less far than this.
+    var oldest: Snapshot
     var generation: GenerationFence.Generation
     let doorbell: ContinuousClock.Instant?
     var reader: DeltaReader
@@ -29,6 +33,7 @@ final class DeltaDelivery {
       doorbell: ContinuousClock.Instant?
     ) {
       base = reader.previous
+      oldest = base
       fetched = Fetched(snapshot: base)
       self.generation = generation
       self.doorbell = doorbell
@@ -38,9 +43,15 @@ final class DeltaDelivery {
 
     /// A statement's snapshot: rows follow.
     mutating func begin(_ snapshot: Snapshot, catalog: TableCatalog) {
-      fetched.snapshot = snapshot
-      reader.begin(snapshot)
+      fetched.snapshot = limit ?? snapshot
+      reader.begin(fetched.snapshot)
       builder.restart(catalog: catalog)
+    }
+
+    /// Whether a row is new.
+    func accepts(_ key: RowKey) -> Bool {
+      if let limit, !limit.sees(key.txid) { return false }
+      return reader.accepts(key)
     }
 
     /// Adds a row, unless another of the same id and transaction came before it.
@@ -65,6 +76,12 @@ final class DeltaDelivery {
   let metrics: BridgeMetrics
   let rowTimeout: Duration
   private var reader: DeltaReader?
+  /// The snapshot of the last delta that was routed whole.
+  private var previous: Snapshot?
+  /// The tables that can't be read, and what was delivered of each.
+  private var missing: [Int32: DeltaReader] = [:]
+  private var missingTables: [Int32] = []
+  private var missingSince: ContinuousClock.Instant?
   /// Serves one delta after the other, for its memory.
   private var builder = BatchBuilder()
 
@@ -78,11 +95,30 @@ final class DeltaDelivery {
   }
 
   /// Begins anew: nothing visible in `start` is delivered; what is unsent in it comes by replay.
-  func restart(at start: Snapshot) { reader = DeltaReader(start: start) }
+  func restart(at start: Snapshot) {
+    reader = DeltaReader(start: start)
+    previous = start
+    missing = [:]
+    leaveOut(missingTables)
+  }
+
+  /// Tables can't be read, and are not served: their rows come by `catchUp`.
+  ///
+  /// - Parameter tables: the numbers of all such tables.
+  func leaveOut(_ tables: [Int32]) {
+    missingTables = tables
+    missing = missing.filter { tables.contains($0.key) }
+    if let previous {
+      for table in tables where missing[table] == nil { missing[table] = DeltaReader(start: previous) }
+    }
+    if tables.isEmpty { missingSince = nil } else if missingSince == nil { missingSince = .now }
+  }
 
   /// The connection was lost, maybe by a crash that hands ids above `durable` out again.
   func connectionLost(durable: UInt64) {
     reader?.connectionLost(durable: durable)
+    previous = reader?.previous
+    for table in missing.keys { missing[table]?.connectionLost(durable: durable) }
     progress.lastDelivered = nil
   }
 
@@ -90,12 +126,14 @@ final class DeltaDelivery {
   ///
   /// - Parameters:
   ///   - connection: one that serves the tables of `status.catalog`.
-  ///   - tables: those that it serves.
   ///   - doorbell: when the doorbell rang that led to this, where one did.
+  ///   - survey: called where the statement for the whole delta failed: leaves out tables that can't be read, and returns
+  ///     those that the connection serves then.
   ///   - betweenPages: called while a long delta is read, between statements; returns the current generation.
   func fetch(
-    _ connection: PGConnection, of tables: [TableMapping], in generation: GenerationFence.Generation,
-    doorbell: ContinuousClock.Instant?, betweenPages: () throws -> GenerationFence.Generation
+    _ connection: PGConnection, in generation: GenerationFence.Generation,
+    doorbell: ContinuousClock.Instant?, betweenPages: () throws -> GenerationFence.Generation,
+    survey: (StoreError) throws -> [TableMapping]
   ) async throws -> Fetched {
     // Taken out, as the builder, because a second reference would have them copied.
     guard let reader = self.reader.take() else {
@@ -108,17 +146,21 @@ final class DeltaDelivery {
       builder = delta.builder
     }
     delta.reader.forget(upTo: generation.durable)
+    delta.oldest = oldest(delta.base)
     do {
       try await readWhole(&delta, connection)
     } catch let error as StoreError where error.concernsStatement && connection.isConnected {
       delta.reader.interrupted()
+      let tables = try survey(error)
+      delta.oldest = oldest(delta.base)
       try await readByKeys(&delta, connection, of: tables, betweenPages: betweenPages)
     }
     try connection.quarantine(delta.failed)
     let snapshot = delta.fetched.snapshot
     let cursor = Cursor(epoch: generation.epoch, snapshot: snapshot, durable: delta.generation.durable).text
-    await deliverBatch(&delta, cursor: cursor)
+    await deliverBatch(&delta, isEnd: true, cursor: withholdsCursors ? nil : cursor)
     delta.reader.finish()
+    previous = delta.reader.previous
     progress.lastDelivered = snapshot
     unsent.withLock { $0.deltaEnded(xmin: snapshot.xmin) }
     metrics.rowsFetched.increment(by: delta.fetched.rows)
@@ -139,7 +181,7 @@ final class DeltaDelivery {
         if let revocation { revocations.append(revocation) }
       case .row(_, let key, let user, let createdAt, let data):
         revoke(&revocations)
-        guard delta.reader.accepts(key) else { continue }
+        guard delta.accepts(key) else { continue }
         guard let user else {
           metrics.rowsWithoutUser.increment()
           continue
@@ -154,12 +196,48 @@ final class DeltaDelivery {
         delta.add(key, user: user, createdAt: createdAt, data: data)
       case .unreadable(_, let key, let sqlstate):
         revoke(&revocations)
-        if delta.reader.accepts(key) { delta.failed.append(FailedRow(key: key, sqlstate: sqlstate)) }
+        if delta.accepts(key) { delta.failed.append(FailedRow(key: key, sqlstate: sqlstate)) }
       case .snapshot, .request, .unsent, .gone:
         throw StoreError(.badAnswer, message: "a delta with an item of another stream")
       }
     }
     revoke(&revocations)
+  }
+
+  /// Delivers the rows of a table that was left out, up to the other tables' previous snapshot.
+  ///
+  /// What was delivered does not come again where this fails and is called once more.
+  ///
+  /// - Parameter connection: one that serves this table alone.
+  func catchUp(
+    _ table: TableMapping, _ connection: PGConnection, in generation: GenerationFence.Generation,
+    betweenPages: () throws -> GenerationFence.Generation
+  ) async throws {
+    guard let previous, let own = missing[table.number] else { return }
+    var delta = Delta(reader: own, builder: BatchBuilder(), in: generation, doorbell: nil)
+    delta.limit = previous
+    delta.oldest = oldest(previous)
+    defer { missing[table.number] = delta.reader }
+    do {
+      try await readByKeys(&delta, connection, of: [table], betweenPages: betweenPages)
+      await deliverBatch(&delta, cursor: nil)
+    } catch {
+      delta.reader.interrupted()
+      throw error
+    }
+    reader?.absorb(delta.reader)
+    metrics.rowsFetched.increment(by: delta.fetched.rows)
+  }
+
+  /// The lowest of a snapshot and those up to which the rows of missing tables were delivered.
+  private func oldest(_ snapshot: Snapshot) -> Snapshot {
+    missing.values.reduce(snapshot) { $1.previous.xmin < $0.xmin ? $1.previous : $0 }
+  }
+
+  /// A cursor vouches for the rows of all tables. After a long time clients get one all the same: a table that is never
+  /// repaired would have each of them read everything again whenever it connects.
+  private var withholdsCursors: Bool {
+    missingSince.map { .now - $0 < Limits.cursorsWithheld } ?? false
   }
 
   /// All revocations of a delta come before its rows: no row is sent to a user without access.
@@ -171,8 +249,10 @@ final class DeltaDelivery {
 
   /// Delivers the rows that were added.
   ///
-  /// - Parameter cursor: the end of the delta, with its last batch.
-  func deliverBatch(_ delta: inout Delta, cursor: String?) async {
+  /// - Parameters:
+  ///   - isEnd: whether it is the delta's last batch.
+  ///   - cursor: of the delta's end, with its last batch.
+  func deliverBatch(_ delta: inout Delta, isEnd: Bool = false, cursor: String?) async {
     status.databaseAnswered(at: .now)
     // Counted before any of them can be marked.
     unsent.withLock { index in
@@ -182,7 +262,7 @@ final class DeltaDelivery {
     }
     delta.reader.routed(delta.builder.keys, durable: delta.generation.durable)
     let batch = delta.builder.finish(
-      base: delta.base, snapshot: delta.fetched.snapshot, cursor: cursor, doorbell: delta.doorbell,
+      base: delta.oldest, snapshot: delta.fetched.snapshot, isEnd: isEnd, cursor: cursor, doorbell: delta.doorbell,
       loops: sink.loops(of: delta.builder.users))
     await sink.deliver(batch)
   }

@@ -24,8 +24,10 @@ extension DeltaFetcher {
       if decisions.upkeep.isHeartbeatDue(at: .now) {
         fence.recordDurable(try session.heartbeat(), number: history.number)
       }
-      if decisions.upkeep.isSurveyDue(at: .now), try surveyTables(), let epoch = history.epoch {
-        try adopt(epoch, session)
+      if decisions.upkeep.isSurveyDue(at: .now) {
+        let outcome = try surveyTables()
+        if hasNewTables, let epoch = history.epoch { try adopt(epoch, session) }
+        try await readReturned(outcome.returned) { try keepAlive(session, &decisions.upkeep) }
       }
     }
   }
@@ -89,9 +91,13 @@ extension DeltaFetcher {
     guard let generation = fence.current else {
       throw StoreError(.badAnswer, message: "fetching before a generation has begun")
     }
-    let fetched = try await delivery.fetch(
-      database.connection, of: database.served, in: generation, doorbell: doorbell
-    ) { try keepAlive(session, &decisions.upkeep) }
+    let fetched = try await delivery.fetch(database.connection, in: generation, doorbell: doorbell) {
+      try keepAlive(session, &decisions.upkeep)
+    } survey: { failure in
+      try surveyTables(after: failure)
+      return database.served
+    }
+    if hasNewTables { decisions.upkeep.tablesMayHaveChanged() }
     let now = ContinuousClock.now
     fence.statementAnswered()
     // Attaching and detaching ring too.

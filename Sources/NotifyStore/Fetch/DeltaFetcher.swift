@@ -20,8 +20,11 @@ package actor DeltaFetcher: DatabaseService {
   private let sink: any DeliverySink
   private let unsent: UnsentRows
   private let purgeHorizon: PurgeHorizon
+  private let served: ServedTables
   private var tables: TableWatch
   var history = FollowedHistory()
+  /// Tables are served whose unsent rows no replay has read.
+  private(set) var hasNewTables = false
   private var session: ListeningSession?
 
   /// - Parameter sink: takes rows and events of the database.
@@ -35,7 +38,8 @@ package actor DeltaFetcher: DatabaseService {
     logger = store.logger
     unsent = store.unsent
     purgeHorizon = store.purgeHorizon
-    tables = TableWatch(store.tables, status: store.status, logger: store.logger)
+    tables = TableWatch(status: store.status, logger: store.logger)
+    served = store.tables
     delivery = DeltaDelivery(to: sink, of: store)
     self.sink = sink
     store.progress.sink = sink
@@ -66,10 +70,11 @@ package actor DeltaFetcher: DatabaseService {
     let url = settings.listenURL ?? settings.url
     let connection = database.connection
     try database.connect(url)
+    try connection.limitLockWaits()
     let lost = fence.current?.durable ?? 0
     let epoch = try ListeningSession.epoch(connection)
     try Migrator(connection).verify()
-    let hasNewTables = try surveyTables()
+    try surveyTables()
     let session = try ListeningSession(connection, at: url, settings)
     self.session = session
     if !hasNewTables, history.isContinued(by: epoch, at: .now, revocationsKept: settings.revocationsKept) {
@@ -106,6 +111,7 @@ package actor DeltaFetcher: DatabaseService {
     }
     let durable = try session.heartbeat()
     let start = try session.snapshot()
+    hasNewTables = false
     unsent.forget()
     purgeHorizon.newest = 0
     delivery.restart(at: start)
@@ -116,12 +122,53 @@ package actor DeltaFetcher: DatabaseService {
     fence.begin(GenerationFence.Generation(epoch: epoch, number: history.number, durable: durable))
   }
 
-  /// Surveys the served tables, and serves them.
+  /// Surveys the tables, and serves those that can be read.
   ///
-  /// - Returns: whether there are new ones.
-  func surveyTables() throws(StoreError) -> Bool {
-    let hasNew = try tables.survey(database.connection, needsOne: !history.hasFetched)
-    try database.serve()
-    return hasNew
+  /// - Parameter failure: of a statement, which some table may have caused.
+  @discardableResult
+  func surveyTables(after failure: StoreError? = nil) throws(StoreError) -> TableWatch.SurveyResult {
+    let outcome = try tables.survey(
+      database.connection, needsOne: !history.hasFetched, hasWaited: failure?.isLockConflict == true, at: .now)
+    try publish(outcome)
+    hasNewTables = hasNewTables || outcome.hasNew
+    try database.connection.quarantine(
+      outcome.failed.map { (QuarantineItem.table($0.number), $0.sqlstate) }, stage: .read)
+    return outcome
+  }
+
+  /// Has all connections serve these tables, and no others.
+  private func publish(_ outcome: TableWatch.SurveyResult) throws(StoreError) {
+    delivery.leaveOut(outcome.missing)
+    unsent.omit(outcome.missing)
+    if outcome.served != database.served || outcome.missing != database.missing {
+      served.publish(outcome.served, missing: outcome.missing)
+      try database.serve()
+    }
+    status.catalog = tables.catalog
+  }
+
+  /// Delivers the rows of tables that can be read again, and serves them from now on.
+  func readReturned(
+    _ returned: [TableMapping], betweenPages: () throws -> GenerationFence.Generation
+  ) async throws {
+    for table in returned {
+      try database.connection.serve([table])
+      do {
+        try await delivery.catchUp(table, database.connection, in: betweenPages(), betweenPages: betweenPages)
+      } catch {
+        try database.connection.serve(database.served)
+        // A table that fails again goes on from where it got to, and the next survey says why it fails.
+        guard let error = error as? StoreError, error.concernsStatement, database.connection.isConnected else {
+          throw error
+        }
+        continue
+      }
+      try publish(tables.caughtUp(table))
+      // Its unsent rows may not have been counted.
+      unsent.forget(unlessScanned: table.number)
+      try database.connection.release([.table(table.number)], stage: .read)
+      sink.tablesReturned([table.number])
+      logger.notice("a table is served again", metadata: [LogKey.source: "\(table.relation)"])
+    }
   }
 }

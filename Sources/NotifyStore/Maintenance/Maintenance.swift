@@ -69,13 +69,14 @@ package actor Maintenance: DatabaseService {
     // The only statement that reads a table from end to end.
     if !connection.isPooled { try connection.query("SET enable_seqscan = on") }
     try connection.scanUnsent(timeout: Limits.scanTimeout)
+    let tables = database.served.map(\.number)
     var users = 0
     while let item = try connection.next(), !signal.isStopped {
       guard case .unsent(let user?, let oldest, let rows) = item else { continue }
       users += 1
       unsent.withLock { if $0.version == version { $0.add(user, oldest: oldest, rows: rows) } }
     }
-    unsent.withLock { if $0.version == version, !signal.isStopped { $0.scanEnded() } }
+    unsent.withLock { if $0.version == version, !signal.isStopped { $0.scanEnded(of: tables) } }
     if !connection.isPooled { try connection.query("SET enable_seqscan = off") }
     logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
   }

@@ -1,5 +1,6 @@
 internal import CNotifyStore
 internal import Foundation
+internal import NotifyCore
 
 /// Served tables, and rows written to them.
 extension PGConnection {
@@ -14,18 +15,26 @@ extension PGConnection {
 
   /// Reads and marks no row of a table, in all the ways in which rows are read and marked.
   ///
+  /// - Parameter waitsBriefly: whether a lock on the table is not waited for as long as usual.
   /// - Returns: the server's error where something is wrong with the table, else nil.
-  func probe(_ table: TableMapping) throws(StoreError) -> String? {
+  func probe(_ table: TableMapping, waitsBriefly: Bool = false) throws(StoreError) -> StoreError? {
     var strings = CStrings()
     defer { strings.free() }
+    if waitsBriefly { try limitLockWaits(Limits.lockRetryWait) }
+    defer { if waitsBriefly, isConnected { _ = try? limitLockWaits() } }
     let status = notify_store_probe(pointer, [strings.mapping(table)], Duration.seconds(5).milliseconds)
     do throws(StoreError) {
       try check(status)
       return nil
     } catch {
       guard error.code == .server, isConnected else { throw error }
-      return error.loggable.description
+      return error.loggable
     }
+  }
+
+  /// Limits how long a statement waits for a lock. Behind a pooler the session is another one for each statement.
+  func limitLockWaits(_ wait: Duration = Limits.lockWait) throws(StoreError) {
+    if !isPooled { try query("SET lock_timeout = \(wait.milliseconds)") }
   }
 
   /// INSERTs a row.

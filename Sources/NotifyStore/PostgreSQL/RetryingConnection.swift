@@ -22,8 +22,10 @@ package final class RetryingConnection {
   private let status: BridgeStatus
   private let logger: Logger
   /// The tables that the connection serves.
-  private(set) var served: [TableMapping] = []
-  private var servedVersion: UInt64 = 0
+  var served: [TableMapping] { version.mappings }
+  /// The numbers of tables that can't be read, and are not served.
+  var missing: [Int32] { version.missing }
+  private var version = ServedTables.Publication()
   private var backoff = Backoff()
   private var lastReason: String?
   /// Whether the last reason was logged as a warning.
@@ -78,10 +80,9 @@ package final class RetryingConnection {
 
   /// Serves the tables that were published last.
   func serve() throws(StoreError) {
-    guard let (version, mappings) = tables.mappings(since: servedVersion) else { return }
-    try connection.serve(mappings)
-    servedVersion = version
-    served = mappings
+    guard let version = tables.version(since: version.number) else { return }
+    try connection.serve(version.mappings)
+    self.version = version
   }
 
   /// Something worked: the next failure is tried again at once, and logged.

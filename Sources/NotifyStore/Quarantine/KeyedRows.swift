@@ -89,7 +89,10 @@ struct KeyedRows {
   /// Without any row before it, a failure may be the table's.
   private func checkTable(_ failure: StoreError) throws(StoreError) {
     let number = keys[answered].row.table
-    if let table = tables.first(where: { $0.number == number }), try connection.probe(table) == nil { return }
+    if let table = tables.first(where: { $0.number == number }), try connection.probe(table, waitsBriefly: true) == nil
+    {
+      return
+    }
     throw failure
   }
 }

@@ -16,6 +16,7 @@ struct ReplayPages {
 
   private let plans: [ReplayPlan]
   private let generation: GenerationFence.Generation
+  private let omitted: [Int32]
   private var rows: BatchBuilder
   private var current: Current?
   /// Bytes of text that came, in pages or not.
@@ -27,7 +28,11 @@ struct ReplayPages {
   /// Rows that can't be read.
   private(set) var failed: [FailedRow] = []
 
-  init(of plans: [ReplayPlan], in generation: GenerationFence.Generation, catalog: TableCatalog) {
+  /// - Parameter omitted: tables that can't be read.
+  init(
+    of plans: [ReplayPlan], in generation: GenerationFence.Generation, catalog: TableCatalog, omitted: [Int32]
+  ) {
+    self.omitted = omitted
     self.plans = plans
     self.generation = generation
     rows = BatchBuilder(catalog: catalog)
@@ -140,7 +145,7 @@ struct ReplayPages {
     guard let current, let snapshot else { return }
     pages[current.place] = plans[current.place].page(
       &rows, snapshot: snapshot, isTruncated: current.isTruncated, next: current.hasMore ? current.last : nil,
-      in: generation)
+      in: generation, omitted: omitted)
     self.current = nil
   }
 }

@@ -78,13 +78,14 @@ struct ReplayPlan {
   ///   - generation: the current one when the statement began.
   func page(
     _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, next last: RowKey?,
-    in generation: GenerationFence.Generation
+    in generation: GenerationFence.Generation, omitted: [Int32]
   ) -> ReplayPage {
     let replaySnapshot = firstSnapshot ?? snapshot
     // A cursor from the future was made in a history that this database has lost: it is not valid here.
     let isFromFuture = firstSnapshot == nil && (since.map { $0.xmax > snapshot.xmax } ?? false)
     let cursor =
-      last == nil ? Cursor(epoch: generation.epoch, snapshot: replaySnapshot, durable: generation.durable).text : nil
+      last == nil && omitted.isEmpty
+      ? Cursor(epoch: generation.epoch, snapshot: replaySnapshot, durable: generation.durable).text : nil
     return ReplayPage(
       batch: rows.finish(base: replaySnapshot, snapshot: replaySnapshot, cursor: cursor),
       truncated: promisesAll && (isTruncated || isForeign || isFromFuture),
@@ -93,6 +94,6 @@ struct ReplayPlan {
           snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent,
           isVouched: isVouched)
       },
-      epoch: generation.epoch, generation: generation.number, durable: generation.durable)
+      epoch: generation.epoch, generation: generation.number, durable: generation.durable, omitted: omitted)
   }
 }

@@ -55,7 +55,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
       pending.removeAll { $0.request.cancellation.isCancelled }
       do {
         // Also without requests, so that the first one finds a connection.
-        _ = try await database.connectWhenCurrent()
+        if try await database.connectWhenCurrent() != nil { try database.connection.limitLockWaits() }
         try database.serve()
         database.succeeded()
         if pending.isEmpty {
@@ -82,12 +82,12 @@ package actor ReplayReader: DatabaseService, ReplaySource {
         fence.adapted(one.request), epoch: generation.epoch, limits: limits,
         lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest)
     }
-    var pages = ReplayPages(of: plans, in: generation, catalog: status.catalog)
+    var pages = ReplayPages(of: plans, in: generation, catalog: status.catalog, omitted: database.missing)
     do throws(StoreError) {
       try pages.read(database.connection)
     } catch {
       guard error.concernsStatement, database.connection.isConnected else { throw error }
-      pages = ReplayPages(of: plans, in: generation, catalog: status.catalog)
+      pages = ReplayPages(of: plans, in: generation, catalog: status.catalog, omitted: database.missing)
       try pages.readByKeys(database.connection, of: database.served, rowTimeout: rowTimeout)
     }
     try database.connection.quarantine(pages.failed)

@@ -18,7 +18,19 @@ final class UnsentRows: Sendable {
   }
 
   /// Starts a new index: nothing known of the database's rows holds any more.
-  func forget() {
-    index.withLock { $0 = UnsentIndex(limit: limit, version: $0.version + 1) }
+  func forget() { index.withLock { forget(&$0) } }
+
+  /// Starts a new index unless the rows of this table were counted by the scan.
+  func forget(unlessScanned table: Int32) {
+    index.withLock { if !$0.scanned.contains(table) { forget(&$0) } }
+  }
+
+  /// The rows of these tables can't be read at present.
+  func omit(_ tables: [Int32]) { index.withLock { $0.omitted = tables } }
+
+  private func forget(_ index: inout UnsentIndex) {
+    let omitted = index.omitted
+    index = UnsentIndex(limit: limit, version: index.version + 1)
+    index.omitted = omitted
   }
 }

@@ -1,26 +1,57 @@
 internal import Logging
 internal import NotifyCore
 
-/// Surveys the served tables, publishes those that can be served and reports the others.
+/// Surveys the served tables and reports those that can't be served. A table that fails is left out and tried again with
+/// growing pauses.
 struct TableWatch {
-  private let tables: ServedTables
+  /// The result of a survey.
+  struct SurveyResult {
+    /// Tables to serve from now on.
+    var served: [TableMapping]
+    /// The numbers of tables that can't be read.
+    var missing: [Int32]
+    /// Whether tables are served that were not there before: their unsent rows come by replay.
+    var hasNew: Bool
+    /// Tables that can be read again; they are not in `served` yet.
+    var returned: [TableMapping]
+    /// Tables that have failed, again or for the first time, each with its SQLSTATE.
+    var failed: [(number: Int32, sqlstate: String)]
+  }
+
+  /// A table that can't be read.
+  private struct Missing {
+    var reason: String
+    var backoff = Backoff()
+    var nextTry: ContinuousClock.Instant
+  }
+
   private let status: BridgeStatus
   private let logger: Logger
-  private var last: TableSurvey?
+  private var served: [TableMapping]?
+  /// The tables for clients.
+  private(set) var catalog = TableCatalog()
+  private var missing: [Int32: Missing] = [:]
+  private var problems: [BridgeStatus.TableProblem] = []
 
-  init(_ tables: ServedTables, status: BridgeStatus, logger: Logger) {
-    self.tables = tables
+  init(status: BridgeStatus, logger: Logger) {
     self.status = status
     self.logger = logger
   }
 
   /// Surveys the tables.
   ///
-  /// - Parameter needsOne: whether it fails where this role may read none of them.
-  /// - Returns: whether there are some that were not served before: their unsent rows come by replay.
+  /// - Parameters:
+  ///   - needsOne: whether it fails where this role may read none of them.
+  ///   - hasWaited: whether a statement has waited for a lock already.
+  ///   - now: a table that failed is tried again when its pause is over.
   /// - Throws: `schema` where there is no table, and the server's error where this role may read none.
-  mutating func survey(_ connection: PGConnection, needsOne: Bool) throws(StoreError) -> Bool {
-    let survey = try TableSurvey(connection)
+  mutating func survey(
+    _ connection: PGConnection, needsOne: Bool, hasWaited: Bool, at now: ContinuousClock.Instant
+  ) throws(StoreError) -> SurveyResult {
+    let pausing = missing.filter { $0.value.nextTry > now }
+    let failing = missing
+    let survey = try TableSurvey(
+      connection, waitsBriefly: { hasWaited || failing[$0] != nil }, known: { pausing[$0]?.reason })
     if survey.isEmpty {
       throw StoreError(
         .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
@@ -31,21 +62,46 @@ struct TableWatch {
         .server, sqlstate: "42501", message: problem.description,
         hint: "As the tables' owner: SELECT notify_bridge.grant_to('this role')")
     }
-    return publish(survey)
+    return adopt(survey, pausing: Set(pausing.keys), at: now)
   }
 
-  private mutating func publish(_ survey: TableSurvey) -> Bool {
-    // Last: when a table counts as served, it is.
-    defer { status.tablesFailing(survey.problems) }
-    let previous = last
-    guard survey != previous else { return false }
-    last = survey
-    for problem in survey.problems where previous?.problems.contains(problem) != true {
+  private mutating func adopt(
+    _ survey: TableSurvey, pausing: Set<Int32>, at now: ContinuousClock.Instant
+  ) -> SurveyResult {
+    var failed: [(number: Int32, sqlstate: String)] = []
+    for failure in survey.failures where !pausing.contains(failure.number) {
+      var entry = missing[failure.number] ?? Missing(reason: failure.reason, nextTry: now)
+      entry.reason = failure.reason
+      entry.nextTry = now + max(entry.backoff.next(jitter: Double.random(in: 0..<1)), Limits.surveyInterval)
+      missing[failure.number] = entry
+      failed.append((failure.number, failure.sqlstate))
+    }
+    // A table that was forgotten.
+    missing = missing.filter { entry in survey.catalog.tables.contains { $0.number == entry.key } }
+    let returned = survey.served.filter { missing[$0.number] != nil }
+    let current = survey.served.filter { missing[$0.number] == nil }
+    report(survey.problems)
+    let hasNew = current.contains { served?.contains($0) != true }
+    served = current
+    catalog = survey.catalog
+    return SurveyResult(
+      served: current, missing: missing.keys.sorted(), hasNew: hasNew, returned: returned, failed: failed)
+  }
+
+  /// The rows of a table that had returned were delivered.
+  ///
+  /// - Returns: what is served from now on.
+  mutating func caughtUp(_ table: TableMapping) -> SurveyResult {
+    missing[table.number] = nil
+    served = ((served ?? []) + [table]).sorted { $0.number < $1.number }
+    return SurveyResult(served: served ?? [], missing: missing.keys.sorted(), hasNew: false, returned: [], failed: [])
+  }
+
+  private mutating func report(_ problems: [BridgeStatus.TableProblem]) {
+    for problem in problems where !self.problems.contains(problem) {
       logger.error("a table is not served", metadata: [LogKey.reason: "\(problem)"])
     }
-    guard survey.served != previous?.served || survey.catalog != previous?.catalog else { return false }
-    tables.publish(survey.served)
-    status.catalog = survey.catalog
-    return survey.served.contains { previous?.served.contains($0) != true }
+    self.problems = problems
+    status.tablesFailing(problems)
   }
 }

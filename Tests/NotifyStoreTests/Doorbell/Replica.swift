@@ -86,5 +86,6 @@ final class Replica: DeliverySink {
 
   func revoke(_ revocations: [Revocation]) {}
   func reconnected(generation: UInt64, durable: UInt64) {}
+  func tablesReturned(_ tables: [Int32]) {}
   func epochChanged(to epoch: Epoch, generation: UInt64) {}
 }
