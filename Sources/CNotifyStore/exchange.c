@@ -20,6 +20,26 @@ int ns_remaining(const notify_store *store, int64_t deadline) {
   return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+static bool watches_silence(const notify_store *store) {
+  return store->is_silent != NULL && store->in_flight;
+}
+
+static void heard(notify_store *store) {
+  store->ask_at = store->is_silent != NULL ? ns_deadline(store, store->silence_ms) : 0;
+}
+
+// Nothing has come for a while. The answer may have come while the question was asked.
+static notify_store_status ask_about_silence(notify_store *store, struct pollfd *descriptor) {
+  bool silent = store->is_silent(store->silence_context);
+  heard(store);
+  if (!silent || store->pq->wait_for(descriptor, 1, 0) != 0) {
+    return NOTIFY_STORE_OK;
+  }
+  notify_store_close(store);
+  return ns_fail(store, NOTIFY_STORE_CONNECTION_LOST, NULL,
+                 "the connection is silent: the server's answer does not come");
+}
+
 notify_store_status ns_poll(notify_store *store, short events, int64_t deadline, short *ready) {
   const notify_store_libpq *pq = store->pq;
   struct pollfd descriptor = {.fd = pq->socket(store->connection), .events = events};
@@ -28,12 +48,16 @@ notify_store_status ns_poll(notify_store *store, short events, int64_t deadline,
     return ns_fail_lost(store);
   }
   for (;;) {
-    int remaining = ns_remaining(store, deadline);
+    int64_t until = watches_silence(store) && store->ask_at < deadline ? store->ask_at : deadline;
+    int remaining = ns_remaining(store, until);
     bool may_hide = pq->ssl_in_use(store->connection) != 0 && remaining > TLS_LOOK_AGAIN_MS;
     int count = pq->wait_for(&descriptor, 1, may_hide ? TLS_LOOK_AGAIN_MS : remaining);
     if (count > 0) {
       // The next read reports errors and hang-ups.
       *ready = (short)(descriptor.revents & POLLOUT) | (descriptor.revents & ~POLLOUT ? POLLIN : 0);
+      if (*ready & POLLIN) {
+        heard(store);
+      }
       return NOTIFY_STORE_OK;
     }
     if (count == 0 && may_hide) {
@@ -42,6 +66,12 @@ notify_store_status ns_poll(notify_store *store, short events, int64_t deadline,
     }
     if (count == 0 && ns_remaining(store, deadline) == 0) {
       return NOTIFY_STORE_TIMEOUT;
+    }
+    if (count == 0 && until < deadline && ns_remaining(store, until) == 0) {
+      notify_store_status status = ask_about_silence(store, &descriptor);
+      if (status != NOTIFY_STORE_OK) {
+        return status;
+      }
     }
     if (count < 0 && errno != EINTR) {
       int code = errno;
@@ -270,6 +300,7 @@ notify_store_status ns_send(notify_store *store, const ns_statement *statement, 
     return ns_fail_lost(store);
   }
   store->in_flight = true;
+  heard(store);
   if (statement->stream && pq->set_single_row_mode(store->connection) == 0) {
     return ns_fail_lost(store);
   }

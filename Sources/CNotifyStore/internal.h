@@ -98,6 +98,12 @@ struct notify_store {
   bool in_transaction;
   // Which `ns_prepared` were prepared on this connection for these tables: a bit for each.
   unsigned prepared;
+  // Who tells a silent link from a slow statement; NULL: nobody.
+  bool (*is_silent)(void *context);
+  void *silence_context;
+  int silence_ms;
+  // When that one is asked next, while a statement is under way.
+  int64_t ask_at;
   ns_sources sources;
   // Bytes of a row's text; a longer one is not sent.
   uint32_t row_bytes;

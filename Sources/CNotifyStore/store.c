@@ -61,6 +61,12 @@ void notify_store_set_row_bytes(notify_store *store, uint32_t bytes) {
   store->row_bytes = bytes > INT32_MAX ? INT32_MAX : bytes;
 }
 
+void notify_store_on_silence(notify_store *store, int after_ms, bool (*is_silent)(void *context), void *context) {
+  store->is_silent = is_silent;
+  store->silence_context = context;
+  store->silence_ms = after_ms;
+}
+
 bool notify_store_is_pooled(const notify_store *store) {
   return store->pooled;
 }

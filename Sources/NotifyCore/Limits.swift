@@ -93,6 +93,9 @@ package struct Limits: Sendable, Equatable {
   package static let connectHold: Duration = .seconds(10)
   /// The longest time without an answer of the database before it counts as away; fetches are more frequent.
   package static let silence: Duration = .milliseconds(4_500)
+  /// A statement without any answer for so long has the server asked, on another connection, whether it is slow. Where it
+  /// is not, the link is silent, and the connection is made again.
+  package static let silentLink: Duration = .seconds(3)
   /// The time between safety fetches, which follow no doorbell, and between heartbeats of the replica row.
   package static let safetyInterval: Duration = .seconds(2)
   /// The time between fetches while a transaction may still be open that started before the doorbell was armed.

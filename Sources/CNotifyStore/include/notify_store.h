@@ -117,6 +117,13 @@ typedef enum notify_store_pooler {
 /// and marked in transactions with their own settings, and nothing is prepared.
 void notify_store_set_pooler(notify_store *store, notify_store_pooler pooler);
 
+/// Sets whom to ask while a statement is under way and nothing has come for `after_ms`, and again after each such time:
+/// whether the link is silent. Then the statement ends as one whose connection was lost. A link is silent where the
+/// server has answered, or has never got the statement: a slow statement looks the same from here.
+///
+/// @param is_silent called on the thread of the statement; must not use this store. NULL: nobody.
+void notify_store_on_silence(notify_store *store, int after_ms, bool (*is_silent)(void *context), void *context);
+
 /// Whether the connection is treated as a pooler's.
 bool notify_store_is_pooled(const notify_store *store);
 

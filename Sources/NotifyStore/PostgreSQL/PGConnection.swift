@@ -28,8 +28,15 @@ package final class PGConnection {
     package func wake() { notify_store_wake(handle.pointer) }
   }
 
+  private final class SilenceWatch {
+    let isSilent: () -> Bool
+
+    init(isSilent: @escaping () -> Bool) { self.isSilent = isSilent }
+  }
+
   let handle: Handle
   var pointer: OpaquePointer { handle.pointer }
+  private var silence: SilenceWatch?
   /// How long each `next` of the stream that was started last may take, in milliseconds.
   var streamTimeout: Int32 = 0
 
@@ -68,6 +75,21 @@ package final class PGConnection {
 
   /// Sets how many bytes the text of a row's payload may have; rows with more are unreadable.
   func setRowBytes(_ bytes: Int) { notify_store_set_row_bytes(pointer, UInt32(bytes)) }
+
+  /// Has somebody asked, while a statement is under way and nothing has come for a time, and again after each such time,
+  /// whether the link is silent. Then the statement fails as one whose connection was lost.
+  ///
+  /// - Parameter isSilent: called on the thread of the statement; must not use this connection.
+  func onSilence(after time: Duration, _ isSilent: @escaping () -> Bool) {
+    let watch = SilenceWatch(isSilent: isSilent)
+    silence = watch
+    notify_store_on_silence(
+      pointer, time.milliseconds,
+      { watch in
+        watch.map { Unmanaged<SilenceWatch>.fromOpaque($0).takeUnretainedValue().isSilent() } ?? false
+      },
+      Unmanaged.passUnretained(watch).toOpaque())
+  }
 
   /// Closes; the connection can connect again.
   package func close() { notify_store_close(pointer) }

@@ -26,6 +26,8 @@ package final class RetryingConnection {
   /// The numbers of tables that can't be read, and are not served.
   var missing: [Int32] { version.missing }
   private var version = ServedTables.Publication()
+  /// Where it is connected to.
+  private var address: Secret?
   private var backoff = Backoff()
   private var lastReason: String?
   /// Whether the last reason was logged as a warning.
@@ -44,10 +46,12 @@ package final class RetryingConnection {
     connection.setRowBytes(store.limits.rowBytes)
     signal = StopSignal(connection.waker)
     report(failure: "not connected yet")
+    connection.onSilence(after: Limits.silentLink) { [unowned self] in isLinkSilent }
   }
 
   /// Connects.
   func connect(_ url: Secret) throws(StoreError) {
+    address = url
     try connection.connect(
       url: url, applicationName: "\(settings.applicationName) \(purpose.rawValue)", timeout: Limits.connectTimeout)
   }
@@ -65,6 +69,22 @@ package final class RetryingConnection {
     }
     if lastReason == nil { report(failure: nil) }
     return generation
+  }
+
+  /// Whether the server has no statement of this connection under way, or can't send its answer. False where that can't be
+  /// told: the server can't be reached by another connection either, or a pooler chooses its processes.
+  private var isLinkSilent: Bool {
+    guard let address, !connection.isPooled,
+      let other = try? PGConnection.connect(
+        url: address, applicationName: "\(settings.applicationName) link", timeout: Limits.connectTimeout)
+    else { return false }
+    defer { other.close() }
+    let busy = try? other.query(
+      """
+      SELECT FROM pg_stat_activity
+      WHERE pid = $1::integer AND state = 'active' AND wait_event IS DISTINCT FROM 'ClientWrite'
+      """, [String(connection.backendPID)])
+    return busy?.isEmpty ?? false
   }
 
   /// Behind a pooler each statement is a transaction that makes its own settings, which statement mode does not allow.

@@ -127,10 +127,11 @@ struct DatabaseChecks {
       FROM pg_roles AS r, pg_database AS d
       WHERE r.rolname = current_user AND NOT r.rolsuper AND d.datname = pg_catalog.current_database()
       """, timeout: Self.statement)
-    guard let limit = (rows.first?.first ?? nil).flatMap({ Int($0) }), limit < 2 * RetryingConnection.count else { return }
-    let needed = "a bridge keeps \(RetryingConnection.count), and commands and reconnects need some more"
-    let remedy = "ALTER ROLE … CONNECTION LIMIT \(2 * RetryingConnection.count) (or ALTER DATABASE)"
-    if limit < RetryingConnection.count {
+    let kept = RetryingConnection.count
+    guard let limit = (rows.first?.first ?? nil).flatMap({ Int($0) }), limit < 2 * kept else { return }
+    let needed = "a bridge keeps \(kept), and commands and reconnects need some more"
+    let remedy = "Raise the CONNECTION LIMIT to \(2 * kept): ALTER ROLE or ALTER DATABASE"
+    if limit < kept {
       report.fail("connections", "the role may have \(limit): \(needed)", remedy)
     } else {
       report.warn("connections", "the role may have \(limit): \(needed)", remedy)
