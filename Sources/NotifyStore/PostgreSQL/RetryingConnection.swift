@@ -45,13 +45,13 @@ package final class RetryingConnection {
     connection = try PGConnection(pooler: store.settings.pooler)
     connection.setRowBytes(store.limits.rowBytes)
     signal = StopSignal(connection.waker)
-    report(failure: "not connected yet")
     connection.onSilence(after: Limits.silentLink) { [unowned self] in isLinkSilent }
   }
 
   /// Connects.
   func connect(_ url: Secret) throws(StoreError) {
     address = url
+    if lastReason == nil { report(failure: "not connected yet") }
     try connection.connect(
       url: url, applicationName: "\(settings.applicationName) \(purpose.rawValue)", timeout: Limits.connectTimeout)
   }
