@@ -228,6 +228,8 @@ async def seen(
         except Closed as end:
             assert end.code == 1012
             device = None
+    if device is not None:
+        await device.close()  # a later row is not for it
     return got
 
 

@@ -55,7 +55,7 @@ async def test_a_role_with_too_few_connections_is_not_ready_until_it_has_enough(
 
 
 async def test_a_pool_that_is_too_small_is_not_ready(pooler: Start, database: Database, serve: Serve) -> None:  # noqa: F811
-    bridge = await serve((await pooler("session", 3)).url(database.name))
+    bridge = await serve((await pooler("session", 2)).url(database.name), **{LISTEN_URL: database.url})
     await eventually(lambda: failing(bridge), lambda parts: len(parts & CONNECTIONS) == 2, "two connections are missing", 30)
     await warned(bridge, "no answer in the time given")
 
