@@ -44,4 +44,16 @@ struct LogFormatTests {
     output.level = .error
     #expect(handler.logLevel == .error)
   }
+
+  @Test("A JSON text is printed in one line of the same value that can't steer a terminal")
+  func jsonLine() throws {
+    #expect(TerminalText.jsonLine(#"{"a":"é ✓ \"x\""}"#) == #"{"a":"é ✓ \"x\""}"#)
+    let written = "{\n\t\"a\" :\r\n\"\u{7f}\u{9b}31m\u{2028}\u{202e}\\\"\u{85}\\\\\", \"b\": 1\n}"
+    let line = TerminalText.jsonLine(written)
+    #expect(line == #"{  "a" :  "\u007f\u009b31m\u2028\u202e\"\u0085\\", "b": 1 }"#)
+    func value(_ text: String) throws -> NSDictionary? {
+      try JSONSerialization.jsonObject(with: Data(text.utf8)) as? NSDictionary
+    }
+    #expect(try value(line) == value(written))
+  }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import NotifyAuth
 import NotifyCore
 import NotifyGateway
@@ -151,11 +152,35 @@ struct SettingsTests {
     #expect(problems(environment: ["PATH": "/bin", "PGHOST": "x"]).isEmpty)
   }
 
-  @Test("Variables that Kubernetes sets for a service named notify-bridge are no settings")
-  func serviceLinks() {
-    let links = ["NOTIFY_BRIDGE_SERVICE_HOST": "10.0.0.1", "NOTIFY_BRIDGE_PORT_8080_TCP_ADDR": "10.0.0.1"]
-    #expect(problems(environment: links).count == 2)
-    #expect(problems(environment: links.merging(["KUBERNETES_SERVICE_HOST": "10.0.0.2"]) { first, _ in first }).isEmpty)
+  @Test("Variables that Kubernetes sets for Services whose names begin with notify-bridge are no settings")
+  func serviceLinks() throws {
+    for service in ["NOTIFY_BRIDGE", "NOTIFY_BRIDGE_METRICS", "NOTIFY_BRIDGE_HTTP", "NOTIFY_BRIDGE_V2_ADMIN"] {
+      let links = [
+        "SERVICE_HOST": "10.0.0.1", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80", "PORT": "tcp://10.0.0.1:80",
+        "PORT_80_TCP": "tcp://10.0.0.1:80", "PORT_80_TCP_PROTO": "tcp", "PORT_80_TCP_PORT": "80",
+        "PORT_80_TCP_ADDR": "10.0.0.1", "PORT_53_UDP": "udp://10.0.0.1:53",
+      ]
+      let environment = Dictionary(uniqueKeysWithValues: links.map { ("\(service)_\($0)", $1) })
+      #expect(problems(environment: environment).isEmpty)
+      #expect(try resolve(environment: environment).gateway.port == 8_080)
+    }
+    #expect(problems(environment: ["NOTIFY_BRIDGE_PORT": "8080"]).count == 1)
+    #expect(problems(environment: ["NOTIFY_BRIDGE_HTTP_PORT": "https://x"]).count == 1)
+  }
+
+  @Test("A line's end behind the value of a variable is not part of it, as in a file")
+  func lineEnds() throws {
+    for end in ["\n", "\r\n", "\n\n"] {
+      let environment = [
+        "DATABASE_URL": "postgresql://x\(end)", "NOTIFY_BRIDGE_HTTP_PORT": "81\(end)",
+        "NOTIFY_BRIDGE_AUTH_JWT_SECRET": "se\ncret \(end)", "NOTIFY_BRIDGE_LOG_LEVEL": "debug\(end)",
+        "NOTIFY_BRIDGE_DATABASE_LISTEN_URL": end,
+      ]
+      let settings = try resolve(environment: environment)
+      #expect(settings.databaseURL?.exposed == "postgresql://x" && settings.gateway.port == 81)
+      #expect(settings.jwt.secret?.exposed == "se\ncret " && settings.log.level == .debug)
+      #expect(settings.store.listenURL == nil)
+    }
   }
 
   @Test("A setting has one spelling in the file, which the error of another spelling names")

@@ -52,7 +52,7 @@ struct ListenCommand: AsyncParsableCommand {
       let ending = await client.run(token: credential, since: cursor) { message in
         plan.connected()
         if let newest = Self.cursor(in: message) { cursor = newest }
-        FileOutput.printLine(message)
+        FileOutput.printLine(TerminalText.jsonLine(message))
       }
       // The thread of the signal ends the process.
       if signals.isStopping { return }

@@ -30,10 +30,16 @@ enum SettingFile {
     return text
   }
 
+  /// A text without the line's end that editors and `echo` leave behind it.
+  static func withoutLineEnd(_ text: String) -> String {
+    var text = text
+    while text.last?.isNewline == true { text.removeLast() }
+    return text
+  }
+
   /// The secret in a file, without the line's end that editors and `echo` leave behind it.
   static func readSecret(_ path: String, subject: String) throws(ConfigurationError) -> String {
-    var text = try read(path, maximumBytes: maximumSecretBytes, subject: subject)
-    while text.last?.isNewline == true { text.removeLast() }
+    let text = withoutLineEnd(try read(path, maximumBytes: maximumSecretBytes, subject: subject))
     guard !text.isEmpty else { throw ConfigurationError("\(subject): the file is empty") }
     return text
   }

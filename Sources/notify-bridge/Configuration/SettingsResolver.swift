@@ -60,14 +60,16 @@ struct SettingsResolver: Sendable {
 
   private func collectEnvironment(into given: inout [String: GivenSetting], _ problems: inout [String]) {
     for setting in Setting.all {
-      if let text = environment[setting.variable], !text.isEmpty {
+      guard let value = environment[setting.variable], !Self.isServiceLink(setting.variable, value) else { continue }
+      let text = SettingFile.withoutLineEnd(value)
+      if !text.isEmpty {
         given[setting.id] = GivenSetting(value: .text(text), origin: .environment(variable: setting.variable))
       }
     }
     let known = Set(Setting.all.map(\.variable))
     for variable in environment.keys.sorted() where variable.hasPrefix(Setting.prefix) && !known.contains(variable) {
       let name = String(variable.dropFirst(Setting.prefix.count))
-      if environment["KUBERNETES_SERVICE_HOST"] != nil, Self.isServiceLink(name) { continue }
+      if Self.isServiceLink(variable, environment[variable] ?? "") { continue }
       let nearest = NearestName.nearest(to: name, among: Setting.all.map(\.name).sorted())
       let setting = Setting.all.first { $0.name == nearest }
       problems.append(Self.unknown(.environment(variable: variable), nearest: setting?.variable))
@@ -115,9 +117,11 @@ struct SettingsResolver: Sendable {
     "\(origin.description) is unknown; the nearest known one is \(nearest ?? "")"
   }
 
-  /// Whether Kubernetes adds the variable to the environment for a Service that is called notify-bridge.
-  private static func isServiceLink(_ name: String) -> Bool {
-    name.hasPrefix("SERVICE_") || name == "PORT"
-      || name.wholeMatch(of: /PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?/) != nil
+  /// Whether Kubernetes (or Docker's links) adds the variable to the environment, for a Service whose name begins with
+  /// notify-bridge. `NOTIFY_BRIDGE_HTTP_PORT` is that of a Service notify-bridge-http where its value is a URL.
+  private static func isServiceLink(_ variable: String, _ value: String) -> Bool {
+    let link = /.*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)/
+    if variable.wholeMatch(of: link) != nil { return true }
+    return variable.hasSuffix("_PORT") && ["tcp://", "udp://", "sctp://"].contains { value.hasPrefix($0) }
   }
 }

@@ -22,6 +22,32 @@ enum TerminalText {
     return line
   }
 
+  /// A JSON text of the same value, in one line and without control characters: a payload of type json is sent as it was
+  /// written.
+  static func jsonLine(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    var line = ""
+    var isInString = false
+    var isEscaped = false
+    for scalar in text.unicodeScalars {
+      if isControl(scalar) {
+        let digits = String(scalar.value, radix: 16)
+        line += isInString ? "\\u" + String(repeating: "0", count: 4 - digits.count) + digits : " "
+        isEscaped = false
+        continue
+      }
+      line.unicodeScalars.append(scalar)
+      if isEscaped {
+        isEscaped = false
+      } else if scalar == "\"" {
+        isInString.toggle()
+      } else {
+        isEscaped = isInString && scalar == "\\"
+      }
+    }
+    return line
+  }
+
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
       || (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
