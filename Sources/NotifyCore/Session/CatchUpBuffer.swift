@@ -13,16 +13,16 @@ struct CatchUpBuffer: Sendable {
 
   /// Holds rows back, or drops these and all that were held where they are too many.
   ///
-  /// - Parameter limit: rows; the bytes are bounded by `Limits.catchUpBytes`.
+  /// - Parameter limit: rows; the memory that all of them take is bounded by `Limits.catchUpBytes`.
   mutating func append(_ selection: FrameSelection, limit: Int) {
     if overflowed { return }
     rows += selection.rows
-    bytes += selection.bytes
+    bytes += selection.storedBytes
     if rows > limit || bytes > Limits.catchUpBytes {
       self = CatchUpBuffer()
       overflowed = true
     } else {
-      selections.append(selection)
+      selections.append(selection.detached)
     }
   }
 
@@ -34,7 +34,7 @@ struct CatchUpBuffer: Sendable {
       selections.removeFirst()
       popped.append(first)
       rows -= first.rows
-      bytes -= first.bytes
+      bytes -= first.storedBytes
       taken += first.bytes
     }
     return popped

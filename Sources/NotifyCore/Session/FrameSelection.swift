@@ -39,6 +39,25 @@ package struct FrameSelection: Equatable, Sendable {
   package var rows: Int { runs.reduce(0) { $0 + $1.count } }
   /// How many bytes their frames have.
   package var bytes: Int { runs.reduce(0) { $0 + batch.byteRange($1).count } }
+  /// How many bytes the selection keeps alive, where its batch is its own.
+  var storedBytes: Int { bytes + rows * MemoryLayout<DeliveryBatch.Frame>.stride + 256 }
+  /// The same rows in a batch of their own: that of a delta may be far larger than a user's part of it.
+  var detached: FrameSelection {
+    if rows == batch.frames.count { return self }
+    var frames: [DeliveryBatch.Frame] = []
+    var bytes: [UInt8] = []
+    frames.reserveCapacity(rows)
+    bytes.reserveCapacity(self.bytes)
+    for index in runs.joined() {
+      let frame = batch.frames[index]
+      bytes += batch.bytes[batch.byteRange(index..<index + 1)]
+      frames.append(DeliveryBatch.Frame(key: frame.key, end: bytes.count, createdAt: frame.createdAt))
+    }
+    let own = DeliveryBatch(
+      bytes: bytes, frames: frames, base: batch.base, snapshot: batch.snapshot, cursor: batch.cursor,
+      doorbell: batch.doorbell)
+    return FrameSelection(own, frames.indices)
+  }
   /// The rows' keys.
   package var keys: [RowKey] { runs.flatMap { run in batch.frames[run].map(\.key) } }
 
