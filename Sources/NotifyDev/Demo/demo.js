@@ -162,8 +162,9 @@ class Device {
   }
 
   notification(message, arrival) {
-    if (this.seen.has(message.id)) return;
-    this.seen.add(message.id);
+    const key = `${message.source} ${message.id}`; // an id means a row only together with its table
+    if (this.seen.has(key)) return;
+    this.seen.add(key);
     const row = $("#row-template").content.firstElementChild.cloneNode(true);
     row.dataset.id = message.id;
     const data = message.data;
