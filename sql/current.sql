@@ -1395,7 +1395,7 @@ BEGIN
       CASE users.key_kind
         WHEN 'integer' THEN 'CASE WHEN r.value ~ ''^(0|-?[1-9][0-9]{0,18})$'' THEN
           CASE WHEN r.value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN r.value::bigint END END'
-        WHEN 'uuid' THEN 'CASE WHEN r.value ~ ''^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'' THEN r.value::uuid END'
+        WHEN 'uuid' THEN 'CASE WHEN r.value ~ ''^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$'' THEN r.value::uuid END'
         ELSE 'r.value'
       END)
     USING requests, ARRAY(SELECT k FROM unnest(kinds) AS k WHERE k IN ('user', 'active'));

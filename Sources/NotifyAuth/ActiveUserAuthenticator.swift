@@ -13,7 +13,7 @@ package struct ActiveUserAuthenticator: Authenticator {
 
   package func verify(_ credential: Credential) async -> Verdict {
     let verdict = await method.verify(credential)
-    guard case .accepted(let identity) = verdict else { return verdict }
+    guard case .accepted(var identity) = verdict else { return verdict }
     switch await lookup.lookUp(.active(identity.user)) {
     case .unavailable(let detail):
       return .unavailable(detail: detail)
@@ -21,10 +21,8 @@ package struct ActiveUserAuthenticator: Authenticator {
       return .rejected(.revoked, detail: "the user does not exist")
     case .found(let record):
       guard record.isActive else { return .rejected(.inactive, detail: "the user is not active") }
-      return .accepted(
-        Identity(
-          user: identity.user, expires: identity.expires, login: identity.login, renewal: identity.renewal,
-          seen: identity.seen ?? record.seen))
+      identity.seen = identity.seen ?? record.seen
+      return .accepted(identity)
     }
   }
 }

@@ -18,7 +18,7 @@ package struct TicketAuthenticator: Authenticator {
     case .found(let record):
       guard !record.isExpired else { return .rejected(.expired, detail: "the ticket has expired") }
       guard let user = record.user else { return .rejected(.invalid, detail: "the ticket is for nobody") }
-      return .accepted(Identity(user: user, expires: nil, seen: record.seen))
+      return .accepted(Identity(user: user, expires: nil, login: .ticket, seen: record.seen))
     }
   }
 }

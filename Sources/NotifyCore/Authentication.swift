@@ -28,11 +28,13 @@ package struct Identity: Sendable, Equatable {
     case session(String?)
     /// A token, by the SHA-256 of its key in hex.
     case token(String)
+    /// A ticket, which was for one connect: it can't be verified again.
+    case ticket
     /// Anything else.
     case other
   }
 
-  package let user: UserID
+  package var user: UserID
   /// Seconds since 1970 UTC at which access ends; nil where the credential does not expire.
   package let expires: Double?
   package let login: Login
@@ -49,6 +51,15 @@ package struct Identity: Sendable, Equatable {
     self.login = login
     self.renewal = renewal
     self.seen = seen
+  }
+}
+
+extension Identity {
+  /// The same with the user as these tables have it.
+  package func canonical(among tables: TableCatalog) -> Identity {
+    var identity = self
+    identity.user = user.canonical(among: tables)
+    return identity
   }
 }
 

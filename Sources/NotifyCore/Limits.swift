@@ -129,6 +129,8 @@ package struct Limits: Sendable, Equatable {
 
   /// Sockets of this process; beyond, a connect is refused with 503.
   package var connections = 18_000
+  /// Sockets above these, for HTTP and refusals; beyond, a socket is closed when it is accepted.
+  package var spareSockets = 512
   /// Sockets of one user; the oldest is closed with 4009.
   package var connectionsPerUser = 100
   /// Sockets from one address, 0 for no limit; beyond, a connect is closed with 4029.
@@ -137,7 +139,7 @@ package struct Limits: Sendable, Equatable {
   package var connectRate = 0
   /// Bytes of the text of a row's payload; a row with more is quarantined.
   package var rowBytes = 64 << 20
-  /// Bytes waiting for one socket behind its first frame; beyond, it is closed with 4008.
+  /// Memory of what waits for one socket behind its first frame; beyond, it is closed with 4008.
   package var queueBytes = 1 << 20
   /// Bytes of a message from a client; beyond, it is closed with 1009.
   package var messageBytes = 65_536

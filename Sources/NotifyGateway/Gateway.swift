@@ -50,15 +50,17 @@ package final class Gateway: Service, Sendable {
   /// The receiver of rows.
   package var sink: any DeliverySink { hub }
 
-  /// Reads the TLS files again. Those in use stay in use.
+  /// Reads TLS files. Those in use stay in use.
   ///
-  /// - Returns: has later connections use them.
+  /// - Returns: has later connections use them; nil where TLS is off, in these settings or since the start.
   /// - Throws: a `GatewayError` where they can't be read.
-  package func loadCertificates() throws -> @Sendable () -> Void {
-    guard let files = tls.files else { return {} }
-    let context = try files.load()
-    return { files.use(context) }
+  package func loadCertificates(_ settings: GatewaySettings) throws -> (@Sendable () -> Void)? {
+    guard let files = tls.files, let next = try TLSFiles(settings) else { return nil }
+    return { files.use(next) }
   }
+
+  /// The logins were reloaded: sockets whose credential is no longer good are closed.
+  package func verifyAgain() { hub.onEveryLoop { $0.verifyAgain() } }
 
   /// Serves until a graceful shutdown, which closes all sockets.
   ///
@@ -71,10 +73,13 @@ package final class Gateway: Service, Sendable {
     let settings = dependencies.settings
     let files = try TLSFiles(settings)
     tls.files = files
-    let sockets = SocketCounter(limit: settings.limits.connections + GatewayLimits.spareSockets)
+    let sockets = SocketCounter(
+      SocketCounter.Bounds(
+        total: settings.limits.connections + settings.limits.spareSockets,
+        perPeer: settings.limits.connectionsPerAddress))
     let handshake = try Handshake(settings)
-    let acceptor = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: files)
-    let plain = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: nil)
+    let acceptor = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: files, logger: dependencies.logger)
+    let plain = SocketAcceptor(group: group, hub: hub, sockets: sockets, tls: nil, logger: dependencies.logger)
     var ports = [
       try await acceptor.bind(
         host: settings.host, port: settings.port, site: site(handshake, isAdmin: false, isSecure: files != nil))

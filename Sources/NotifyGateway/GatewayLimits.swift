@@ -4,8 +4,14 @@ import NIOCore
 enum GatewayLimits {
   /// Connections that the kernel queues before they are accepted.
   static let backlog = 4_096
-  /// Sockets above `Limits.connections` for HTTP and refusals; beyond, a socket is closed when it is accepted.
-  static let spareSockets = 512
+  /// Idle sockets that each address may have at least; beyond its share, a socket is closed when it is accepted.
+  static let idlePerPeer = 16
+  /// Sockets kept for addresses with less than `reservedPerPeer` idle ones, and again for the admin port.
+  static let reservedSockets = 64
+  static let reservedPerPeer = 4
+  /// How long no connection is accepted where the system has no room for one, and how often that is logged.
+  static let acceptPause: TimeAmount = .milliseconds(100)
+  static let acceptLine: TimeAmount = .minutes(1)
   /// Bytes of one header field; beyond, 431.
   static let headerFieldBytes = 16 << 10
   /// Bytes of all header fields and the request line; beyond, 431.
@@ -30,6 +36,14 @@ enum GatewayLimits {
   static let retryVerify: TimeAmount = .seconds(1)
   /// Messages kept that came before `connection_established`; beyond, 4029.
   static let earlyMessages = 16
+  /// Bytes of them; beyond, the socket is not read until then.
+  static let earlyBytes = 8 << 10
+  /// Bytes that are read from a socket at a time.
+  static let readBytes = 16 << 10
+  /// Bytes of a batch that sockets share, and that one which lags behind keeps alive (one user's rows may be more).
+  static let sharedBytes = 32 << 10
+  /// Memory that a row takes while it waits for a slow socket, besides its bytes: its key, its buffer, its promise.
+  static let queuedRowBytes = 512
   /// Addresses whose connects are counted; beyond, counts of earlier seconds are forgotten.
   static let countedAddresses = 65_536
   /// Bytes of a message that is compressed, at most; larger ones would block their event loop for more than some ms.

@@ -10,8 +10,10 @@ package struct GatewaySettings: Sendable {
   package var path: String
   /// Port for `/metrics`, beside `/healthz` and `/readyz`, never with TLS; nil serves `/metrics` on the main port.
   package var adminPort: Int?
-  /// Addresses and networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-For` are trusted.
+  /// Addresses and networks (`10.0.0.0/8`) whose `forwardedHeader` is trusted.
   package var trustedProxies: [String]
+  /// The header in which they report the client's address: `Forwarded` (RFC 7239), or one with addresses.
+  package var forwardedHeader: String
   /// Allowed origins, `*` for one label; nil allows the host that the request itself names.
   package var origins: [String]?
   /// A connect without credential waits for an `authenticate` message.
@@ -36,7 +38,8 @@ package struct GatewaySettings: Sendable {
   /// Makes settings; the defaults are those of the program.
   package init(
     host: String = "127.0.0.1", port: Int = 8080, path: String = "/ws/notifications/", adminPort: Int? = nil,
-    trustedProxies: [String] = [], origins: [String]? = nil, firstMessage: Bool = false,
+    trustedProxies: [String] = [], forwardedHeader: String = "X-Forwarded-For", origins: [String]? = nil,
+    firstMessage: Bool = false,
     deflateFromBytes: Int? = 1_400, heartbeatSeconds: Int = 30, drainSeconds: Int = 10, serviceKey: Secret? = nil,
     certificateFile: String? = nil, keyFile: String? = nil, limits: Limits = Limits(), version: String = "0"
   ) {
@@ -45,6 +48,7 @@ package struct GatewaySettings: Sendable {
     self.path = path
     self.adminPort = adminPort
     self.trustedProxies = trustedProxies
+    self.forwardedHeader = forwardedHeader
     self.origins = origins
     self.firstMessage = firstMessage
     self.deflateFromBytes = deflateFromBytes

@@ -276,3 +276,40 @@ async def test_every_row_of_many_writers_to_several_tables_comes_exactly_once(da
     for table in ("notification", "note", "mail", "parted"):
         await marked(database, table, await database.value(f"SELECT count(*) FROM {table}"))
     assert (await bridge.metrics()).get("notify_bridge_safety_finds_total", 0) == 0
+
+
+async def test_every_spelling_of_a_uuid_is_the_same_user(database: Database, serve: Serve, connect: Connect) -> None:
+    await database.execute(NOTE.format(id="bigint", user="uuid"))
+    await only(database, "note")
+    bridge = await serve(database)
+    id = 9_007_199_254_740_993
+    insert = "INSERT INTO note (id, recipient_id) VALUES (%s, %s)"
+    await database.execute(insert, (id, TWO))
+    spellings = [str(TWO), str(TWO).upper(), TWO.hex, TWO.hex.upper()]
+    # The first gets it as unsent, by a replay.
+    devices = [await connect(bridge, spelling, ack=True) for spelling in reversed(spellings)]
+    assert [message.id for message in (await devices[0].notification(), await devices[1].notification())] == [id, id]
+    ticket = await database.value("SELECT notify_bridge.issue_ticket(%s)", (TWO.hex.upper(),))
+    devices.append(await connect(bridge, query={"token": ticket}))
+    await database.execute(insert, (id + 2, TWO))
+    for device in devices:
+        while (await device.notification()).id != id + 2:
+            pass
+    # As JavaScript has to write it.
+    devices[0].send({"type": "ack", "ids": [str(id), str(id + 2)]})
+    devices[0].send({"type": "read", "ids": [str(id)]})
+    await marked(database, "note", 2)
+    await eventually(
+        lambda: database.value("SELECT array_agg(id) FROM note WHERE is_read"), lambda ids: ids == [id], "the receipt")
+    await database.execute("SELECT notify_bridge.disconnect_user(%s)", (TWO.hex.upper(),))
+    for device in devices:
+        assert (await device.end()).code == 4001
+
+
+async def test_a_user_that_no_table_can_have_rows_for_is_logged(database: Database, serve: Serve, connect: Connect) -> None:
+    bridge = await serve(database)
+    await connect(bridge, 1)
+    await connect(bridge, str(ONE))
+    line = await bridge.logged(lambda line: "no served table" in line["message"], "the warning")
+    assert (line["level"], line["user"]) == ("warning", str(ONE))
+    assert len([line for line in bridge.log() if "no served table" in line["message"]]) == 1

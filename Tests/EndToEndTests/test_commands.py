@@ -179,9 +179,22 @@ async def test_send_inserts_a_row_and_prints_its_id(database: Database, bridge: 
     assert program.stdout.lines == [str(message.id)] and json.loads(message.data) == {"from": "a pipe"}
 
 
+async def test_send_takes_what_postgresql_takes(database: Database) -> None:
+    for data in ("1e400", "-0.000000000000000000000000000001", '{"a": 1, "a": 2}', "[" * 2_000 + "]" * 2_000, ' "\\ud83d\\ude00" '):
+        done = await run("send", "--user", "1", f"--data={data}", DATABASE_URL=database.url)
+        assert done.status == 0, done
+        kept = await database.value("SELECT data = %s::text::jsonb FROM notification WHERE id = %s", (data, int(done.stdout)))
+        assert kept is True
+    program = await Program.start("send", "--user", "1", "--data", "-", input=True, DATABASE_URL=database.url)
+    assert program.process.stdin is not None
+    program.process.stdin.write(b'"a"\0"b"')
+    program.process.stdin.close()
+    assert await program.exit() == 64
+
+
 async def test_send_refuses_what_is_no_json_and_inserts_nothing(database: Database) -> None:
     done = await run("send", "--user", "1", "--data", "{title}", DATABASE_URL=database.url)
-    assert done.status in (1, 64) and "json" in said_well(done, done.status).lower()
+    assert "json" in said_well(done, 64).lower()
     assert await database.value("SELECT count(*) FROM notification") == 0
 
 
@@ -197,6 +210,19 @@ async def test_token_prints_a_jwt_and_nothing_else(bridge: Bridge, connect: Conn
 
 async def test_token_without_the_secret_names_the_setting() -> None:
     assert "NOTIFY_BRIDGE_AUTH_JWT_SECRET" in said_well(await run("token", "--user", "42"), 78)
+
+
+async def test_listen_lets_no_payload_steer_the_terminal(database: Database, bridge: Bridge) -> None:
+    listener = await Program.start(
+        "listen", "--user", "7", NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET, NOTIFY_BRIDGE_HTTP_PORT=str(bridge.port))
+    await listener.stdout.line(lambda line: "connection_established" in line, "the greeting")
+    payload = "\x7f\x9b31m\u2028\u202e\x85 \x1b[2J"
+    await database.insert(7, json.dumps(payload, ensure_ascii=False))
+    line = await listener.stdout.line(lambda line: '"type":"notification"' in line, "the message")
+    assert json.loads(line)["data"] == payload
+    assert line.isprintable()
+    listener.signal(signal.SIGINT)
+    assert await listener.exit(5) == 0 and len(listener.stdout.lines) == 2
 
 
 async def test_listen_prints_one_json_line_per_message_and_ends_on_sigint(database: Database, bridge: Bridge) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 
@@ -260,6 +261,29 @@ async def test_rows_held_back_beyond_the_limit_are_caught_up_with_exactly(serve:
     assert got == old + new
     assert await device.barrier() == []
     await database.sent(old + new, seconds=20)
+
+
+async def test_a_slow_client_keeps_no_more_alive_than_its_rows(serve: Serve, database: Database, connect: Connect) -> None:
+    bridge = await serve(database, NOTIFY_BRIDGE_LIMITS_QUEUE_BYTES=str(16 << 20))
+    others = [await connect(bridge, user) for user in range(2, 42)]
+    slow = await connect(bridge, 1)
+    slow.stop_reading()
+    # What its kernels take, and more.
+    await database.execute(
+        "INSERT INTO notification (user_id, data) SELECT 1, to_jsonb(repeat('x', 60000)) FROM generate_series(1, 140)")
+    await database.insert(2)
+    await others[0].notification()
+    before = bridge.memory("VmRSS")
+    # Its small rows, each in a batch of a megabyte.
+    for _ in range(60):
+        await database.execute(
+            "INSERT INTO notification (user_id, data) SELECT 1 + n % 41, to_jsonb(CASE n % 41 WHEN 0 THEN 'x' ELSE repeat('x', 25000) END) "
+            "FROM generate_series(0, 40) AS n")
+        for device in others:
+            await device.notification()
+            device.messages.clear()
+    assert bridge.memory("VmRSS") - before < 30 << 20
+    slow.abort()
 
 
 async def test_a_client_that_reads_too_slowly_is_closed_and_comes_back_without_loss(serve: Serve, database: Database, connect: Connect) -> None:

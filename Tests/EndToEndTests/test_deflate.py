@@ -192,7 +192,7 @@ async def test_messages_in_pieces_and_of_any_block_kind_are_understood(shared_br
     for number in range(1, len(PING)):
         socket.write(
             encode(frames.TEXT, PING[:number], final=False, reserved=4) + encode(frames.PING, b"between")
-            + encode(frames.CONTINUATION, b"", final=False) + encode(frames.CONTINUATION, PING[number:]))
+            + (encode(frames.CONTINUATION, b"", final=False) if number == 1 else b"") + encode(frames.CONTINUATION, PING[number:]))
         answers = [await frame(socket), await frame(socket)]
         assert answers[0].opcode == frames.PONG and b'"heartbeat"' in answers[1].payload
     # Stored, with a final block, and not compressed at all.

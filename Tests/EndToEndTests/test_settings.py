@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -172,3 +173,34 @@ async def test_a_running_bridge_logs_no_secret(database: Database, serve: Serve,
     assert "4001" in log or "expired" in log  # it does speak of what happened
     for secret in (PASSWORD, SECRET, good, bad, good.rsplit(".", 1)[1], "private-payload"):
         assert secret not in log
+
+
+async def test_sighup_says_what_applies_and_verifies_open_sockets_again(database: Database, serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    secret, config = tmp_path / "secret", tmp_path / "bridge.yaml"
+    secret.write_text(SECRET + "\n")
+    config.write_text("heartbeat_seconds: 30\n")
+    bridge = await serve(
+        database, "--config", str(config), NOTIFY_BRIDGE_AUTH_JWT_SECRET=None, NOTIFY_BRIDGE_AUTH_JWT_SECRET_FILE=str(secret))
+    device = await connect(bridge, 1)
+    ticket = await database.value("SELECT notify_bridge.issue_ticket('2')")
+    other = await connect(bridge, query={"token": ticket})
+
+    async def reload() -> dict[str, str]:
+        start = len(bridge.stderr.lines)
+        bridge.signal(signal.SIGHUP)
+        line = await bridge.logged(lambda line: line["message"].startswith("reloaded"), "the reload", start=start)
+        return {key: line.get(key, "") for key in ("applied", "needs_restart", "verifies_sockets")}
+
+    assert await reload() == {"applied": "", "needs_restart": "", "verifies_sockets": "false"}
+    # The same key; another setting of the logins, which leaves the token good.
+    config.write_text("heartbeat_seconds: 20\nauth: {jwt_leeway_seconds: 5}\nlog: {level: debug}\n")
+    assert await reload() == {
+        "applied": "NOTIFY_BRIDGE_AUTH_JWT_LEEWAY_SECONDS NOTIFY_BRIDGE_LOG_LEVEL", "needs_restart": "NOTIFY_BRIDGE_HEARTBEAT_SECONDS",
+        "verifies_sockets": "true"}
+    assert await device.barrier() == []
+    secret.write_text("another")
+    assert await reload() == {
+        "applied": "NOTIFY_BRIDGE_AUTH_JWT_SECRET", "needs_restart": "NOTIFY_BRIDGE_HEARTBEAT_SECONDS", "verifies_sockets": "true"}
+    end = await device.end()
+    assert (end.code, end.reason) == (4001, "invalid")
+    assert await other.barrier() == []

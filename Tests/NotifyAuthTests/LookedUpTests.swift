@@ -42,7 +42,7 @@ struct LookedUpTests {
     let authenticator = { TicketAuthenticator(lookup: LookupTable([(question, $0)])) }
     #expect(
       await authenticator(.record(user: 7, seen: 9)).verify(.any(Secret(Self.ticket)))
-        == .accepted(Identity(user: UserID(7), expires: nil, seen: Snapshot(xmax: 9))))
+        == .accepted(Identity(user: UserID(7), expires: nil, login: .ticket, seen: Snapshot(xmax: 9))))
     #expect(await authenticator(.record(user: 7, isExpired: true)).verify(.any(Secret(Self.ticket))).reason == .expired)
     #expect(await authenticator(.unknown).verify(.any(Secret(Self.ticket))).reason == .invalid)
     #expect(await authenticator(.unavailable("away")).verify(.any(Secret(Self.ticket))) == .unavailable(detail: "away"))

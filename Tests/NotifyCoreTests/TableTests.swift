@@ -14,11 +14,45 @@ struct TableTests {
   @Test("Messages name their table where several are served, and only then")
   func names() {
     #expect(!one.isNamed && one.jsonName(of: 3) == nil)
-    #expect(one.number(named: nil) == 3 && one.number(named: "public.notification") == 3)
-    #expect(one.number(named: "public.other") == nil)
+    #expect(one.table(named: nil)?.number == 3 && one.table(named: "public.notification")?.number == 3)
+    #expect(one.table(named: "public.other")?.number == nil)
     #expect(two.jsonName(of: 4) == #""shop.\"Order\"""#)
-    #expect(two.number(named: nil) == nil && two.number(named: #"shop."Order""#) == 4)
-    #expect(TableCatalog().number(named: nil) == nil)
+    #expect(two.table(named: nil)?.number == nil && two.table(named: #"shop."Order""#)?.number == 4)
+    #expect(TableCatalog().table(named: nil)?.number == nil)
+  }
+
+  @Test("Where recipients are uuids, every spelling of one is the same user, and elsewhere none is changed")
+  func spellings() throws {
+    let uuid = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    for text in [uuid, uuid.uppercased(), uuid.replacing("-", with: ""), uuid.uppercased().replacing("-", with: "")] {
+      let user = try #require(UserID(text))
+      #expect(user.canonical(among: two).text == uuid)
+      #expect(user.canonical(among: one).text == text)
+    }
+    for text in [
+      "0f8fad5bd9cb-469f-a165-70867728950e", "0f8fad5b-d9cb-469f-a165-70867728950", "g\(uuid.dropFirst())", "7",
+    ] {
+      let user = try #require(UserID(text))
+      #expect(user.canonical(among: two) == user)
+    }
+    let user = try #require(UserID(uuid))
+    #expect(two.canHold(user) && !one.canHold(user))
+  }
+
+  @Test("A client may write any id as a string, which keeps all digits of a large number")
+  func ids() {
+    #expect(RowID.text("9007199254740993").fitted(to: .integer) == .integer(9_007_199_254_740_993))
+    #expect(RowID.text("-7").fitted(to: .integer) == .integer(-7))
+    #expect(RowID.integer(7).fitted(to: .text) == .text("7"))
+    for (id, kind) in [(RowID.text("07"), ColumnKind.integer), (.text("7.0"), .integer), (.integer(7), .uuid)] {
+      #expect(id.fitted(to: kind) == id && !id.fits(kind))
+    }
+    let uuid = "0F8FAD5B-D9CB-469F-A165-70867728950E"
+    #expect(RowID.text(uuid).fitted(to: .uuid) == .text(uuid.lowercased()))
+    var text = #"{"type":"ack","ids":[9007199254740993,-9223372036854775808,"9223372036854775807"]}"#
+    let large = text.withUTF8 { ClientMessage.read(UnsafeRawBufferPointer($0)) }
+    #expect(
+      large == .acknowledge([9_007_199_254_740_993, .integer(.min), .text("9223372036854775807")], source: nil))
   }
 
   @Test("A user's id is a number on the wire where some table's recipients are integers")

@@ -128,17 +128,47 @@ struct ClientStateMachineTests {
     #expect(bench.tick(seconds: 0) == ClientStateMachine.TickActions())
   }
 
+  @Test("After a reload of the logins the credential is verified again, once; a ticket's socket stays")
+  func verifiesAgain() {
+    var bench = StateMachineBench(.open)
+    bench.machine.isVerificationDue = true
+    #expect(bench.tick(seconds: 0) == ClientStateMachine.TickActions(verify: StateMachineBench.first))
+    #expect(bench.tick(seconds: 0) == ClientStateMachine.TickActions())
+    #expect(bench.verified(.rejected(.invalid, detail: "")) == .close(.unauthorized(.invalid)))
+    // One that came while another credential was being verified.
+    var busy = StateMachineBench(.reverifying)
+    busy.machine.isVerificationDue = true
+    #expect(busy.tick(seconds: 0) == ClientStateMachine.TickActions())
+    #expect(busy.verified(.accepted(busy.identity)) == .none)
+    #expect(busy.tick(seconds: 0) == ClientStateMachine.TickActions(verify: StateMachineBench.second))
+    // A session's own cookie, not all of the request's.
+    let cookie = Credential.cookie(Secret("sessionid=a"))
+    let session = Identity(user: StateMachineBench.user, expires: nil, login: .session("a"), renewal: cookie)
+    var logged = StateMachineBench(.open, identity: session)
+    logged.machine.isVerificationDue = true
+    #expect(logged.tick(seconds: 0) == ClientStateMachine.TickActions(verify: cookie))
+    var ticket = StateMachineBench(
+      .open, identity: Identity(user: StateMachineBench.user, expires: nil, login: .ticket))
+    ticket.machine.isVerificationDue = true
+    #expect(ticket.tick(seconds: 0) == ClientStateMachine.TickActions())
+    #expect(ticket.situation == .open)
+  }
+
   // MARK: Messages
 
-  @Test("Messages and pings count against the rate, whatever they say")
+  @Test("Messages, pings, pongs and empty fragments count against the rate, whatever they say")
   func rate() {
     var bench = StateMachineBench(.open)
     for _ in 0..<25 {
       #expect(bench.receive(.ping(ByteBuffer())) == .pong(ByteBuffer()))
       #expect(bench.receive(.message(ByteBuffer(string: #"{"type":"ping"}"#))) == .answerPing(withCursor: true))
     }
-    #expect(bench.receive(.pong) == .none)
     #expect(bench.receive(.ping(ByteBuffer())) == .close(.tooManyMessages))
+    for event in [FrameReader.Event.pong, .emptyFragment] {
+      var bench = StateMachineBench(.open)
+      for _ in 0..<50 { #expect(bench.receive(event) == .none) }
+      #expect(bench.receive(event) == .close(.tooManyMessages))
+    }
   }
 
   @Test("Of several pings of a peer that reads nothing the last is answered, once it reads again")
@@ -184,6 +214,18 @@ struct ClientStateMachineTests {
     #expect(bench.machine.queuedBytes == StateMachineBench.rows.bytes.count)
     bench.machine.flushed(bytes: StateMachineBench.rows.bytes.count)
     #expect(bench.machine.queuedBytes == 0)
+  }
+
+  @Test(
+    "What a client sends before its connection is open is bounded in bytes: then it has to wait",
+    arguments: [Situation.upgrading, .verifying, .joining])
+  func earlyBytes(situation: Situation) {
+    var bench = StateMachineBench(situation)
+    let message = ByteBuffer(string: #"{"type":"authenticate","token":"\#(String(repeating: "x", count: 5_000))"}"#)
+    #expect(bench.receive(.message(message)) == .none && !bench.machine.holdsInput)
+    #expect(bench.receive(.message(message)) == .none && bench.machine.holdsInput)
+    _ = bench.machine.close(.normal, now: bench.now)
+    #expect(!bench.machine.holdsInput)
   }
 
   @Test("Rows that come during the replay follow it")

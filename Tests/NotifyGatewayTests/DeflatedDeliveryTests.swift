@@ -69,7 +69,7 @@ struct DeflatedDeliveryTests {
   @Test("The devices of a user share one compressed frame")
   func shares() throws {
     let batch = Rows.batch([(1, [1, 2, 3]), (2, [4])], data: "\"\(Self.words(5_000))\"")
-    let work = LoopBatch(batch, ByteBuffer(bytes: batch.bytes))
+    let work = LoopBatch(batch, SharedFrames(batch))
     let deflater = Deflated.deflater()
     func address(_ buffer: ByteBuffer) -> UInt? {
       buffer.withUnsafeReadableBytes { $0.baseAddress.map { UInt(bitPattern: $0) } }
@@ -82,7 +82,7 @@ struct DeflatedDeliveryTests {
     #expect(first.readableBytes < work.slice(0..<3).readableBytes)
     #expect(work.slice(3..<4, of: 3..<4, by: deflater) != last)
     // Nothing to compress: the batch's own bytes.
-    let small = LoopBatch(batch, work.bytes)
+    let small = LoopBatch(batch, SharedFrames(batch))
     #expect(address(small.slice(1..<2, of: 0..<3, by: Deflated.deflater(from: 10_000))) == address(small.slice(1..<2)))
   }
 

@@ -182,6 +182,20 @@ struct DeliveryTests {
     }
   }
 
+  @Test("A batch is shared in pieces: a socket that lags behind keeps its piece alive, not the batch")
+  func pieces() {
+    let users = (Int64(1)...40).map { (user: $0, ids: [$0, $0 + 100]) }
+    let batch = Rows.batch(users, data: "\"\(String(repeating: "x", count: 3_000))\"")
+    let work = LoopBatch(batch, SharedFrames(batch))
+    // In any order, as a row is also found for a second device.
+    for group in batch.groups + batch.groups.reversed() {
+      let slice = work.slice(group.frames)
+      #expect(Array(slice.readableBytesView) == Array(batch.bytes[batch.byteRange(group.frames)]))
+      #expect(slice.storageCapacity <= 2 * GatewayLimits.sharedBytes)
+    }
+    #expect(batch.bytes.count > 6 * GatewayLimits.sharedBytes)
+  }
+
   @Test("Each fault of a client has its close code, and the peer's close frame is answered")
   func closeCodes() async throws {
     try await RunningGateway.run { running in

@@ -114,4 +114,12 @@ struct FramingTests {
     let all = (1...1_000).map { steady.accept(at: .uptimeNanoseconds($0 * 200_000_000)) }
     #expect(!all.contains(false))
   }
+
+  @Test("Empty parts of a message are reported, since no bound of bytes counts them")
+  func emptyFragments() throws {
+    let parts = Self.frame(0x01) + Self.frame(0x00) + Self.frame(0x00, [0x61]) + Self.frame(0x00) + Self.frame(0x80)
+    #expect(
+      try Self.read(parts)
+        == [.emptyFragment, .emptyFragment, .emptyFragment, .message(ByteBuffer(string: "a"))])
+  }
 }

@@ -64,10 +64,27 @@ struct OriginRuleTests {
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "203.0.113.9"]) == "203.0.113.9")
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.9.9.9"]) == "203.0.113.9")
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "nonsense"]) == "10.1.2.3")
-    #expect(
-      address.of(peer: proxy, headers: ["Forwarded": #"for=1.1.1.1, For="[2001:db8::1]:99";proto=https"#])
-        == "2001:db8::1")
     #expect(address.of(peer: proxy, headers: [:]) == "10.1.2.3")
+  }
+
+  @Test("The one header that the proxies set is believed; another one may be the client's own")
+  func oneHeader() throws {
+    let proxy = try SocketAddress(ipAddress: "10.1.2.3", port: 1)
+    let headers: HTTPHeaders = [
+      "Forwarded": #"for=1.1.1.1, For="[2001:db8::1]:99";proto=https"#, "X-Forwarded-For": "203.0.113.9",
+      "X-Real-IP": "203.0.113.10", "X-Client": "9.9.9.9",
+    ]
+    func address(_ header: String?) throws -> String {
+      let proxies = ["10.0.0.0/8"]
+      let rule = try header.map { try RemoteAddress(trusting: proxies, header: $0) } ?? RemoteAddress(trusting: proxies)
+      return rule.of(peer: proxy, headers: headers)
+    }
+    #expect(try address(nil) == "203.0.113.9")
+    #expect(try address("forwarded") == "2001:db8::1")
+    #expect(try address("X-Real-IP") == "203.0.113.10")
+    #expect(try address("CF-Connecting-IP") == "10.1.2.3")
+    #expect(throws: GatewayError.self) { try address("X-Forwarded-For, Forwarded") }
+    #expect(throws: GatewayError.self) { try address("") }
   }
 
   @Test(

@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(73);
+SELECT plan(75);
 
 -- Tickets.
 CREATE TEMPORARY TABLE made AS
@@ -109,7 +109,10 @@ FROM unnest(ARRAY['99', '01', '1 ', 'x', '', '9999999999999999999', '99999999999
 INSERT INTO public."Odd ""users" VALUES ('11111111-2222-3333-4444-55555555555a', 'pw');
 SELECT results_eq($$ SELECT user_id, secret, is_active FROM pg_temp.ask('user', '11111111-2222-3333-4444-55555555555a', 'Odd "users') $$,
   $$ VALUES ('11111111-2222-3333-4444-55555555555a', 'pw', true) $$, 'a uuid; without is_active all are active');
-SELECT is_empty($$ SELECT FROM pg_temp.ask('user', '11111111-2222-3333-4444-55555555555A', 'Odd "users') $$, 'only in its one spelling');
+SELECT results_eq(format($$ SELECT user_id, secret, is_active FROM pg_temp.ask('user', %L, 'Odd "users') $$, id),
+  $$ VALUES ('11111111-2222-3333-4444-55555555555a', 'pw', true) $$, format('"%s" is the same uuid', id))
+FROM unnest(ARRAY['11111111-2222-3333-4444-55555555555A', '1111111122223333444455555555555a']) AS id;
+SELECT is_empty($$ SELECT FROM pg_temp.ask('user', '{11111111-2222-3333-4444-55555555555a}', 'Odd "users') $$, 'braces are none');
 SELECT results_eq($$ SELECT user_id, secret, is_active FROM pg_temp.ask('active', '2') $$, $$ VALUES ('2', NULL::text, true) $$,
   'without attached logins nobody is inactive');
 

@@ -1,7 +1,7 @@
 package import NotifyCore
 
 /// The operator's settings for Django sessions.
-package struct DjangoSettings: Sendable {
+package struct DjangoSettings: Sendable, Equatable {
   /// Django's `SECRET_KEY`; nil disables sessions.
   package var secretKey: Secret?
   /// Django's `SECRET_KEY_FALLBACKS`.

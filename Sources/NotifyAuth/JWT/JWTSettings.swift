@@ -2,7 +2,7 @@ package import Foundation
 package import NotifyCore
 
 /// The operator's settings for JSON Web Tokens.
-package struct JWTSettings: Sendable {
+package struct JWTSettings: Sendable, Equatable {
   /// Values of `jwksRefreshSeconds`.
   package static let refreshRange = 1...86_400
   /// Values of `leewaySeconds`.

@@ -29,6 +29,11 @@ package struct Revocation: Hashable, Sendable {
     self.txid = txid
   }
 
+  /// The same with the user as these tables have it.
+  package func canonical(among tables: TableCatalog) -> Revocation {
+    Revocation(user: user?.canonical(among: tables), scope: scope, reason: reason, txid: txid)
+  }
+
   /// Reads the columns of a row; nil where they say nothing that this program knows.
   ///
   /// - Parameters:

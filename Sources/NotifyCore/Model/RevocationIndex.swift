@@ -35,7 +35,7 @@ package struct RevocationIndex: Sendable {
       return find(.sessions, identity.user) ?? find(.sessions, nil) ?? hash.flatMap { find(.session($0), nil) }
     case .token(let hash):
       return find(.tokens, identity.user) ?? find(.tokens, nil) ?? find(.token(hash), nil)
-    case .other:
+    case .ticket, .other:
       return nil
     }
   }

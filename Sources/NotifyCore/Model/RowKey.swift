@@ -21,6 +21,22 @@ package enum RowID: Hashable, Sendable, Comparable {
     }
   }
 
+  /// The id as a column of this kind has it: a client may write it as a string whatever it is, which keeps all digits of
+  /// a large number.
+  package func fitted(to kind: ColumnKind) -> RowID {
+    switch (self, kind) {
+    case (.text(let text), .integer):
+      var text = text
+      return text.withUTF8 { DecimalInteger.read(UnsafeRawBufferPointer($0)) }.map { .integer($0) } ?? self
+    case (.text(let text), .uuid):
+      return ColumnKind.canonicalUUID(text).map { .text($0) } ?? self
+    case (.integer(let number), .text):
+      return .text(String(number))
+    case (.integer, .integer), (.integer, .uuid), (.text, .text):
+      return self
+    }
+  }
+
   /// Whether a column of this kind can hold the id.
   package func fits(_ kind: ColumnKind) -> Bool {
     switch (self, kind) {

@@ -7,11 +7,13 @@ package struct TableCatalog: Sendable, Equatable {
     /// Its name as SQL has it: `public.notification`.
     package let name: String
     package let recipientKind: ColumnKind
+    package let idKind: ColumnKind
 
-    package init(number: Int32, name: String, recipientKind: ColumnKind) {
+    package init(number: Int32, name: String, recipientKind: ColumnKind, idKind: ColumnKind = .integer) {
       self.number = number
       self.name = name
       self.recipientKind = recipientKind
+      self.idKind = idKind
     }
   }
 
@@ -28,15 +30,21 @@ package struct TableCatalog: Sendable, Equatable {
   /// Whether some table's recipients are integers: then a user id that reads as one is a number on the wire.
   package var hasIntegerRecipients: Bool { tables.contains { $0.recipientKind == .integer } }
 
+  /// Whether some table's recipients are uuids.
+  package var hasUUIDRecipients: Bool { tables.contains { $0.recipientKind == .uuid } }
+
+  /// Whether some table can hold rows of a user.
+  package func canHold(_ user: UserID) -> Bool { tables.contains { user.fits($0.recipientKind) } }
+
   /// A table's name as a JSON string, where messages name it.
   package func jsonName(of number: Int32) -> String? {
     guard isNamed, let table = tables.first(where: { $0.number == number }) else { return nil }
     return JSONText.string(table.name)
   }
 
-  /// The number of the table with this name; of the only table where a client gives no name.
-  package func number(named name: String?) -> Int32? {
-    guard let name else { return tables.count == 1 ? tables[0].number : nil }
-    return tables.first { $0.name == name }?.number
+  /// The table with this name; the only table where a client gives no name.
+  package func table(named name: String?) -> Table? {
+    guard let name else { return tables.count == 1 ? tables[0] : nil }
+    return tables.first { $0.name == name }
   }
 }

@@ -62,6 +62,12 @@ package struct UserID: Hashable, Sendable, CustomStringConvertible {
   /// Whether the text is a uuid as PostgreSQL writes it: lower case, with hyphens.
   package var isUUID: Bool { ColumnKind.isUUID(text) }
 
+  /// The user as these tables have it: where recipients are uuids, every spelling of one is the same user.
+  package func canonical(among tables: TableCatalog) -> UserID {
+    guard case .text(let text) = form, tables.hasUUIDRecipients else { return self }
+    return ColumnKind.canonicalUUID(text).flatMap { UserID($0) } ?? self
+  }
+
   /// Whether a column of this kind can hold the user.
   package func fits(_ kind: ColumnKind) -> Bool {
     switch kind {

@@ -21,6 +21,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
   var machine: HTTPStateMachine
   var context: ChannelHandlerContext?
   private var timer: Scheduled<Void>?
+  /// Called when the connection has become a WebSocket or ended.
+  var onRemoval: () -> Void = {}
 
   init(
     site: HTTPSite, hub: ClientHub, encoder: HTTPResponseEncoder, decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -44,6 +46,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
     timer?.cancel()
     hub.remove(self)
     self.context = nil
+    onRemoval()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

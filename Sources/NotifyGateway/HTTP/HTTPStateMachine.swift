@@ -124,7 +124,8 @@ struct HTTPStateMachine {
 
   private mutating func read(_ part: HTTPServerRequestPart, _ reading: consuming Reading) -> Action {
     switch part {
-    case .head(let head):
+    case .head(let received):
+      let head = RequestRules.trimmed(received)
       if let why = RequestRules.refusal(head) { return .refuse(.badRequest, why) }
       if RequestRules.hasTooLargeBody(head) { return .refuse(.payloadTooLarge, "body too large") }
       reading.head = head

@@ -30,6 +30,35 @@ enum RequestRules {
     return nil
   }
 
+  /// The head with its fields' values as they mean them: without the blanks around them (RFC 9110, 5.5), which the parser
+  /// leaves at the end.
+  static func trimmed(_ head: HTTPRequestHead) -> HTTPRequestHead {
+    let hasBlanks = head.headers.contains { _, value in
+      value.utf8.last.map(isBlank) ?? false || value.utf8.first.map(isBlank) ?? false
+    }
+    guard hasBlanks else { return head }
+    var head = head
+    head.headers = HTTPHeaders(
+      head.headers.map { name, value in
+        let rest = value.utf8.drop(while: isBlank)
+        guard let last = rest.lastIndex(where: { !isBlank($0) }) else { return (name, "") }
+        return (name, String(Substring(rest[...last])))
+      })
+    return head
+  }
+
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+  /// Whether a byte may stand in a field's name (RFC 9110, 5.6.2).
+  static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "a")...UInt8(ascii: "z"):
+      true
+    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+  }
+
   /// Whether the parser stops after this request, as it would for another protocol.
   static func isSwitching(_ head: HTTPRequestHead) -> Bool {
     if head.method == .CONNECT { return true }

@@ -46,7 +46,7 @@ struct Handshake: Sendable {
     paths = bare == "/" ? ["/"] : [bare, bare + "/"]
     origins = OriginRule(settings.origins)
     deflates = settings.deflateFromBytes != nil
-    remote = try RemoteAddress(trusting: settings.trustedProxies)
+    remote = try RemoteAddress(trusting: settings.trustedProxies, header: settings.forwardedHeader)
   }
 
   /// Whether a path is the WebSocket's.

@@ -1,14 +1,24 @@
 import NIOCore
 import NIOHTTP1
 
-/// The address of a request's client: the peer's, or the one that trusted proxies report.
+/// The address of a request's client: the peer's, or the one that trusted proxies report in the one header that they set.
+///
+/// Any other header may be the client's own, passed on.
 struct RemoteAddress: Sendable {
+  private let header: String
   private let trusted: [IPAddress.Network]
   private let trustsUnixSocket: Bool
 
-  /// - Parameter proxies: addresses, networks, and `unix:` for every process that can open the Unix socket.
+  /// - Parameters:
+  ///   - proxies: addresses, networks, and `unix:` for every process that can open the Unix socket.
+  ///   - header: the name of the header that they set: `Forwarded` (RFC 7239), or one with addresses.
   /// - Throws: a configuration error that names the entry that can't be read.
-  init(trusting proxies: [String]) throws(GatewayError) {
+  init(trusting proxies: [String], header: String = "X-Forwarded-For") throws(GatewayError) {
+    guard !header.isEmpty, header.utf8.allSatisfy({ RequestRules.isTokenByte($0) }) else {
+      throw .configuration(
+        "\"\(header)\" in NOTIFY_BRIDGE_HTTP_FORWARDED_HEADER is no header's name: write for example X-Forwarded-For")
+    }
+    self.header = header.lowercased()
     var networks: [IPAddress.Network] = []
     for proxy in proxies where proxy != "unix:" {
       guard let network = IPAddress.Network(proxy) else {
@@ -36,17 +46,21 @@ struct RemoteAddress: Sendable {
     return current
   }
 
+  /// Whether the other end of a socket is a trusted proxy.
+  func trusts(_ peer: SocketAddress?) -> Bool {
+    trusted.isEmpty && !trustsUnixSocket ? false : isTrusted(peer?.ipAddress ?? "unix:")
+  }
+
   private func isTrusted(_ text: String) -> Bool {
     if text == "unix:" { return trustsUnixSocket }
     guard !trusted.isEmpty, let address = IPAddress(text) else { return false }
     return trusted.contains { $0.contains(address) }
   }
 
-  /// `Forwarded` (RFC 7239) where there is one, else `X-Forwarded-For`.
   private func hops(_ headers: HTTPHeaders) -> [Substring] {
-    let forwarded = headers["forwarded"].flatMap { $0.split(separator: ",") }
-    if forwarded.isEmpty { return headers["x-forwarded-for"].flatMap { $0.split(separator: ",") } }
-    return forwarded.map { element in
+    let hops = headers[header].flatMap { $0.split(separator: ",") }
+    if header != "forwarded" { return hops }
+    return hops.map { element in
       for pair in element.split(separator: ";") {
         let pair = Self.trimmed(pair)
         if pair.lowercased().hasPrefix("for=") { return pair.dropFirst(4) }

@@ -40,11 +40,13 @@ final class Hub: DeliverySink {
 
   let members: [Member]
   private let users: UserRegistry<ClientConnection>
+  private let status: BridgeStatus
   private let state = Mutex(State())
 
   init(eventLoops: [any EventLoop], dependencies: GatewayDependencies) {
     let users = UserRegistry<ClientConnection>(limit: dependencies.limits.connectionsPerUser)
     self.users = users
+    status = dependencies.status
     members = eventLoops.enumerated().map { Member($0.element, number: $0.offset, dependencies, users) }
   }
 
@@ -79,14 +81,14 @@ final class Hub: DeliverySink {
     }
     if concerned == 0 { return }
     state.withLock { $0.inFlight += 1 }
-    let bytes = ByteBuffer(bytes: batch.bytes)
+    let shared = SharedFrames(batch)
     let flight = Flight(concerned)
     for member in members where loops.intersects(member.set) {
       member.lazyCursor.batchSent()
       member.queued.add(1, ordering: .relaxed)
       member.eventLoop.execute { [self] in
         let queued = member.queued.subtract(1, ordering: .relaxed).newValue
-        member.loop.value.route(batch, bytes, isFollowed: queued > 0)
+        member.loop.value.route(batch, shared, isFollowed: queued > 0)
         landed(flight)
       }
     }
@@ -119,7 +121,8 @@ final class Hub: DeliverySink {
   }
 
   func revoke(_ revocations: [Revocation]) {
-    let index = RevocationIndex(revocations)
+    let tables = status.catalog
+    let index = RevocationIndex(revocations.map { $0.canonical(among: tables) })
     onEveryLoop { $0.revoke(index) }
   }
 

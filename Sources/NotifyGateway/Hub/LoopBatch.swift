@@ -4,22 +4,22 @@ import NotifyCore
 /// A batch on one event loop: its bytes, and which of its rows were delivered. Touched only on its loop.
 final class LoopBatch {
   let batch: DeliveryBatch
-  /// All frames. Sockets are written slices that share it.
-  let bytes: ByteBuffer
+  /// All frames. Sockets are written slices of it.
+  private let shared: SharedFrames
+  private var place = 0
   private var isDelivered: [Bool]
   /// The group that was compressed last, and its frames where some of them are compressed.
   private var deflated: (group: Range<Int>, frames: DeflatedFrames?)?
 
-  init(_ batch: DeliveryBatch, _ bytes: ByteBuffer) {
+  init(_ batch: DeliveryBatch, _ shared: SharedFrames) {
     self.batch = batch
-    self.bytes = bytes
+    self.shared = shared
     isDelivered = Array(repeating: false, count: batch.frames.count)
   }
 
   /// The bytes of some consecutive frames.
   func slice(_ frames: Range<Int>) -> ByteBuffer {
-    let range = batch.byteRange(frames)
-    return bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
+    shared.slice(batch.byteRange(frames), place: &place)
   }
 
   /// The bytes of some consecutive frames for connections with compression.
@@ -30,6 +30,22 @@ final class LoopBatch {
     let made = DeflatedFrames(batch, group, by: deflater)
     deflated = (group, made)
     return made?.slice(frames) ?? slice(frames)
+  }
+
+  /// Rows that wait for a slow socket, without their batch.
+  struct Held {
+    /// Those that no other device of the loop has got before.
+    let frames: [DeliveryBatch.Frame]
+    /// All of them.
+    let count: Int
+    let doorbell: ContinuousClock.Instant?
+  }
+
+  /// Takes rows out that have to wait.
+  func held(_ frames: Range<Int>) -> Held {
+    Held(
+      frames: frames.filter { !isDelivered[$0] }.map { batch.frames[$0] }, count: frames.count,
+      doorbell: batch.doorbell)
   }
 
   /// Records rows as delivered.

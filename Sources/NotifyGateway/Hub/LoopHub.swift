@@ -60,12 +60,12 @@ final class LoopHub<Member: LoopMember> {
   /// Routes a batch to this loop's connections.
   ///
   /// - Parameter isFollowed: another batch waits already, so that one flush can serve both.
-  func route(_ batch: DeliveryBatch, _ bytes: ByteBuffer, isFollowed: Bool) {
+  func route(_ batch: DeliveryBatch, _ shared: SharedFrames, isFollowed: Bool) {
     consumeLazyCursor()
     routed += 1
     // Rows that wait for a flush here must not make their client look slow.
     if unflushed.bytes + batch.bytes.count > dependencies.limits.queueBytes { flush() }
-    let work = LoopBatch(batch, bytes)
+    let work = LoopBatch(batch, shared)
     for group in batch.groups where group.loops.intersects(set) {
       for connection in groups[group.user] where connection.route(work, group.frames) {
         touched.append(connection)
@@ -144,6 +144,11 @@ final class LoopHub<Member: LoopMember> {
   func revoke(_ index: RevocationIndex) {
     revocations.add(index)
     for connection in connections { connection.revoke(index) }
+  }
+
+  /// Has every credential verified again, at the next tick.
+  func verifyAgain() {
+    for connection in connections { connection.verifyAgain() }
   }
 
   /// Accepts no connection any more and closes all.

@@ -19,6 +19,8 @@ protocol LoopMember: AnyObject, SendableMetatype {
   func tablesReturned(_ tables: [Int32])
   /// Access has ended for some users.
   func revoke(_ index: RevocationIndex)
+  /// The logins were reloaded: the credential may no longer be good.
+  func verifyAgain()
   /// Time has passed.
   func tick(_ beat: Heartbeat)
   /// Closes the socket with a close frame.

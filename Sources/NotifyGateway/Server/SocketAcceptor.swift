@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -10,6 +11,7 @@ struct SocketAcceptor: Sendable {
   let hub: Hub
   let sockets: SocketCounter
   let tls: TLSFiles?
+  let logger: Logger
 
   /// Listens on `host` (or `unix:/path`) and `port`.
   ///
@@ -28,9 +30,19 @@ struct SocketAcceptor: Sendable {
   }
 
   private func bootstrap(_ site: HTTPSite) -> ServerBootstrap {
-    ServerBootstrap(group: group)
+    let logger = logger
+    return ServerBootstrap(group: group)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger))
+        }
+      }
       .serverChannelOption(.backlog, value: Int32(GatewayLimits.backlog))
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(
+        .recvAllocator,
+        value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 2_048, maximum: GatewayLimits.readBytes)
+      )
       .childChannelInitializer { channel in accept(channel, site) }
   }
 
@@ -48,24 +60,35 @@ struct SocketAcceptor: Sendable {
   }
 
   private func accept(_ channel: any Channel, _ site: HTTPSite) -> EventLoopFuture<Void> {
-    guard let member = hub.member(of: channel.eventLoop), sockets.opened() else { return channel.close() }
+    let address = channel.remoteAddress
+    let peer = site.handshake.remote.trusts(address) ? nil : SocketCounter.Peer(address)
+    guard let member = hub.member(of: channel.eventLoop), sockets.opened(peer, isAdmin: !site.servesWebSocket) else {
+      return channel.close()
+    }
     channel.closeFuture.whenComplete { _ in sockets.closed() }
     return channel.eventLoop.makeCompletedFuture {
-      // Until the upgrade: a client may end its side and still read the response.
-      try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
-      let pipeline = channel.pipeline.syncOperations
-      if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
-      var limits = NIOHTTPDecoderLimitConfiguration()
-      limits.maxHeaderFieldSize = GatewayLimits.headerFieldBytes
-      limits.maxHeaderListSize = GatewayLimits.headerBytes
-      limits.maxHeaderFieldCount = GatewayLimits.headerFields
-      let encoder = HTTPResponseEncoder()
-      let decoder = ByteToMessageHandler(
-        HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-      try pipeline.addHandler(encoder)
-      try pipeline.addHandler(decoder)
-      try pipeline.addHandler(HTTPHandler(site: site, hub: member.loop.value, encoder: encoder, decoder: decoder))
+      let handler = try addHandlers(to: channel, site, member.loop.value)
+      handler.onRemoval = { sockets.leftIdle(peer) }
     }
+  }
+
+  private func addHandlers(to channel: any Channel, _ site: HTTPSite, _ hub: ClientHub) throws -> HTTPHandler {
+    // Until the upgrade: a client may end its side and still read the response.
+    try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+    let pipeline = channel.pipeline.syncOperations
+    if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = GatewayLimits.headerFieldBytes
+    limits.maxHeaderListSize = GatewayLimits.headerBytes
+    limits.maxHeaderFieldCount = GatewayLimits.headerFields
+    let encoder = HTTPResponseEncoder()
+    let decoder = ByteToMessageHandler(
+      HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+    let handler = HTTPHandler(site: site, hub: hub, encoder: encoder, decoder: decoder)
+    try pipeline.addHandler(encoder)
+    try pipeline.addHandler(decoder)
+    try pipeline.addHandler(handler)
+    return handler
   }
 
   private static func explain(_ error: any Error, host: String, port: Int) -> GatewayError {

@@ -3,8 +3,6 @@ import Synchronization
 
 /// The certificate and key in use, read again on request.
 final class TLSFiles: Sendable {
-  private let certificateFile: String
-  private let keyFile: String
   private let current: Mutex<NIOSSLContext>
 
   /// Reads the files; nil where TLS isn't configured.
@@ -15,8 +13,6 @@ final class TLSFiles: Sendable {
     case (nil, nil):
       return nil
     case (let certificate?, let key?):
-      certificateFile = certificate
-      keyFile = key
       current = Mutex(try Self.load(certificate, key))
     case (_?, nil), (nil, _?):
       throw .configuration("TLS needs both a certificate file and a key file: set the one that is missing")
@@ -26,11 +22,11 @@ final class TLSFiles: Sendable {
   /// The context of new connections.
   var context: NIOSSLContext { current.withLock { $0 } }
 
-  /// Reads the files again; those in use stay in use until `use` is called.
-  func load() throws(GatewayError) -> NIOSSLContext { try Self.load(certificateFile, keyFile) }
-
-  /// Uses what `load` has read.
-  func use(_ context: NIOSSLContext) { current.withLock { $0 = context } }
+  /// Uses what others were read into.
+  func use(_ other: TLSFiles) {
+    let context = other.context
+    current.withLock { $0 = context }
+  }
 
   private static func load(_ certificateFile: String, _ keyFile: String) throws(GatewayError) -> NIOSSLContext {
     let certificates: [NIOSSLCertificate]

@@ -19,6 +19,7 @@ extension ClientConnection {
       writePage(opening, epoch: epoch)
       recordOpened()
       for message in early { receive(message) }
+      resumeInput()
     case .writePage(let opening, let epoch):
       writePage(opening, epoch: epoch)
     case .answerPing(let withCursor):
@@ -85,7 +86,11 @@ extension ClientConnection {
     flush()
   }
 
-  private func verified(_ verdict: Verdict) {
+  private func verified(_ given: Verdict) {
+    var verdict = given
+    if case .accepted(let identity) = given {
+      verdict = .accepted(identity.canonical(among: dependencies.status.catalog))
+    }
     perform(
       machine.verified(verdict, revocations: hub.revocations, generation: hub.generation, now: eventLoop.now))
     flush()
@@ -112,6 +117,8 @@ extension ClientConnection {
 
   func revoke(_ index: RevocationIndex) { perform(machine.revoke(index, now: eventLoop.now)) }
 
+  func verifyAgain() { machine.isVerificationDue = true }
+
   func close(_ reason: CloseReason) { perform(machine.close(reason, now: eventLoop.now)) }
 
   func tablesReturned(_ tables: [Int32]) { perform(machine.tablesReturned(tables, now: eventLoop.now)) }
@@ -136,5 +143,12 @@ extension ClientConnection {
     dependencies.metrics.connects.increment()
     dependencies.logger.info(
       "connected", metadata: [LogKey.user: "\(machine.user?.text ?? "")", LogKey.remote: "\(remote)"])
+    let tables = dependencies.status.catalog
+    if let user = machine.user, !tables.tables.isEmpty, !tables.canHold(user) {
+      let kinds = Set(tables.tables.map(\.recipientKind.rawValue)).sorted().joined(separator: " and ")
+      dependencies.logger.warning(
+        "a user connected that no served table can have rows for",
+        metadata: [LogKey.user: "\(user.text)", LogKey.detail: "recipients are \(kinds)"])
+    }
   }
 }

@@ -11,6 +11,7 @@ extension ClientConnection {
     reader.skipsTexts = true
     write(ControlFrame.close(reason))
     flush()
+    resumeInput()
   }
 
   /// Writes the answer to the peer's close frame; the server then closes the socket (RFC 6455, 7.1.1).

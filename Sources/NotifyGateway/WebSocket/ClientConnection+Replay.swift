@@ -67,10 +67,11 @@ extension ClientConnection {
     case .writeAndGoLive(let selections, let bytes):
       guard !selections.isEmpty else { return machine.flushed(bytes: bytes) }
       let piece = piece(selections)
+      let written = piece.readableBytes
       // Compressed rows queue fewer bytes than were counted.
-      machine.flushed(bytes: bytes - piece.readableBytes)
+      machine.flushed(bytes: bytes - written)
       write(piece, of: selections, counter: dependencies.metrics.rowsDelivered) { connection, _ in
-        connection.machine.flushed(bytes: piece.readableBytes)
+        connection.machine.flushed(bytes: written)
       }
       flush()
     }
@@ -101,16 +102,20 @@ extension ClientConnection {
   ) {
     let rows = selections.reduce(0) { $0 + $1.rows }
     messages += rows
+    // The rows' keys alone are kept until then: their bytes are in `piece`.
+    var marks: [PendingMark] = []
+    if let user = machine.user, !machine.acknowledges {
+      marks.reserveCapacity(rows)
+      for selection in selections { selection.appendMarks(of: user, to: &marks) }
+    }
+    flushesUnderWay += 1
     let promise = eventLoop.makePromise(of: Void.self)
-    promise.futureResult.assumeIsolated().whenComplete { [self, rows] result in
+    promise.futureResult.assumeIsolated().whenComplete { [self, rows, marks] result in
+      flushesUnderWay -= 1
       guard case .success = result else { return next(self, false) }
       machine.rowsFlushed(now: eventLoop.now)
       counter.increment(by: rows)
-      if let user = machine.user, !machine.acknowledges {
-        hub.recordDelivered { delivered in
-          for selection in selections { selection.appendMarks(of: user, to: &delivered) }
-        }
-      }
+      if !marks.isEmpty { hub.recordDelivered { $0 += marks } }
       next(self, true)
     }
     // A page without rows writes nothing, but its next step comes in its turn.

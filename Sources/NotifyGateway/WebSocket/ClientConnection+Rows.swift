@@ -5,14 +5,15 @@ import NotifyCore
 /// Live rows: route → write → flush → delivered.
 extension ClientConnection {
   func route(_ batch: LoopBatch, _ frames: Range<Int>) -> Bool {
+    let overhead = queuedRowBytes
     let routing =
       if let deflater {
         machine.route(batch.batch, frames, limits: dependencies.limits, now: eventLoop.now) {
-          batch.slice($0, of: frames, by: deflater).readableBytes
+          batch.slice($0, of: frames, by: deflater).readableBytes + $0.count * overhead
         }
       } else {
         machine.route(batch.batch, frames, limits: dependencies.limits, now: eventLoop.now) {
-          batch.batch.byteRange($0).count
+          batch.batch.byteRange($0).count + $0.count * overhead
         }
       }
     let hadWritten = needsFlush
@@ -30,8 +31,11 @@ extension ClientConnection {
     return !hadWritten
   }
 
+  /// What a row takes in the queue besides its bytes. One that the kernel takes at once takes nothing.
+  private var queuedRowBytes: Int { flushesUnderWay > 0 ? GatewayLimits.queuedRowBytes : 0 }
+
   private func write(_ batch: LoopBatch, _ frames: Range<Int>, of group: Range<Int>) {
-    let slice: ByteBuffer
+    var slice: ByteBuffer
     if let deflater {
       slice = batch.slice(frames, of: group, by: deflater)
       countSaved(of: batch.batch.byteRange(frames).count, written: slice.readableBytes)
@@ -40,7 +44,9 @@ extension ClientConnection {
     }
     messages += frames.count
     awaitingFlush.append((batch, frames))
-    awaitingFlushBytes += slice.readableBytes
+    awaitingFlushBytes += slice.readableBytes + frames.count * queuedRowBytes
+    // It will wait: a copy keeps no more alive than itself.
+    if flushesUnderWay > 0 { slice = ByteBuffer(bytes: slice.readableBytesView) }
     write(slice)
   }
 
@@ -50,39 +56,54 @@ extension ClientConnection {
   func completeFlush() {
     guard !awaitingFlush.isEmpty, let context else { return }
     if (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0 {
-      machine.flushed(bytes: awaitingFlushBytes)
+      let bytes = awaitingFlushBytes
       for (batch, frames) in awaitingFlush { rowsFlushed(batch, frames) }
       awaitingFlush.removeAll(keepingCapacity: true)
       awaitingFlushBytes = 0
+      machine.flushed(bytes: bytes)
       return
     }
-    let (rows, bytes) = (awaitingFlush, awaitingFlushBytes)
+    let rows = awaitingFlush.map { $0.batch.held($0.frames) }
+    let bytes = awaitingFlushBytes
     awaitingFlush = []
     awaitingFlushBytes = 0
+    flushesUnderWay += 1
     let promise = eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenComplete { [self] result in
+      flushesUnderWay -= 1
+      if case .success = result { for held in rows { rowsFlushed(held) } }
       machine.flushed(bytes: bytes)
-      if case .success = result { for (batch, frames) in rows { rowsFlushed(batch, frames) } }
     }
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
   }
 
   /// The kernel took rows: they count as delivered, unless the client is to acknowledge them.
   private func rowsFlushed(_ batch: LoopBatch, _ frames: Range<Int>) {
+    rowsFlushed(frames.count, doorbell: batch.batch.doorbell) { batch.recordDelivered(frames, $0) }
+  }
+
+  /// The same of rows that had to wait.
+  private func rowsFlushed(_ held: LoopBatch.Held) {
+    rowsFlushed(held.count, doorbell: held.doorbell) { held.frames.forEach($0) }
+  }
+
+  private func rowsFlushed(
+    _ count: Int, doorbell: ContinuousClock.Instant?, _ forEach: ((DeliveryBatch.Frame) -> Void) -> Void
+  ) {
     guard let user = machine.user else { return }
     machine.rowsFlushed(now: eventLoop.now)
     let metrics = dependencies.metrics
     let acknowledges = machine.acknowledges
     let wall = WallClock.microseconds()
-    let sinceDoorbell = batch.batch.doorbell.map { Self.seconds(ContinuousClock.now - $0) }
+    let sinceDoorbell = doorbell.map { Self.seconds(ContinuousClock.now - $0) }
     hub.recordDelivered { delivered in
-      batch.recordDelivered(frames) { row in
+      forEach { row in
         if let sinceDoorbell { metrics.doorbellToSocket.record(sinceDoorbell) }
         if let created = row.createdAt { metrics.createdToSocket.record(Double(wall - created) / 1_000_000) }
         if !acknowledges { delivered.append(PendingMark(key: row.key, user: user)) }
       }
     }
-    metrics.rowsDelivered.increment(by: frames.count)
+    metrics.rowsDelivered.increment(by: count)
   }
 
   private static func seconds(_ duration: Duration) -> Double {

@@ -35,6 +35,8 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
   /// Live rows written since the last flush, and their bytes.
   var awaitingFlush: [(batch: LoopBatch, frames: Range<Int>)] = []
   var awaitingFlushBytes = 0
+  /// Writes of rows that the kernel did not take at once, and has not taken yet.
+  var flushesUnderWay = 0
   private var hasPendingRead = false
   /// Messages that were written, for the log.
   var messages = 0
@@ -90,21 +92,27 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
 
   /// A peer that takes nothing is not read from either, so that the answers to it can't pile up.
   func read(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
+    if context.channel.isWritable, !machine.holdsInput {
       context.read()
     } else {
       hasPendingRead = true
     }
   }
 
+  /// Reads on after a pause: the peer takes bytes again, or the connection is open.
+  func resumeInput() {
+    guard hasPendingRead, isWritable, !machine.holdsInput else { return }
+    hasPendingRead = false
+    receiveFrames()
+    flush()
+    context?.read()
+  }
+
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
     perform(machine.becameWritable())
     flush()
-    if hasPendingRead {
-      hasPendingRead = false
-      context.read()
-    }
+    resumeInput()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -113,11 +121,15 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
   }
 
   private func receive(_ bytes: ByteBuffer) {
-    let now = eventLoop.now
-    guard machine.receiveBytes(now: now) else { return }
+    guard machine.receiveBytes(now: eventLoop.now) else { return }
     reader.append(bytes)
+    receiveFrames()
+  }
+
+  private func receiveFrames() {
+    let now = eventLoop.now
     do throws(FrameReader.Violation) {
-      while machine.acceptsInput, let event = try reader.next() {
+      while machine.acceptsInput, !machine.holdsInput, let event = try reader.next() {
         perform(
           machine.receive(
             event, isWritable: isWritable, tables: dependencies.status.catalog, limits: dependencies.limits,

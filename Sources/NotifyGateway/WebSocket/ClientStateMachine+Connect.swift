@@ -67,7 +67,7 @@ extension ClientStateMachine {
     case .verifying(let connecting, var verification):
       switch Self.judge(verdict, verification, revocations, generation, now) {
       case .accepted(let identity):
-        return join(identity, connecting)
+        return join(identity, verification.credential, connecting)
       case .rejected(let why, let detail):
         return reject(.unauthorized(why), detail: detail, now: now)
       case .retry(let at):
@@ -81,7 +81,7 @@ extension ClientStateMachine {
       }
       switch Self.judge(verdict, verification, revocations, generation, now) {
       case .accepted(let identity):
-        membership?.identity = identity
+        membership?.accept(identity, verification.credential)
         state = .open(nil)
         return .none
       case .rejected(let why, _):
@@ -123,8 +123,8 @@ extension ClientStateMachine {
     }
   }
 
-  private mutating func join(_ identity: Identity, _ connecting: Connecting) -> Action {
-    membership = Membership(identity: identity, session: DeliverySession(acknowledges: acknowledges))
+  private mutating func join(_ identity: Identity, _ credential: Credential, _ connecting: Connecting) -> Action {
+    membership = Membership(identity, credential, DeliverySession(acknowledges: acknowledges))
     var connecting = connecting
     let since = connecting.since
     connecting.since = nil

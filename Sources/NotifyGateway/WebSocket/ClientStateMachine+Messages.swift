@@ -23,8 +23,10 @@ extension ClientStateMachine {
     if case .close(let code) = event { return receiveClose(code, now: now) }
     if isClosing { return .none }
     switch event {
-    case .close, .pong:
+    case .close:
       return .none
+    case .pong, .emptyFragment:
+      return rate.accept(at: now) ? .none : close(.tooManyMessages, now: now)
     case .ping(let payload):
       guard rate.accept(at: now) else { return close(.tooManyMessages, now: now) }
       if isWritable() { return .pong(payload) }
@@ -34,7 +36,8 @@ extension ClientStateMachine {
     case .message(let bytes):
       guard rate.accept(at: now) else { return close(.tooManyMessages, now: now) }
       let message = bytes.withUnsafeReadableBytes(ClientMessage.read)
-      return receive(message, tables: tables(), limits: limits, events: events, now: now)
+      return receive(
+        message, bytes: bytes.readableBytes, tables: tables(), limits: limits, events: events, now: now)
     }
   }
 
@@ -46,22 +49,24 @@ extension ClientStateMachine {
   }
 
   /// A message has come, or waited until the connection was open.
+  ///
+  /// - Parameter bytes: its size.
   mutating func receive(
-    _ message: ClientMessage, tables: TableCatalog, limits: Limits, events: LoopEvents, now: NIODeadline
+    _ message: ClientMessage, bytes: Int = 0, tables: TableCatalog, limits: Limits, events: LoopEvents, now: NIODeadline
   ) -> Action {
     switch state {
     case .upgrading(let connecting):
-      guard let connecting = Self.keep(message, connecting) else { return close(.tooManyMessages, now: now) }
+      guard let connecting = Self.keep(message, bytes, connecting) else { return close(.tooManyMessages, now: now) }
       state = .upgrading(connecting)
       return .none
     case .waitingForCredential(let connecting):
       return receiveFirst(message, connecting, events: events, now: now)
     case .verifying(let connecting, let verification):
-      guard let connecting = Self.keep(message, connecting) else { return close(.tooManyMessages, now: now) }
+      guard let connecting = Self.keep(message, bytes, connecting) else { return close(.tooManyMessages, now: now) }
       state = .verifying(connecting, verification)
       return .none
     case .joining(let connecting):
-      guard let connecting = Self.keep(message, connecting) else { return close(.tooManyMessages, now: now) }
+      guard let connecting = Self.keep(message, bytes, connecting) else { return close(.tooManyMessages, now: now) }
       state = .joining(connecting)
       return .none
     case .open(let verification):
@@ -72,10 +77,11 @@ extension ClientStateMachine {
   }
 
   /// Keeps a message until `connection_established` is written; nil where there are too many.
-  private static func keep(_ message: ClientMessage, _ connecting: Connecting) -> Connecting? {
+  private static func keep(_ message: ClientMessage, _ bytes: Int, _ connecting: Connecting) -> Connecting? {
     guard connecting.earlyMessages.count < GatewayLimits.earlyMessages else { return nil }
     var connecting = connecting
     connecting.earlyMessages.append(message)
+    connecting.earlyBytes += bytes
     return connecting
   }
 
@@ -87,12 +93,12 @@ extension ClientStateMachine {
     case .ping:
       return .answerPing(withCursor: membership?.session.takesCursor ?? false)
     case .acknowledge(let ids, let source):
-      guard let number = tables.number(named: source) else { return Self.unknownTable(source, ids, tables) }
-      return acknowledge(ids.map { RowName(table: number, id: $0) }, limits: limits, now: now)
+      guard let table = tables.table(named: source) else { return Self.unknownTable(source, ids, tables) }
+      return acknowledge(Self.rows(ids, of: table), limits: limits, now: now)
     case .read(let ids, let source):
-      guard let number = tables.number(named: source) else { return Self.unknownTable(source, ids, tables) }
+      guard let table = tables.table(named: source) else { return Self.unknownTable(source, ids, tables) }
       guard let user else { return .none }
-      return .recordRead(user, ids.map { RowName(table: number, id: $0) })
+      return .recordRead(user, Self.rows(ids, of: table))
     case .authenticate(let token):
       if verification != nil { return .reportError("the credential before this one is still being verified") }
       let credential = Credential.any(Secret(token))
@@ -101,6 +107,10 @@ extension ClientStateMachine {
     case .invalid(let why):
       return .reportError(why)
     }
+  }
+
+  private static func rows(_ ids: [RowID], of table: TableCatalog.Table) -> [RowName] {
+    ids.map { RowName(table: table.number, id: $0.fitted(to: table.idKind)) }
   }
 
   private static func unknownTable(_ source: String?, _ ids: [RowID], _ tables: TableCatalog) -> Action {

@@ -60,6 +60,14 @@ extension ClientStateMachine {
         actions.verify = again.credential
       }
     }
+    if isVerificationDue, verification == nil {
+      isVerificationDue = false
+      if let credential = membership?.credential {
+        state = .open(Verification(credential: credential, since: events))
+        actions.verify = credential
+        return actions
+      }
+    }
     if let expires = membership?.identity.expires, expires * 1_000_000 <= Double(wall) {
       guard let renewal = membership?.identity.renewal else {
         actions.then = .perform(close(.unauthorized(.expired), now: now))

@@ -40,8 +40,9 @@ struct ClientStateMachine {
     var deadline: NIODeadline
     /// Where the client resumes.
     var since: String?
-    /// Messages that wait for `connection_established`.
+    /// Messages that wait for `connection_established`, and the bytes that they came in.
     var earlyMessages: [ClientMessage] = []
+    var earlyBytes = 0
   }
 
   /// A credential on its way through the authenticator.
@@ -80,6 +81,19 @@ struct ClientStateMachine {
   struct Membership {
     var identity: Identity
     var session: DeliverySession
+    /// Verified again when the logins are reloaded; nil where that can't be.
+    var credential: Credential?
+
+    init(_ identity: Identity, _ credential: Credential, _ session: DeliverySession) {
+      self.identity = identity
+      self.session = session
+      accept(identity, credential)
+    }
+
+    mutating func accept(_ identity: Identity, _ credential: Credential) {
+      self.identity = identity
+      self.credential = identity.login == .ticket ? nil : identity.renewal ?? credential
+    }
   }
 
   var state: State
@@ -89,6 +103,8 @@ struct ClientStateMachine {
   let acknowledges: Bool
   /// The delay for the client's next try, where the close frame carries one. A socket is closed once: one number serves.
   let retryMilliseconds: Int
+  /// The logins were reloaded since the credential was verified.
+  var isVerificationDue = false
   var rate: MessageRate
   /// When the peer gave its last sign of life.
   var lastHeard: NIODeadline
@@ -125,6 +141,15 @@ struct ClientStateMachine {
     case .closed: false
     case .closing(let closing): !closing.ignoresInput
     case .upgrading, .waitingForCredential, .verifying, .joining, .open: true
+    }
+  }
+
+  /// Whether the peer has to wait until the connection is open: it has sent as much as is kept.
+  var holdsInput: Bool {
+    switch state {
+    case .upgrading(let connecting), .verifying(let connecting, _), .joining(let connecting):
+      connecting.earlyBytes >= GatewayLimits.earlyBytes
+    case .waitingForCredential, .open, .closing, .closed: false
     }
   }
 

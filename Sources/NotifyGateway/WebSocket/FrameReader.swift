@@ -10,6 +10,8 @@ struct FrameReader {
     case message(ByteBuffer)
     case ping(ByteBuffer)
     case pong
+    /// A part of a message that has no bytes, and isn't the last: no bound of bytes counts it.
+    case emptyFragment
     /// The code is nil where the close frame is empty.
     case close(code: UInt16?)
   }
@@ -30,7 +32,7 @@ struct FrameReader {
   private var unread: ByteBuffer?
   private var fragments: ByteBuffer?
   private var isDeflated = false
-  /// Compressed messages are not decompressed: after our close frame only the peer's close frame matters.
+  /// Messages are neither decompressed nor validated: after our close frame only the peer's close frame matters.
   var skipsTexts = false
   private var validator = UTF8Validator()
 
@@ -136,7 +138,7 @@ struct FrameReader {
     default: break
     }
     if header.opcode != 0 { isDeflated = header.isDeflated }
-    if !isDeflated { try validate(payload) }
+    if !isDeflated, !skipsTexts { try validate(payload) }
     var message = payload
     if var started = fragments {
       fragments = nil
@@ -145,13 +147,13 @@ struct FrameReader {
     }
     guard header.isFinal else {
       fragments = message
-      return nil
+      return payload.readableBytes == 0 ? .emptyFragment : nil
     }
     if isDeflated, !skipsTexts {
       message = try inflate(message)
       try validate(message)
     }
-    guard validator.isComplete else { throw Violation(reason: .invalidText) }
+    guard validator.isComplete || skipsTexts else { throw Violation(reason: .invalidText) }
     return .message(message)
   }
 

@@ -41,7 +41,8 @@ package struct TableSurvey: Sendable, Equatable {
         continue
       }
       tables.append(
-        TableCatalog.Table(number: table.number, name: table.relation, recipientKind: table.recipientKind))
+        TableCatalog.Table(
+          number: table.number, name: table.relation, recipientKind: table.recipientKind, idKind: table.idKind))
       if let problem = row[16] {
         fail(table, problem, "55000")
       } else if let reason = known(table.number) {

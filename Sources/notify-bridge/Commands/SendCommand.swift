@@ -28,9 +28,6 @@ struct SendCommand: ParsableCommand {
     guard UserID(user) != nil else {
       throw ValidationError("--user is a text of 1 to \(Limits.userIDBytes) bytes.")
     }
-    if data != "-", !Self.isJSON(Data(data.utf8)) {
-      throw ValidationError("--data is not JSON. A text needs quotes inside: --data '\"hello\"'.")
-    }
   }
 
   func run() throws {
@@ -45,7 +42,9 @@ struct SendCommand: ParsableCommand {
   private func insert(_ payload: String, _ connection: PGConnection) throws -> String {
     let served = try TableSurvey(connection).served
     let mapping = try mapping(among: served, connection)
-    guard let user = UserID(user), user.fits(mapping.recipientKind) else {
+    let table = TableCatalog.Table(
+      number: mapping.number, name: mapping.relation, recipientKind: mapping.recipientKind)
+    guard let user = UserID(user)?.canonical(among: TableCatalog([table])), user.fits(mapping.recipientKind) else {
       throw CommandFailure(
         "--user is \"\(TerminalText.shortened(user, to: 60))\", and \(mapping.relation).\(mapping.recipient) is "
           + "\(mapping.recipientKind.rawValue)")
@@ -56,7 +55,15 @@ struct SendCommand: ParsableCommand {
         remedy: "INSERT the row by SQL, as your backend does.")
     }
     try connection.serve([mapping])
-    return try connection.insert(into: mapping.number, user: user.text, data: payload)
+    do throws(StoreError) {
+      return try connection.insert(into: mapping.number, user: user.text, data: payload)
+    } catch {
+      // The server alone knows what it takes.
+      guard ["22P02", "22P05"].contains(error.sqlstate) else { throw error }
+      throw CommandFailure(
+        "--data is no JSON that PostgreSQL takes: \(TerminalText.escaped(error.description))",
+        remedy: "A text needs quotes inside: --data '\"hello\"'", status: .usage)
+    }
   }
 
   /// The table to insert into: `--table`, or the only one, or `public.notification`.
@@ -83,13 +90,9 @@ struct SendCommand: ParsableCommand {
     return mapping
   }
 
-  private static func isJSON(_ bytes: Data) -> Bool {
-    (try? JSONSerialization.jsonObject(with: bytes, options: .fragmentsAllowed)) != nil
-  }
-
   private static func readStandardInput() throws -> String {
     let bytes = FileHandle.standardInput.readDataToEndOfFile()
-    guard isJSON(bytes), let text = String(data: bytes, encoding: .utf8) else {
+    guard !bytes.contains(0), let text = String(data: bytes, encoding: .utf8) else {
       throw ValidationError("standard input is not JSON.")
     }
     return text

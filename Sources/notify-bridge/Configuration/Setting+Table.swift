@@ -39,7 +39,10 @@ extension Setting {
       "A port for /metrics, with /healthz and /readyz, never with TLS. Without it /metrics is on the same port"),
     Setting(
       "http.trusted_proxies", \.gateway.trustedProxies, .list, default: [], example: "[10.0.0.0/8, 127.0.0.1]",
-      "Proxies (addresses, networks, unix: for the Unix socket) whose Forwarded, else X-Forwarded-For, is trusted"),
+      "Proxies (addresses, networks, unix: for the Unix socket) whose report of the client's address is trusted"),
+    Setting(
+      "http.forwarded_header", \.gateway.forwardedHeader, .text, default: "X-Forwarded-For",
+      "The header of that report: Forwarded (RFC 7239), or one with addresses. Every other one is ignored"),
     Setting(
       "http.deflate", \.deflates, .boolean, default: true,
       "Compress messages where the client offers permessage-deflate"),
@@ -150,7 +153,7 @@ extension Setting {
       "Connects from one address, 0 for no limit. Beyond, a connect is closed with 4029"),
     Setting(
       "limits.queue_bytes", \.gateway.limits.queueBytes, .integer(1...1_073_741_824, "bytes"), default: 1 << 20,
-      "Bytes that wait for one socket. Beyond, it is closed with 4008"),
+      "Memory of what waits for one socket. Beyond, it is closed with 4008"),
     Setting(
       "limits.row_bytes", \.gateway.limits.rowBytes, .integer(1...1_073_741_823, "bytes"), default: 64 << 20,
       "The text of one row's payload. A row with more is quarantined; the others are delivered"),

@@ -16,6 +16,8 @@ extension Settings {
     var gateway = gateway
     gateway.deflateFromBytes = deflates ? deflateFromBytes : nil
     gateway.limits.connections = connections ?? DescriptorLimit.connections(of: descriptors)
+    gateway.limits.spareSockets = DescriptorLimit.spareSockets(
+      of: descriptors, connections: gateway.limits.connections)
     return gateway
   }
 }

@@ -29,6 +29,12 @@ enum DescriptorLimit {
     descriptors > 2 * reserved ? min(descriptors - reserved, 1_000_000) : max(descriptors / 2, 1)
   }
 
+  /// The number of sockets for HTTP and refusals that fit beside them: with the admin port's and the program's own files
+  /// within the limit, so that accepting doesn't fail.
+  static func spareSockets(of descriptors: Int, connections: Int) -> Int {
+    min(max(descriptors - connections - 192, 16), 512)
+  }
+
   #if canImport(Darwin)
     private static let resource = RLIMIT_NOFILE
   #else

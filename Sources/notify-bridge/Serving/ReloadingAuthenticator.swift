@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import NotifyAuth
 import NotifyCore
@@ -12,14 +13,18 @@ final class ReloadingAuthenticator: Authenticator, Service {
     let jwt: JWTAuthenticator?
     let router: CredentialRouter
     let warnings: [String]
+    /// What decides on a credential, apart from what the database and the issuer's address say.
+    let rules: LoginRules
 
     init(
       _ settings: Settings, replacing previous: LoginMethods? = nil, lookup: any CredentialLookup, logger: Logger
     ) async throws {
       var router = CredentialRouter()
       var jwt: JWTAuthenticator?
+      let jwtSettings = try settings.jwtWithKeyFile()
+      rules = LoginRules(settings, jwtSettings)
       if settings.hasJWT {
-        jwt = try await JWTAuthenticator(settings.jwtWithKeyFile(), replacing: previous?.jwt, logger: logger)
+        jwt = try await JWTAuthenticator(jwtSettings, replacing: previous?.jwt, logger: logger)
         router.jwt = jwt.map { ActiveUserAuthenticator($0, lookup: lookup) }
       }
       if settings.django.secretKey != nil {
@@ -32,6 +37,21 @@ final class ReloadingAuthenticator: Authenticator, Service {
       warnings = jwt?.warnings ?? []
       self.jwt = jwt
       self.router = router
+    }
+  }
+
+  /// Two of them differ where a credential may be good by one and not by the other.
+  private struct LoginRules: Equatable {
+    let jwt: JWTSettings
+    let keySet: [UInt8]?
+    let django: DjangoSettings
+    let acceptsDRFTokens: Bool
+
+    init(_ settings: Settings, _ jwt: JWTSettings) {
+      self.jwt = jwt
+      keySet = jwt.jwksFile.flatMap { FileManager.default.contents(atPath: $0) }.map(Array.init)
+      django = settings.django
+      acceptsDRFTokens = settings.acceptsDRFTokens
     }
   }
 
@@ -60,15 +80,16 @@ final class ReloadingAuthenticator: Authenticator, Service {
   ///
   /// `run()` fetches key sets again. Where the address is unchanged, the keys that it gave stay good until then.
   ///
-  /// - Returns: replaces the current keys.
+  /// - Returns: replaces the current keys; and whether a credential that was good may be none now.
   /// - Throws: a configuration error.
-  func load(_ settings: Settings) async throws -> @Sendable () -> Void {
+  func load(_ settings: Settings) async throws -> (use: @Sendable () -> Void, isChange: Bool) {
     let previous = current.withLock { $0 }
     let next = try await LoginMethods(settings, replacing: previous, lookup: lookup, logger: logger)
-    return { [self] in
+    let use: @Sendable () -> Void = { [self] in
       current.withLock { $0 = next }
       continuation.yield(next)
     }
+    return (use, next.rules != previous.rules)
   }
 
   /// Keeps key sets current, until graceful shutdown.

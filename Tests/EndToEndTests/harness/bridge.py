@@ -7,6 +7,7 @@ import atexit
 import json
 import os
 import re
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -96,11 +97,15 @@ class Program:
         _running.add(self.pid)
 
     @classmethod
-    async def start(cls, *arguments: str, input: bool = False, **settings: str | None) -> Program:
+    async def start(
+        cls, *arguments: str, input: bool = False, open_files: int | None = None, **settings: str | None,
+    ) -> Program:
+        """`open_files` is the limit of descriptors, soft and hard."""
         stdin = asyncio.subprocess.PIPE if input else asyncio.subprocess.DEVNULL
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))) if open_files else None
         return cls(await asyncio.create_subprocess_exec(
             str(BINARY), *arguments, env=environment(**settings), stdin=stdin, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, limit=1 << 24, cwd="/"))
+            stderr=asyncio.subprocess.PIPE, limit=1 << 24, cwd="/", preexec_fn=limit))
 
     @property
     def running(self) -> bool:
@@ -160,13 +165,15 @@ class Bridge(Program):
     tls = False
 
     @classmethod
-    async def serve(cls, database_url: str, *arguments: str, **settings: str | None) -> Bridge:
+    async def serve(
+        cls, database_url: str, *arguments: str, open_files: int | None = None, **settings: str | None,
+    ) -> Bridge:
         """Starts it, and returns when it says that it listens."""
         defaults = {
             "DATABASE_URL": database_url, "NOTIFY_BRIDGE_HTTP_PORT": "0", "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET,
             "NOTIFY_BRIDGE_LOG_FORMAT": "json",
         }
-        bridge = await cls.start("serve", *arguments, **(defaults | settings))
+        bridge = await cls.start("serve", *arguments, open_files=open_files, **(defaults | settings))
         try:
             await bridge.listening()
         except BaseException:
@@ -184,6 +191,19 @@ class Bridge(Program):
         self.tls = found[1] == "https"
         self.host = found[2].strip("[]")
         self.port = int(found[3])
+
+    # MARK: The process
+
+    def memory(self, field: str) -> int:
+        """Bytes, by the name that /proc has for them: VmRSS, or VmHWM for the most there ever were."""
+        found = re.search(rf"{field}:\s*(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        assert found
+        return int(found[1]) << 10
+
+    def cpu_seconds(self) -> float:
+        """What it has used of all processors together."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     # MARK: Log
 

@@ -39,10 +39,15 @@ actor RawClient {
 
   /// Opens a connection.
   ///
-  /// - Parameter halfCloses: stays open when the server has ended its side.
-  static func connect(port: Int, halfCloses: Bool = false) async throws -> RawClient {
+  /// - Parameters:
+  ///   - halfCloses: stays open when the server has ended its side.
+  ///   - address: of our end.
+  static func connect(
+    port: Int, halfCloses: Bool = false, from address: String = "127.0.0.1"
+  ) async throws -> RawClient {
     let (stream, continuation) = AsyncStream<ByteBuffer>.makeStream()
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bind(to: SocketAddress(ipAddress: address, port: 0))
       .channelOption(.allowRemoteHalfClosure, value: halfCloses)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Inbox(continuation)) }

@@ -90,6 +90,14 @@ extension ReplayPage {
   static let empty = ReplayPage(
     batch: DeliveryBatch(base: Snapshot(xmax: 100), snapshot: Snapshot(xmax: 100), cursor: "c100"), truncated: false,
     next: nil, epoch: .test, generation: 0, durable: 99)
+
+  /// The last page of a replay, with the rows of a batch.
+  static func page(_ rows: DeliveryBatch, seen: Snapshot) -> ReplayPage {
+    ReplayPage(
+      batch: DeliveryBatch(
+        bytes: rows.bytes, frames: rows.frames, groups: rows.groups, base: seen, snapshot: seen, cursor: rows.cursor),
+      truncated: false, next: nil, epoch: .test, generation: 0, durable: seen.xmax - 1)
+  }
 }
 
 /// Makes batches of rows.
