@@ -94,7 +94,8 @@ def look(query: Callable[..., Any]) -> Callable[[str], Table]:
             table,
         )
         triggers = query(
-            "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = %s::text::regclass AND NOT tgisinternal ORDER BY tgname",
+            "SELECT tgname, tgenabled FROM pg_trigger"
+            " WHERE tgrelid = %s::text::regclass AND NOT tgisinternal ORDER BY tgname",
             table,
         )
         indexes = query(
