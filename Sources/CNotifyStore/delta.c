@@ -76,7 +76,7 @@ notify_store_status notify_store_delta_keys(notify_store *store, uint64_t xmax, 
   if (status != NOTIFY_STORE_OK) {
     return status;
   }
-  // Those of an earlier delta. Without parameters a statement may be several.
+  // The cursor of an earlier delta that was given up.
   const ns_statement close = {.sql = "CLOSE ALL"};
   const char *const values[] = {texts.xmax, texts.xip.bytes};
   const ns_statement declare = {

@@ -67,7 +67,7 @@ struct ExtensionOffer: Equatable {
     }
 
     private mutating func token() throws(Malformed) -> String {
-      let token = rest.prefix(while: Self.isTokenByte)
+      let token = rest.prefix(while: RequestRules.isTokenByte)
       guard !token.isEmpty else { throw Malformed() }
       rest = rest.dropFirst(token.count)
       return String(Substring(token))
@@ -81,7 +81,7 @@ struct ExtensionOffer: Equatable {
       while let byte = rest.popFirst() {
         switch byte {
         case UInt8(ascii: "\""):
-          guard !bytes.isEmpty, bytes.allSatisfy(Self.isTokenByte) else { throw Malformed() }
+          guard !bytes.isEmpty, bytes.allSatisfy(RequestRules.isTokenByte) else { throw Malformed() }
           return String(decoding: bytes, as: UTF8.self)
         case UInt8(ascii: "\\"):
           guard let escaped = rest.popFirst() else { throw Malformed() }
@@ -91,17 +91,6 @@ struct ExtensionOffer: Equatable {
         }
       }
       throw Malformed()
-    }
-
-    /// RFC 9110, 5.6.2.
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "a")...UInt8(ascii: "z"):
-        true
-      default:
-        "!#$%&'*+-.^_`|~".utf8.contains(byte)
-      }
     }
   }
 }
