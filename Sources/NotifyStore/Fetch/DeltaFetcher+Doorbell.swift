@@ -25,10 +25,18 @@ extension DeltaFetcher {
         fence.recordDurable(try session.heartbeat(), number: history.number)
       }
       if decisions.upkeep.isSurveyDue(at: .now) {
+        try requireSameDatabase()
         let outcome = try surveyTables()
         if hasNewTables, let epoch = history.epoch { try adopt(epoch, session) }
         try await readReturned(outcome.returned) { try keepAlive(session, &decisions.upkeep) }
       }
+    }
+  }
+
+  /// - Throws: `schema`, retriable, where a dump was restored over the database: its rows belong to another history.
+  private func requireSameDatabase() throws(StoreError) {
+    guard try DatabaseIdentity(database.connection).epoch == history.epoch else {
+      throw StoreError(.schema, message: "a dump was restored over this database", isRetriable: true)
     }
   }
 

@@ -33,7 +33,7 @@ struct ListeningSession {
 
   /// Reads which history the database is in.
   ///
-  /// - Throws: `standby`, which is retriable.
+  /// - Throws: `standby` and, while a dump is being restored, `schema`, both retriable.
   static func epoch(_ connection: PGConnection) throws(StoreError) -> Epoch {
     if try connection.query("SELECT pg_is_in_recovery()")[0][0] == "t" {
       throw StoreError(
@@ -41,13 +41,7 @@ struct ListeningSession {
         hint: "Point DATABASE_URL at the primary, or name several hosts with target_session_attrs=read-write.",
         isRetriable: true)
     }
-    let row = try connection.query(
-      "SELECT system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()")[0]
-    guard let identifier = row[0].flatMap({ Int64($0) }), let timeline = row[1].flatMap({ UInt32($0, radix: 16) })
-    else {
-      throw StoreError(.badAnswer, message: "the cluster's identity can't be read")
-    }
-    return Epoch(systemIdentifier: UInt64(bitPattern: identifier), timeline: timeline)
+    return try DatabaseIdentity(connection).epoch
   }
 
   /// Touches the replica row, in a synchronous commit.
