@@ -38,7 +38,7 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.as_utf8(value text) IS 'The text where it can be sent to a client in UTF-8; else its bytes, escaped. In a database of another encoding a text may hold bytes that are no character.';
 
-CREATE FUNCTION notify_bridge.attach(relation regclass, recipient name DEFAULT NULL::name, id name DEFAULT NULL::name, payload text DEFAULT NULL::text, sent name DEFAULT NULL::name, created name DEFAULT NULL::name, read name DEFAULT NULL::name, retention_days integer DEFAULT NULL::integer, build_indexes boolean DEFAULT NULL::boolean, force boolean DEFAULT false) RETURNS TABLE(step text, what text)
+CREATE FUNCTION notify_bridge.attach(relation regclass, recipient name DEFAULT NULL::name, id name DEFAULT NULL::name, payload text DEFAULT NULL::text, sent name DEFAULT NULL::name, created name DEFAULT NULL::name, read name DEFAULT NULL::name, retention_days integer DEFAULT NULL::integer, build_indexes boolean DEFAULT NULL::boolean, force boolean DEFAULT false, created_zone text DEFAULT NULL::text) RETURNS TABLE(step text, what text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '1s'
@@ -52,28 +52,34 @@ DECLARE
   other record;
 BEGIN
   PERFORM notify_bridge.attach_lock(relation);
-  plan := notify_bridge.attach_plan(relation, recipient, id, payload, sent, created, read, retention_days);
+  BEGIN -- What the plan reads it locks. Rolled back, it leaves no lock, so the next one is the first.
+    plan := notify_bridge.attach_plan(relation, recipient, id, payload, sent, created, read, retention_days, created_zone);
+    RAISE SQLSTATE 'NBPLN';
+  EXCEPTION WHEN SQLSTATE 'NBPLN' THEN
+    NULL;
+  END;
   IF NOT notify_bridge.attach_is_complete(plan) THEN
     IF NOT force THEN
       PERFORM notify_bridge.attach_refuse_copies(relation);
     END IF;
-    PERFORM notify_bridge.attach_lock(relation, is_exclusive => true);
+    PERFORM notify_bridge.lock_table(relation, 'ACCESS EXCLUSIVE');
     is_new := notify_bridge.column_type(relation, plan.txid_column) IS NULL;
     RETURN QUERY SELECT 'did', 'added ' || a FROM notify_bridge.attach_add(plan) AS a;
   END IF;
   SELECT s.* INTO known FROM notify_bridge.source AS s WHERE s.relation = attach.relation;
   INSERT INTO notify_bridge.source AS s (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
-    payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column, read_column,
-    read_at_column, retention_days, added)
+    payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column, created_zone,
+    read_column, read_at_column, retention_days, added)
   VALUES (plan.relation, plan.is_own, plan.id_column, plan.id_kind, plan.recipient_column, plan.recipient_kind, plan.payload,
     plan.payload_kind, plan.payload_column, plan.payload_columns, plan.txid_column, plan.sent_column, plan.sent_at_column,
-    plan.created_column, plan.read_column, plan.read_at_column, plan.retention_days, plan.added)
+    plan.created_column, plan.created_zone, plan.read_column, plan.read_at_column, plan.retention_days, plan.added)
   ON CONFLICT ON CONSTRAINT source_pkey DO UPDATE SET
     (id_column, id_kind, recipient_column, recipient_kind, payload, payload_kind, payload_column, payload_columns,
-      txid_column, sent_column, sent_at_column, created_column, read_column, read_at_column, retention_days, added)
+      txid_column, sent_column, sent_at_column, created_column, created_zone, read_column, read_at_column, retention_days,
+      added)
     = (plan.id_column, plan.id_kind, plan.recipient_column, plan.recipient_kind, plan.payload, plan.payload_kind,
       plan.payload_column, plan.payload_columns, plan.txid_column, plan.sent_column, plan.sent_at_column,
-      plan.created_column, plan.read_column, plan.read_at_column, plan.retention_days, plan.added);
+      plan.created_column, plan.created_zone, plan.read_column, plan.read_at_column, plan.retention_days, plan.added);
   IF (known.recipient_column, known.payload) IS DISTINCT FROM (plan.recipient_column, plan.payload) THEN
     RETURN QUERY SELECT 'did', format('serving %s: rows for %I, with the payload %s',
       plan.relation, plan.recipient_column, btrim(plan.payload, E'\n'));
@@ -98,11 +104,11 @@ BEGIN
     RETURN QUERY SELECT 'did', other.what;
   END LOOP;
   RETURN QUERY SELECT n.step, n.what FROM notify_bridge.attach_notes(plan) AS n;
-  PERFORM pg_notify('notify_bridge', '');
+  PERFORM notify_bridge.wake();
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean) IS 'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are inferred from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
+COMMENT ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean, created_zone text) IS 'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are inferred from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
 
 CREATE TABLE notify_bridge.source (
     relation regclass NOT NULL,
@@ -120,6 +126,7 @@ CREATE TABLE notify_bridge.source (
     sent_column name,
     sent_at_column name NOT NULL,
     created_column name,
+    created_zone text,
     read_column name,
     read_at_column name,
     retention_days integer,
@@ -164,6 +171,8 @@ COMMENT ON COLUMN notify_bridge.source.sent_column IS 'A boolean that is set tog
 COMMENT ON COLUMN notify_bridge.source.sent_at_column IS 'When the row was sent.';
 
 COMMENT ON COLUMN notify_bridge.source.created_column IS 'When the row was made; null where the table has none.';
+
+COMMENT ON COLUMN notify_bridge.source.created_zone IS 'The time zone in which created_column, a timestamp without one, is read; null where it is a timestamptz.';
 
 COMMENT ON COLUMN notify_bridge.source.read_column IS 'A boolean that is set when the user has read the row; null where the table has none.';
 
@@ -224,6 +233,10 @@ BEGIN
     EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', target.relid, target.tgname);
     tables := tables + 1;
   END LOOP;
+  IF NOT notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column) THEN
+    PERFORM notify_bridge.create_txid_trigger(plan.relation, plan.id_column, plan.txid_column);
+    RETURN NEXT format('trigger notify_bridge_txid: for rows that are written with %I NULL', plan.txid_column);
+  END IF;
   IF tables > 0 THEN
     RETURN NEXT 'trigger notify_bridge_ring: wakes the bridge, once for each INSERT statement'
       || CASE WHEN tables > 1 THEN format(' (on each of %s tables)', tables) ELSE '' END;
@@ -429,8 +442,9 @@ CREATE FUNCTION notify_bridge.attach_infer(relation regclass) RETURNS TABLE(part
     ARRAY(SELECT d.name FROM documents AS d ORDER BY 1))
   UNION ALL
   SELECT words.part, ARRAY(
-    SELECT c.name FROM columns AS c WHERE c.word = ANY (words.list) AND c.type = words.type
-    ORDER BY array_position(words.list, c.word))
+    SELECT c.name FROM columns AS c
+    WHERE c.word = ANY (words.list) AND (c.type = words.type OR words.part = 'created' AND c.type = 'timestamp'::regtype)
+    ORDER BY c.type = words.type DESC, array_position(words.list, c.word))
   FROM words
 $_$;
 
@@ -443,6 +457,7 @@ CREATE FUNCTION notify_bridge.attach_is_complete(plan notify_bridge.source) RETU
   SELECT notify_bridge.column_type(plan.relation, plan.sent_at_column) IS NOT NULL
     AND EXISTS (SELECT FROM pg_attribute AS a
       WHERE a.attrelid = plan.relation AND a.attname = plan.txid_column AND a.atthasdef AND NOT a.attisdropped)
+    AND notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column)
     AND NOT EXISTS (SELECT FROM notify_bridge.tables_of(plan.relation) AS t WHERE NOT EXISTS (
       SELECT FROM pg_trigger AS g
       WHERE g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure AND g.tgenabled = 'A'))
@@ -450,77 +465,77 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_is_complete(plan notify_bridge.source) IS 'Whether the table has every column and trigger that attach adds. Then it need not be locked.';
 
-CREATE FUNCTION notify_bridge.attach_lock(relation regclass, is_exclusive boolean DEFAULT false) RETURNS void
+CREATE FUNCTION notify_bridge.attach_lock(relation regclass) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 BEGIN
-  IF is_exclusive THEN
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', relation);
-  ELSE
-    PERFORM pg_advisory_xact_lock(hashtextextended('notify_bridge.attach', relation::oid::bigint));
-  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('notify_bridge.attach', relation::oid::bigint));
 EXCEPTION
   WHEN lock_not_available THEN
     RAISE lock_not_available USING
-      MESSAGE = CASE WHEN is_exclusive THEN format('%s is in use: others would have to wait longer than a second', relation)
-        ELSE format('%s is being attached or detached by another session', relation) END,
+      MESSAGE = format('%s is being attached or detached by another session', relation),
       HINT = 'Nothing was changed. Repeat it; notify-bridge attach does so by itself.';
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_lock(relation regclass, is_exclusive boolean) IS 'Waits, at most for lock_timeout, until no other session attaches the table, or with is_exclusive uses it, and locks it until the end of the transaction.';
+COMMENT ON FUNCTION notify_bridge.attach_lock(relation regclass) IS 'Waits, at most for a second, until no other session attaches the table.';
 
-CREATE FUNCTION notify_bridge.attach_logins(user_table regclass DEFAULT NULL::regclass, session_table regclass DEFAULT NULL::regclass, token_table regclass DEFAULT NULL::regclass) RETURNS SETOF text
+CREATE FUNCTION notify_bridge.attach_logins(user_table regclass DEFAULT NULL::regclass, session_table regclass DEFAULT NULL::regclass, token_table regclass DEFAULT NULL::regclass, kind text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '3s'
+    SET lock_timeout TO '1s'
     AS $$
 DECLARE
   found record;
+  old regclass;
   event text;
-  trigger_name text;
+  is_first boolean := true;
 BEGIN
   FOR found IN
-    SELECT t.kind, wanted.relation,
-      CASE WHEN wanted.relation IS NOT DISTINCT FROM t.relation THEN t.problem END AS problem
+    SELECT t.*, CASE WHEN t.relation IS NULL THEN false ELSE EXISTS (
+      SELECT FROM pg_class AS c WHERE c.oid = t.relation AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+        AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'notify_bridge'::regnamespace)) END AS is_table
     FROM notify_bridge.login_tables((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c
-      JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = attach_logins.user_table)) AS t,
-      LATERAL (SELECT CASE t.kind WHEN 'user' THEN t.relation
-        WHEN 'session' THEN coalesce(attach_logins.session_table, t.relation)
-        ELSE coalesce(attach_logins.token_table, t.relation) END AS relation) AS wanted
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = attach_logins.user_table),
+      attach_logins.session_table, attach_logins.token_table) AS t
     ORDER BY t.kind DESC
   LOOP
-    IF found.problem IS NOT NULL AND (found.kind = 'user' OR found.relation IS NOT NULL) THEN
+    -- Django's tables of sessions and tokens need not exist.
+    CONTINUE WHEN found.relation IS NULL AND found.kind <> 'user';
+    IF found.problem IS NOT NULL OR NOT found.is_table THEN
       RAISE undefined_table USING
-        MESSAGE = found.problem,
-        HINT = 'Name the table of users: notify_bridge.attach_logins(''public.my_user'').';
+        MESSAGE = coalesce(found.problem, format('%s is not a table of a backend', found.relation)),
+        HINT = format('Name the table of %ss, as Django makes it: notify_bridge.attach_logins(%s_table => ''public.my_table'').',
+          found.kind, found.kind);
     END IF;
-    CONTINUE WHEN found.relation IS NULL;
-    RETURN QUERY SELECT notify_bridge.detach_login(l.relation)
-      FROM notify_bridge.login AS l WHERE l.kind = found.kind AND l.relation <> found.relation;
-    FOREACH event IN ARRAY ARRAY['update', 'delete', 'truncate'] LOOP
-      -- Django saves a session again and again; that ends no access.
-      CONTINUE WHEN found.kind = 'session' AND event = 'update';
-      trigger_name := 'notify_bridge_revoke_' || event;
+    CONTINUE WHEN found.kind <> attach_logins.kind;
+    FOREACH event IN ARRAY notify_bridge.login_events(found.kind, found.relation) LOOP
+      PERFORM notify_bridge.lock_table(found.relation, 'SHARE ROW EXCLUSIVE', is_first);
+      is_first := false;
       EXECUTE format(
         'CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION notify_bridge.revoke_%ss()',
-        trigger_name, event, found.relation,
+        'notify_bridge_revoke_' || event, event, found.relation,
         CASE event WHEN 'update' THEN 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'
           WHEN 'delete' THEN 'REFERENCING OLD TABLE AS old_rows' ELSE '' END,
         found.kind);
-      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', found.relation, trigger_name);
-      EXECUTE format(
-        'COMMENT ON TRIGGER %I ON %s IS ''NotifyBridge: ends the access of connected clients.''', trigger_name, found.relation);
+      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', found.relation, 'notify_bridge_revoke_' || event);
+      EXECUTE format('COMMENT ON TRIGGER %I ON %s IS ''NotifyBridge: ends the access of connected clients.''',
+        'notify_bridge_revoke_' || event, found.relation);
     END LOOP;
-    INSERT INTO notify_bridge.login (kind, relation) VALUES (found.kind, found.relation)
-    ON CONFLICT (kind) DO UPDATE SET relation = excluded.relation;
+    FOR old IN SELECT l.relation FROM notify_bridge.login AS l WHERE l.kind = found.kind AND l.relation <> found.relation LOOP
+      RETURN NEXT notify_bridge.detach_login(old, is_first);
+      is_first := false;
+    END LOOP;
+    INSERT INTO notify_bridge.login (kind, relation, has_active) VALUES (found.kind, found.relation, coalesce(found.has_active, false))
+    ON CONFLICT ON CONSTRAINT login_pkey DO UPDATE SET (relation, has_active) = (excluded.relation, excluded.has_active);
     RETURN NEXT format('%s: triggers notify_bridge_revoke_...', found.relation);
   END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_logins(user_table regclass, session_table regclass, token_table regclass) IS 'Puts triggers on Django''s tables, so that access ends while connected: a logout and a deleted or replaced token close the sockets that they opened, a changed password those that sessions of the user opened, a deactivated or deleted user all. Tables that are not given are found by name. Safe to repeat. Returns a description of each step. Run grant_to again afterwards.';
+COMMENT ON FUNCTION notify_bridge.attach_logins(user_table regclass, session_table regclass, token_table regclass, kind text) IS 'Puts triggers on Django''s tables, so that access ends while connected: a logout and a deleted or replaced token close the sockets that they opened, a changed password those that sessions of the user opened, a deactivated or deleted user all. Tables that are not given are found by name. kind: user, token or session, to change one table in a transaction. Safe to repeat. Returns a description of each step. Run grant_to again afterwards.';
 
 CREATE FUNCTION notify_bridge.attach_notes(plan notify_bridge.source) RETURNS TABLE(step text, what text)
     LANGUAGE sql STABLE
@@ -550,6 +565,11 @@ CREATE FUNCTION notify_bridge.attach_notes(plan notify_bridge.source) RETURNS TA
   WHERE plan.retention_days IS NOT NULL AND NOT EXISTS (
     SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indrelid = plan.relation AND a.attname = plan.created_column)
+  UNION ALL
+  SELECT 'note', format('max_prepared_transactions is %s: PREPARE TRANSACTION fails in a transaction that has inserted a row. '
+    'For a writer that uses it: ALTER ROLE ... SET notify_bridge.two_phase = on, and NOTIFY_BRIDGE_DATABASE_TWO_PHASE_WRITERS=true '
+    'for the bridge', s.setting)
+  FROM pg_settings AS s WHERE s.name = 'max_prepared_transactions' AND s.setting <> '0'
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_notes(plan notify_bridge.source) IS 'Advice after attaching: steps left to do (todo), and hints (note).';
@@ -583,7 +603,7 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_payload(relation regclass, given text, is_known boolean, known_column name, known text, OUT payload_column name, OUT expression text, OUT kind text, OUT columns name[]) IS 'The payload: the given column or expression, else the recorded one, else the only column of type jsonb or json.';
 
-CREATE FUNCTION notify_bridge.attach_plan(relation regclass, recipient name DEFAULT NULL::name, id name DEFAULT NULL::name, payload text DEFAULT NULL::text, sent name DEFAULT NULL::name, created name DEFAULT NULL::name, read name DEFAULT NULL::name, retention_days integer DEFAULT NULL::integer) RETURNS notify_bridge.source
+CREATE FUNCTION notify_bridge.attach_plan(relation regclass, recipient name DEFAULT NULL::name, id name DEFAULT NULL::name, payload text DEFAULT NULL::text, sent name DEFAULT NULL::name, created name DEFAULT NULL::name, read name DEFAULT NULL::name, retention_days integer DEFAULT NULL::integer, created_zone text DEFAULT NULL::text) RETURNS notify_bridge.source
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -622,7 +642,8 @@ BEGIN
     CASE WHEN read = '' OR notify_bridge.column_type(relation, read) = 'timestamptz'::regtype THEN read END,
     is_known, known.read_at_column, 'timestamptz');
   plan.created_column := notify_bridge.attach_column(
-    relation, 'created', created, is_known, known.created_column, 'timestamptz');
+    relation, 'created', created, is_known, known.created_column, 'timestamptz', 'timestamp');
+  plan.created_zone := notify_bridge.attach_zone(relation, plan.created_column, created_zone, known.created_zone);
   plan.txid_column := CASE
     WHEN notify_bridge.column_type(relation, known.txid_column) IS NOT NULL THEN known.txid_column
     WHEN notify_bridge.column_type(relation, 'txid') IS NULL THEN 'txid'
@@ -641,7 +662,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer) IS 'The table mapping that attach would record: the given options, else the recorded mapping, else an inferred one. Changes nothing.';
+COMMENT ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, created_zone text) IS 'The table mapping that attach would record: the given options, else the recorded mapping, else an inferred one. Changes nothing.';
 
 CREATE FUNCTION notify_bridge.attach_refuse_copies(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -701,7 +722,28 @@ CREATE FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known 
     AS $$
 DECLARE
   relation CONSTANT regclass := plan.relation;
+  other record;
 BEGIN
+  FOR other IN
+    SELECT a.attname, k.oid::regcollation AS collation FROM pg_attribute AS a JOIN pg_collation AS k ON k.oid = a.attcollation
+    WHERE a.attrelid = relation AND a.attname IN (plan.id_column, plan.recipient_column) AND NOT k.collisdeterministic
+  LOOP
+    RAISE datatype_mismatch USING
+      MESSAGE = format('column %I of %s has the nondeterministic collation %s, for which different texts are equal',
+        other.attname, relation, other.collation),
+      HINT = 'Ids and recipients are compared byte by byte. Give the column another collation: ALTER TABLE ... ALTER ... TYPE text COLLATE "C".';
+  END LOOP;
+  FOR other IN -- Those that purge and resend run as, and that the bridge runs as.
+    SELECT DISTINCT r.rolname FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+    JOIN pg_roles AS r ON r.oid = a.grantee
+    WHERE p.oid = 'notify_bridge.register_replica(text, text, integer, text)'::regprocedure
+      AND notify_bridge.is_hidden_from(relation, r.rolname)
+  LOOP
+    RAISE object_not_in_prerequisite_state USING
+      MESSAGE = format('row-level security of %s hides rows from %I, which would never be delivered', relation, other.rolname),
+      HINT = format('CREATE POLICY notify_bridge ON %s TO %I USING (true); or ALTER ROLE %I BYPASSRLS.',
+        relation, other.rolname, other.rolname);
+  END LOOP;
   IF NOT EXISTS (
     SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
     WHERE i.indrelid = relation AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND a.attnotnull
@@ -737,6 +779,38 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) IS 'Raises an error where a table can''t be served by this mapping.';
+
+CREATE FUNCTION notify_bridge.attach_zone(relation regclass, created_column name, given text, known text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  has_zone CONSTANT boolean := notify_bridge.column_type(relation, created_column) IS DISTINCT FROM 'timestamp'::regtype;
+  zone text;
+BEGIN
+  IF has_zone AND given <> '' THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = format('%s has no column created of type timestamp, which a time zone could be for', relation),
+      HINT = 'A timestamptz needs none.';
+  ELSIF has_zone THEN
+    RETURN NULL;
+  END IF;
+  zone := coalesce(nullif(given, ''), known, (SELECT s.reset_val FROM pg_settings AS s WHERE s.name = 'TimeZone'));
+  PERFORM now() AT TIME ZONE zone; -- An error where there is no such zone.
+  RETURN zone;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.attach_zone(relation regclass, created_column name, given text, known text) IS 'The time zone of a created column without one: the given one, else the recorded one, else TimeZone of the database or role. Null for a timestamptz.';
+
+CREATE FUNCTION notify_bridge.brief_lock_timeout() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT greatest(1, least(1000, s.setting::integer / 2)) || 'ms' FROM pg_settings AS s WHERE s.name = 'deadlock_timeout'
+$$;
+
+COMMENT ON FUNCTION notify_bridge.brief_lock_timeout() IS 'A lock_timeout below the server''s deadlock_timeout, and at most a second.';
 
 CREATE FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer DEFAULT NULL::integer) RETURNS TABLE(source integer, row_id text, txid xid8)
     LANGUAGE sql SECURITY DEFINER
@@ -871,6 +945,8 @@ BEGIN
   ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
   COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
+  PERFORM notify_bridge.create_txid_trigger('public.notification', 'id', 'txid');
+
   REVOKE ALL ON public.notification FROM PUBLIC;
   INSERT INTO notify_bridge.source (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
     payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column,
@@ -879,12 +955,27 @@ BEGIN
     'jsonb', 'data', '{data}', 'txid', 'is_sent', 'sent_at', 'created_at',
     'is_read', 'read_at', '{"name": "public.notification", "columns": []}');
   PERFORM notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.is_own;
-  PERFORM pg_notify('notify_bridge', '');
+  PERFORM notify_bridge.wake();
   RETURN true;
 END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.create_own_table() IS 'Makes public.notification and has it served. Returns false where it is served already, or, with a warning, where another table has that name.';
+
+CREATE FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column name, txid_column name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  EXECUTE format(
+    'CREATE OR REPLACE TRIGGER notify_bridge_txid AFTER INSERT OR UPDATE OF %2$I ON %1$s FOR EACH ROW WHEN (NEW.%2$I IS NULL)
+       EXECUTE FUNCTION notify_bridge.write_txid(%3$L, %2$L)', relation, txid_column, id_column);
+  EXECUTE format('COMMENT ON TRIGGER notify_bridge_txid ON %s IS %L', relation,
+    'NotifyBridge: a row without its transaction would never be sent.');
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column name, txid_column name) IS 'Creates the trigger for rows that are written with txid NULL.';
 
 CREATE FUNCTION notify_bridge.detach(relation regclass) RETURNS TABLE(step text, what text)
     LANGUAGE plpgsql
@@ -904,7 +995,7 @@ BEGIN
   END IF;
   name := coalesce(known.added ->> 'name', known.relation::text);
   IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = detach.relation) THEN
-    PERFORM notify_bridge.attach_lock(relation, is_exclusive => true);
+    PERFORM notify_bridge.lock_table(relation, 'ACCESS EXCLUSIVE');
     IF known.is_own THEN
       name := relation::text;
       RETURN QUERY SELECT 'did', d FROM notify_bridge.detach_own(known) AS d;
@@ -924,16 +1015,16 @@ BEGIN
   IF known.is_own THEN
     RETURN QUERY SELECT 'note', 'notify-bridge migrate makes public.notification again, except with --no-table';
   END IF;
-  PERFORM pg_notify('notify_bridge', '');
+  PERFORM notify_bridge.wake();
 END
 $_$;
 
 COMMENT ON FUNCTION notify_bridge.detach(relation regclass) IS 'Undoes attach: drops the columns and triggers that it added, and stops serving the table. Drops public.notification where migrate made it, if it is empty. A dropped table is given by its number. Repeating it does nothing.';
 
-CREATE FUNCTION notify_bridge.detach_login(relation regclass) RETURNS text
+CREATE FUNCTION notify_bridge.detach_login(relation regclass, is_first boolean DEFAULT true) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '3s'
+    SET lock_timeout TO '1s'
     AS $$
 DECLARE
   trigger_name name;
@@ -942,6 +1033,7 @@ BEGIN
     SELECT t.tgname FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
     WHERE t.tgrelid = detach_login.relation AND p.pronamespace = 'notify_bridge'::regnamespace AND p.proname ~ '^revoke_'
   LOOP
+    PERFORM notify_bridge.lock_table(detach_login.relation, 'ACCESS EXCLUSIVE', detach_login.is_first);
     EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, detach_login.relation);
   END LOOP;
   DELETE FROM notify_bridge.login AS l WHERE l.relation = detach_login.relation;
@@ -949,16 +1041,18 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.detach_login(relation regclass) IS 'Drops the triggers of attach_logins from one table, and returns a description of that.';
+COMMENT ON FUNCTION notify_bridge.detach_login(relation regclass, is_first boolean) IS 'Drops the triggers of attach_logins from one table, and returns a description of that.';
 
-CREATE FUNCTION notify_bridge.detach_logins() RETURNS SETOF text
+CREATE FUNCTION notify_bridge.detach_logins(kind text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT notify_bridge.detach_login(l.relation) FROM notify_bridge.login AS l ORDER BY l.kind DESC;
+  SELECT notify_bridge.detach_login(l.relation, l.is_first)
+  FROM (SELECT l.relation, row_number() OVER (ORDER BY l.kind DESC) = 1 AS is_first FROM notify_bridge.login AS l
+    WHERE l.kind = detach_logins.kind OR detach_logins.kind IS NULL ORDER BY l.kind DESC) AS l;
 $$;
 
-COMMENT ON FUNCTION notify_bridge.detach_logins() IS 'Undoes attach_logins: a logout no longer closes sockets. Returns a description of each step.';
+COMMENT ON FUNCTION notify_bridge.detach_logins(kind text) IS 'Undoes attach_logins: a logout no longer closes sockets. kind: user, token or session, to change one table in a transaction. Returns a description of each step.';
 
 CREATE FUNCTION notify_bridge.detach_own(known notify_bridge.source) RETURNS SETOF text
     LANGUAGE plpgsql
@@ -967,6 +1061,7 @@ CREATE FUNCTION notify_bridge.detach_own(known notify_bridge.source) RETURNS SET
 DECLARE
   name CONSTANT text := known.relation::text;
   has_rows boolean;
+  other regclass;
 BEGIN
   IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
     RAISE object_not_in_prerequisite_state USING -- The snapshot is older than the lock, and may lack rows.
@@ -979,6 +1074,9 @@ BEGIN
       MESSAGE = format('%s is notify-bridge''s own table and holds rows: detach drops it only when it is empty', name),
       HINT = format('Move its rows elsewhere or delete them (TRUNCATE %s), then repeat.', name);
   END IF;
+  FOR other IN SELECT f.confrelid FROM pg_constraint AS f WHERE f.conrelid = known.relation AND f.contype = 'f' LOOP
+    PERFORM notify_bridge.lock_table(other, 'ACCESS EXCLUSIVE', is_first => false); -- DROP TABLE would wait for it.
+  END LOOP;
   EXECUTE format('DROP TABLE %s', name);
   RETURN NEXT format('dropped table %s', name);
 END
@@ -995,7 +1093,9 @@ DECLARE
 BEGIN
   FOR added IN
     SELECT t.relid, g.tgname FROM notify_bridge.tables_of(known.relation) AS t
-    JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure ORDER BY t.relid
+    JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgparentid = 0
+      AND g.tgfoid = ANY ('{notify_bridge.ring(),notify_bridge.write_txid()}'::regprocedure[])
+    ORDER BY t.relid, g.tgname
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', added.tgname, added.relid);
     RETURN NEXT format('dropped trigger %I on %s', added.tgname, added.relid);
@@ -1072,9 +1172,9 @@ BEGIN
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION
        notify_bridge.column_type(regclass, name), notify_bridge.kind_of(regtype), notify_bridge.resolve_table(text),
-       notify_bridge.user_columns(regclass), notify_bridge.login_tables(text),
-       notify_bridge.lookup_credentials(jsonb, text), notify_bridge.redeem_tickets(bytea[]),
-       notify_bridge.issue_ticket(text), notify_bridge.clean_logins() TO %I', role);
+       notify_bridge.user_columns(regclass), notify_bridge.login_problem(text, regclass, text),
+       notify_bridge.login_tables(text, regclass, regclass), notify_bridge.lookup_credentials(jsonb, text),
+       notify_bridge.redeem_tickets(bytea[]), notify_bridge.issue_ticket(text), notify_bridge.clean_logins() TO %I', role);
   FOR attached IN
     SELECT t.relation, n.oid AS schema_oid, n.nspname AS schema_name,
       (SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)
@@ -1117,6 +1217,7 @@ BEGIN
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
       'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids', 'as_utf8',
+      'is_hidden_from',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', executable, role);
@@ -1144,6 +1245,17 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.grant_to(role name) IS 'Gives an existing role the rights that a bridge needs and no others: read the served tables and those of schema notify_bridge, mark rows sent and read, and call the bridge''s functions. Repeat it after attaching a table and after migrate.';
+
+CREATE FUNCTION notify_bridge.has_txid_trigger(relation regclass, id_column name, txid_column name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT EXISTS (SELECT FROM pg_trigger AS g
+    WHERE g.tgrelid = relation AND g.tgfoid = 'notify_bridge.write_txid()'::regprocedure AND g.tgenabled <> 'D'
+      AND g.tgargs = textsend(id_column::text) || '\x00' || textsend(txid_column::text) || '\x00')
+$$;
+
+COMMENT ON FUNCTION notify_bridge.has_txid_trigger(relation regclass, id_column name, txid_column name) IS 'Whether the table has the trigger for rows that are written with txid NULL, for these columns.';
 
 CREATE FUNCTION notify_bridge.heartbeat_replica(replica integer) RETURNS xid8
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1216,6 +1328,24 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.index_steps(relation regclass, online boolean) IS 'The statements that the indexes of an attached table still need, as far as they can run now. Run the first one in its own transaction, and repeat until none is returned.';
 
+CREATE FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+    AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+    AND NOT coalesce((
+      SELECT bool_or(p.polpermissive AND p.polcmd IN ('r', '*')) AND bool_or(p.polpermissive AND p.polcmd IN ('w', '*'))
+        AND bool_and(p.polpermissive)
+      FROM pg_policy AS p
+      WHERE p.polrelid = c.oid AND p.polcmd IN ('r', 'w', '*')
+        AND (NOT p.polpermissive OR pg_get_expr(p.polqual, p.polrelid) = 'true')
+        AND EXISTS (SELECT FROM unnest(p.polroles) AS o (oid) WHERE o.oid = 0 OR pg_has_role(r.oid, o.oid, 'USAGE'))), false)
+  FROM pg_class AS c, pg_roles AS r WHERE c.oid = is_hidden_from.relation AND r.rolname = is_hidden_from.role
+$$;
+
+COMMENT ON FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) IS 'Whether row-level security may hide rows of the table from a role, or keep it from marking them.';
+
 CREATE FUNCTION notify_bridge.issue_ticket(user_id anyelement) RETURNS text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1256,7 +1386,70 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.kind_of(type regtype) IS 'The kind of a type, as in notify_bridge.source.id_kind; null for a type that a bridge can''t compare.';
 
-CREATE FUNCTION notify_bridge.login_tables(user_table text DEFAULT NULL::text) RETURNS TABLE(kind text, relation regclass, is_attached boolean, key_column name, key_kind text, has_active boolean, problem text)
+CREATE FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean DEFAULT true) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+BEGIN
+  IF is_first THEN
+    PERFORM set_config('lock_timeout', notify_bridge.brief_lock_timeout(), true);
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', relation, mode);
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN %s MODE NOWAIT', relation, mode);
+EXCEPTION
+  WHEN lock_not_available OR deadlock_detected THEN
+    RAISE lock_not_available USING
+      MESSAGE = format('%s is in use: others would have to wait too long', relation),
+      HINT = 'Nothing was changed. Repeat it; notify-bridge attach does so by itself, and locks one table at a time.';
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean) IS 'Locks a table and its partitions until the end of the transaction. With is_first, for the first table of a transaction, it waits, but for less than deadlock_timeout; else not at all.';
+
+CREATE FUNCTION notify_bridge.login_events(kind text, relation regclass) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT coalesce(array_agg(e.event ORDER BY e.event DESC), '{}') FROM unnest('{update,delete,truncate}'::text[]) AS e (event)
+  WHERE NOT (login_events.kind = 'session' AND e.event = 'update') AND NOT EXISTS (
+    SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+    WHERE g.tgrelid = login_events.relation AND g.tgname = 'notify_bridge_revoke_' || e.event AND g.tgenabled = 'A'
+      AND p.pronamespace = 'notify_bridge'::regnamespace AND p.proname = 'revoke_' || login_events.kind || 's')
+$$;
+
+COMMENT ON FUNCTION notify_bridge.login_events(kind text, relation regclass) IS 'The events for which a table of logins has no trigger of attach_logins yet, or one that does not fire always.';
+
+CREATE FUNCTION notify_bridge.login_problem(kind text, relation regclass, user_kind text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT CASE
+    WHEN a.attname IS NULL THEN format('%s has no column %I', login_problem.relation, w.name)
+    ELSE format('column %I of %s is %s, not %s', w.name, login_problem.relation, format_type(a.atttypid, a.atttypmod), w.what)
+  END
+  FROM (VALUES
+    ('session', 1, 'session_key', '{text,varchar}'::regtype[], 'text'),
+    ('session', 2, 'session_data', '{text,varchar}', 'text'),
+    ('session', 3, 'expire_date', '{timestamptz,timestamp}', 'a timestamp'),
+    ('token', 1, 'key', '{text,varchar}', 'text'),
+    ('token', 2, 'user_id', CASE login_problem.user_kind WHEN 'integer' THEN '{int2,int4,int8}' WHEN 'uuid' THEN '{uuid}'
+      WHEN 'text' THEN '{text,varchar}' ELSE '{int2,int4,int8,uuid,text,varchar}' END::regtype[],
+      coalesce(nullif(login_problem.user_kind, 'integer'), 'an integer') || ' as the key of users'),
+    ('user', 1, 'password', '{text,varchar}', 'text'),
+    ('user', 2, 'is_active', '{bool}', 'boolean')
+  ) AS w (kind, place, name, types, what)
+  LEFT JOIN pg_attribute AS a
+    ON a.attrelid = login_problem.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_type AS t ON t.oid = a.atttypid
+  WHERE w.kind = login_problem.kind AND (a.attname IS NULL AND w.name <> 'is_active'
+    OR coalesce(nullif(t.typbasetype, 0), t.oid) <> ALL (w.types::oid[]))
+  ORDER BY w.place LIMIT 1
+$$;
+
+COMMENT ON FUNCTION notify_bridge.login_problem(kind text, relation regclass, user_kind text) IS 'What keeps a table from being used for logins of a kind (session, token, user): a column that is missing or has another type. Null: nothing. A token''s user_id is of the kind of the key of users, where that is given.';
+
+CREATE FUNCTION notify_bridge.login_tables(user_table text DEFAULT NULL::text, session_table regclass DEFAULT NULL::regclass, token_table regclass DEFAULT NULL::regclass) RETURNS TABLE(kind text, relation regclass, is_attached boolean, key_column name, key_kind text, has_active boolean, problem text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1264,26 +1457,9 @@ CREATE FUNCTION notify_bridge.login_tables(user_table text DEFAULT NULL::text) R
 DECLARE
   wanted CONSTANT text := nullif(login_tables.user_table, '');
   users record;
+  columns record;
 BEGIN
-  FOR kind, relation, is_attached IN
-    SELECT django.kind, coalesce(c.oid, notify_bridge.resolve_table(django.name))::regclass, c.oid IS NOT NULL
-    FROM (VALUES ('session', 'django_session'), ('token', 'authtoken_token')) AS django (kind, name)
-    LEFT JOIN notify_bridge.login AS l ON l.kind = django.kind
-    LEFT JOIN pg_class AS c ON c.oid = l.relation
-    ORDER BY django.kind
-  LOOP
-    key_column := CASE kind WHEN 'session' THEN 'session_key' ELSE 'key' END;
-    key_kind := 'text';
-    problem := CASE
-      WHEN relation IS NULL THEN format('there is no table %s', CASE kind WHEN 'session' THEN 'django_session' ELSE 'authtoken_token' END)
-      WHEN (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = relation AND NOT a.attisdropped
-        AND a.attname = ANY (CASE kind WHEN 'session' THEN '{session_key,session_data,expire_date}'::name[] ELSE '{key,user_id}'::name[] END))
-        < CASE kind WHEN 'session' THEN 3 ELSE 2 END THEN format('%s is not the table that Django makes', relation)
-    END;
-    RETURN NEXT;
-  END LOOP;
-
-  SELECT u.relation, u.is_attached INTO relation, is_attached
+  SELECT u.relation, u.is_attached INTO users
   FROM (
     SELECT notify_bridge.resolve_table(wanted) AS relation, 1 AS place,
       EXISTS (SELECT FROM notify_bridge.login AS l WHERE l.kind = 'user' AND l.relation = notify_bridge.resolve_table(wanted)) AS is_attached
@@ -1305,21 +1481,42 @@ BEGIN
     SELECT notify_bridge.resolve_table('auth_user'), 2100000000, false WHERE wanted IS NULL
   ) AS u
   ORDER BY u.place LIMIT 1;
-  SELECT c.* INTO users FROM notify_bridge.user_columns(relation) AS c;
+  SELECT c.* INTO columns FROM notify_bridge.user_columns(users.relation) AS c;
+
+  FOR kind, relation, is_attached, key_column IN
+    SELECT django.kind, found.relation, l.relation IS NOT DISTINCT FROM found.relation AND found.relation IS NOT NULL,
+      django.key_column
+    FROM (VALUES
+      ('session', 'django_session', 'session_key', login_tables.session_table),
+      ('token', 'authtoken_token', 'key', login_tables.token_table)) AS django (kind, name, key_column, given)
+    LEFT JOIN notify_bridge.login AS l ON l.kind = django.kind
+    LEFT JOIN pg_class AS c ON c.oid = l.relation
+    CROSS JOIN LATERAL (SELECT coalesce(
+      django.given, c.oid::regclass, notify_bridge.resolve_table(django.name)) AS relation) AS found
+    ORDER BY django.kind
+  LOOP
+    key_kind := 'text';
+    problem := CASE
+      WHEN relation IS NULL THEN format('there is no table %s', CASE kind WHEN 'session' THEN 'django_session' ELSE 'authtoken_token' END)
+      ELSE notify_bridge.login_problem(kind, relation, columns.key_kind) END;
+    RETURN NEXT;
+  END LOOP;
+
   kind := 'user';
-  key_column := users.key_column;
-  key_kind := users.key_kind;
-  has_active := users.has_active;
+  relation := users.relation;
+  is_attached := users.is_attached;
+  key_column := columns.key_column;
+  key_kind := columns.key_kind;
+  has_active := columns.has_active;
   problem := CASE
     WHEN relation IS NULL THEN format('there is no table %s', coalesce(wanted, 'auth_user'))
     WHEN key_kind IS NULL THEN format('%s has no primary key of one column, an integer, uuid or text', relation)
-    WHEN NOT users.has_password THEN format('%s has no column password', relation)
-  END;
+    ELSE notify_bridge.login_problem('user', relation) END;
   RETURN NEXT;
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.login_tables(user_table text) IS 'The tables of sessions, tokens and users, each with the problem that keeps it from being used, or null. Users: the given table, else the attached one, else the one that an attached recipient or authtoken_token.user_id refers to, else auth_user.';
+COMMENT ON FUNCTION notify_bridge.login_tables(user_table text, session_table regclass, token_table regclass) IS 'The tables of sessions, tokens and users, each with the problem that keeps it from being used, or null. Users: the given table, else the attached one, else the one that an attached recipient or authtoken_token.user_id refers to, else auth_user. Sessions and tokens: the given table, else the attached one, else the one of Django''s name.';
 
 CREATE FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text DEFAULT NULL::text) RETURNS TABLE(place integer, user_id text, secret text, is_active boolean, is_expired boolean, expires double precision)
     LANGUAGE plpgsql
@@ -1475,7 +1672,8 @@ BEGIN
     ORDER BY v.number
   LOOP
     oldest := now() - make_interval(days => s.age);
-    due := format('t.%I < $1 AND (t.%I IS NOT NULL', s.created_column, s.sent_at_column)
+    due := format('t.%I < %s AND (t.%I IS NOT NULL', s.created_column,
+        CASE WHEN s.created_zone IS NULL THEN '$1' ELSE format('timezone(%L, $1)', s.created_zone) END, s.sent_at_column)
       || CASE WHEN s.sent_column IS NULL THEN ')' ELSE format(' OR t.%I)', s.sent_column) END;
     BEGIN
       IF dry_run THEN
@@ -1814,10 +2012,8 @@ BEGIN
     CASE WHEN s.sent_column IS NOT NULL THEN format('%I = false,', s.sent_column) END, s.sent_at_column, s.txid_column)
   USING ids::text[];
   GET DIAGNOSTICS changed = ROW_COUNT;
-  IF changed > 0
-    AND coalesce(current_setting('notify_bridge.two_phase', true), '') NOT IN ('on', 'true', 'yes', '1')
-  THEN
-    PERFORM pg_notify('notify_bridge', '');
+  IF changed > 0 THEN
+    PERFORM notify_bridge.wake();
   END IF;
   RETURN changed;
 END
@@ -1887,9 +2083,31 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatiblearray) IS 'Tries rows of a served table that are set aside again at once, with NULL in place of the ids all of them and the table itself. Rows that could not be read leave the quarantine and count as new, as with resend; the other entries become due. Returns how many entries it found.';
 
+CREATE FUNCTION notify_bridge.revoke_everybody(scope text, relation regclass, problem text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+BEGIN
+  RAISE WARNING USING
+    MESSAGE = format('notify-bridge can''t tell whose access this change of %s ends, so it ends that of everybody: %s',
+      relation, problem),
+    HINT = 'As its owner: SELECT notify_bridge.attach_logins(). Or stop it: SELECT notify_bridge.detach_logins()';
+  INSERT INTO notify_bridge.revocation (user_id, kind, reason) VALUES ('', scope, 'revoked');
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING USING
+    MESSAGE = format('notify-bridge can''t end the access of connected clients after this change of %s: %s (%s)',
+      relation, SQLERRM, SQLSTATE),
+    HINT = 'Run notify-bridge migrate and notify-bridge check.';
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.revoke_everybody(scope text, relation regclass, problem text) IS 'Ends all access of a kind (user: all, sessions, tokens), with a warning that names the table and the problem. Never raises.';
+
 CREATE FUNCTION notify_bridge.revoke_sessions() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 DECLARE
   hashes text[];
@@ -1897,54 +2115,71 @@ BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     INSERT INTO notify_bridge.revocation (user_id, kind, reason) VALUES ('', 'sessions', 'revoked');
     RETURN NULL;
+  ELSIF notify_bridge.kind_of(notify_bridge.column_type(TG_RELID, 'session_key')) IS DISTINCT FROM 'text' THEN
+    PERFORM notify_bridge.revoke_everybody('sessions', TG_RELID, 'column session_key was renamed, retyped or dropped');
+    RETURN NULL;
   END IF;
   EXECUTE
-    'SELECT array_agg(encode(sha256(convert_to(o.session_key, ''UTF8'')), ''hex'')) FROM old_rows AS o
-     WHERE o.expire_date > now() - interval ''1 hour'''
+    'SELECT array_agg(encode(sha256(convert_to(o.session_key::text, ''UTF8'')), ''hex'')) FROM old_rows AS o
+     WHERE o.session_key IS NOT NULL'
+    || CASE WHEN notify_bridge.column_type(TG_RELID, 'expire_date') = ANY ('{timestamptz,timestamp}'::regtype[])
+      THEN ' AND (o.expire_date > now() - interval ''1 hour'') IS NOT FALSE' ELSE '' END
   INTO hashes;
   IF hashes IS NOT NULL THEN
     INSERT INTO notify_bridge.revocation (user_id, kind, credential, reason)
     SELECT '', 'session', h, 'revoked' FROM unnest(hashes) AS h;
   END IF;
   RETURN NULL;
-END
-$$;
-
-COMMENT ON FUNCTION notify_bridge.revoke_sessions() IS 'Statement trigger of django_session: ends access by a deleted session, as a logout does.';
-
-CREATE FUNCTION notify_bridge.revoke_tokens() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-  hashes text[];
-  users text[];
-BEGIN
-  IF TG_OP = 'TRUNCATE' THEN
-    INSERT INTO notify_bridge.revocation (user_id, kind, reason) VALUES ('', 'tokens', 'revoked');
-    RETURN NULL;
-  END IF;
-  EXECUTE
-    'SELECT array_agg(encode(sha256(convert_to(o.key, ''UTF8'')), ''hex'')), array_agg(o.user_id::text) FROM old_rows AS o'
-    || CASE WHEN TG_OP = 'UPDATE' THEN
-      ' WHERE NOT EXISTS (SELECT FROM new_rows AS n WHERE n.key = o.key AND n.user_id = o.user_id)' ELSE '' END
-  INTO hashes, users;
-  IF hashes IS NOT NULL THEN
-    INSERT INTO notify_bridge.revocation (user_id, kind, credential, reason)
-    SELECT r.id, 'token', r.hash, 'revoked' FROM unnest(users, hashes) AS r (id, hash);
-  END IF;
+EXCEPTION WHEN OTHERS THEN
+  PERFORM notify_bridge.revoke_everybody('sessions', TG_RELID, format('an error (SQLSTATE %s)', SQLSTATE));
   RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.revoke_tokens() IS 'Statement trigger of authtoken_token: ends access by a deleted or replaced token.';
+COMMENT ON FUNCTION notify_bridge.revoke_sessions() IS 'Statement trigger of django_session: ends access by a deleted session, as a logout does. Never raises.';
+
+CREATE FUNCTION notify_bridge.revoke_tokens() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+  hashes text[];
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    INSERT INTO notify_bridge.revocation (user_id, kind, reason) VALUES ('', 'tokens', 'revoked');
+    RETURN NULL;
+  ELSIF notify_bridge.kind_of(notify_bridge.column_type(TG_RELID, 'key')) IS DISTINCT FROM 'text' THEN
+    PERFORM notify_bridge.revoke_everybody('tokens', TG_RELID, 'column key was renamed, retyped or dropped');
+    RETURN NULL;
+  END IF;
+  EXECUTE
+    'SELECT array_agg(encode(sha256(convert_to(o.key::text, ''UTF8'')), ''hex'')) FROM old_rows AS o WHERE o.key IS NOT NULL'
+    || CASE WHEN TG_OP = 'UPDATE' AND notify_bridge.kind_of(notify_bridge.column_type(TG_RELID, 'user_id')) IS NOT NULL
+      THEN ' AND NOT EXISTS (SELECT FROM new_rows AS n WHERE n.key = o.key AND n.user_id IS NOT DISTINCT FROM o.user_id)'
+      ELSE '' END
+  INTO hashes;
+  IF hashes IS NOT NULL THEN
+    INSERT INTO notify_bridge.revocation (user_id, kind, credential, reason)
+    SELECT '', 'token', h, 'revoked' FROM unnest(hashes) AS h;
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  PERFORM notify_bridge.revoke_everybody('tokens', TG_RELID, format('an error (SQLSTATE %s)', SQLSTATE));
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.revoke_tokens() IS 'Statement trigger of authtoken_token: ends access by a deleted or replaced token. Never raises.';
 
 CREATE FUNCTION notify_bridge.revoke_users() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $_$
 DECLARE
   has record;
+  lost text;
   users text[];
   kinds text[];
   reasons text[];
@@ -1954,26 +2189,37 @@ BEGIN
     RETURN NULL;
   END IF;
   SELECT c.* INTO has FROM notify_bridge.user_columns(TG_RELID) AS c;
-  IF has.key_column IS NULL THEN
+  IF has.key_kind IS NULL THEN
+    PERFORM notify_bridge.revoke_everybody('user', TG_RELID, 'it has no primary key of one column, an integer, uuid or text');
     RETURN NULL;
-  END IF;
-  IF TG_OP = 'DELETE' THEN
+  ELSIF TG_OP = 'DELETE' THEN
     EXECUTE format(
-      'SELECT array_agg(o.%I::text), array_agg(''user''::text), array_agg(''revoked''::text) FROM old_rows AS o',
-      has.key_column)
+      'SELECT array_agg(o.%1$I::text), array_agg(''user''::text), array_agg(''revoked''::text) FROM old_rows AS o
+       WHERE octet_length(o.%1$I::text) BETWEEN 1 AND 128', has.key_column)
     INTO users, kinds, reasons;
   ELSE
+    lost := CASE
+      WHEN NOT has.has_password THEN 'password'
+      WHEN NOT has.has_active AND EXISTS (
+        SELECT FROM notify_bridge.login AS l WHERE l.kind = 'user' AND l.relation = TG_RELID AND l.has_active)
+        THEN 'is_active' END;
     EXECUTE format(
-      'SELECT array_agg(c.id), array_agg(CASE WHEN c.is_gone OR c.is_inactive THEN ''user'' ELSE ''sessions'' END),
+      'SELECT array_agg(c.id), array_agg(CASE WHEN c.is_gone OR c.is_inactive OR $1 THEN ''user'' ELSE ''sessions'' END),
          array_agg(CASE WHEN c.is_inactive THEN ''inactive'' ELSE ''revoked'' END)
        FROM (
          SELECT o.%1$I::text AS id, n.%1$I IS NULL AS is_gone, %2$s AS is_inactive, %3$s AS is_changed
          FROM old_rows AS o LEFT JOIN new_rows AS n ON n.%1$I = o.%1$I) AS c
-       WHERE c.is_gone OR c.is_inactive OR c.is_changed',
+       WHERE octet_length(c.id) BETWEEN 1 AND 128 AND ($1 OR c.is_gone OR c.is_inactive OR c.is_changed)',
       has.key_column,
-      CASE WHEN has.has_active THEN 'o.is_active AND NOT n.is_active' ELSE 'false' END,
+      CASE WHEN has.has_active THEN 'o.is_active IS TRUE AND n.is_active IS NOT TRUE AND n.' || quote_ident(has.key_column) || ' IS NOT NULL' ELSE 'false' END,
       CASE WHEN has.has_password THEN 'o.password IS DISTINCT FROM n.password' ELSE 'false' END)
-    INTO users, kinds, reasons;
+    INTO users, kinds, reasons USING lost IS NOT NULL;
+    IF lost IS NOT NULL THEN
+      RAISE WARNING USING
+        MESSAGE = format('notify-bridge ends the access of each user that this change of %s touches: column %I was renamed, '
+          'retyped or dropped', TG_RELID::regclass, lost),
+        HINT = 'As its owner: SELECT notify_bridge.attach_logins(). Or stop it: SELECT notify_bridge.detach_logins()';
+    END IF;
   END IF;
   -- An INSERT of no rows would ring too.
   IF users IS NOT NULL THEN
@@ -1981,10 +2227,13 @@ BEGIN
     SELECT r.id, r.kind, r.reason FROM unnest(users, kinds, reasons) AS r (id, kind, reason);
   END IF;
   RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  PERFORM notify_bridge.revoke_everybody('user', TG_RELID, format('an error (SQLSTATE %s)', SQLSTATE));
+  RETURN NULL;
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.revoke_users() IS 'Statement trigger of the table of users: ends all access of deleted and deactivated users, and access by session of users whose password has changed.';
+COMMENT ON FUNCTION notify_bridge.revoke_users() IS 'Statement trigger of the table of users: ends all access of deleted and deactivated users, and access by session of users whose password has changed. Never raises.';
 
 CREATE FUNCTION notify_bridge.ring() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1993,31 +2242,20 @@ BEGIN
   IF pg_catalog.pg_sequence_last_value('notify_bridge.bell'::pg_catalog.regclass) OPERATOR(pg_catalog.=) 0 THEN
     RETURN NULL;
   END IF;
-  IF coalesce(pg_catalog.current_setting('notify_bridge.two_phase', true), '')
-    OPERATOR(pg_catalog.<>) ALL ('{on,true,yes,1}'::pg_catalog.text[])
-  THEN
-    PERFORM pg_catalog.pg_notify('notify_bridge',
-      CASE
-        WHEN pg_catalog.current_setting('notify_bridge.bell_txid', true) OPERATOR(pg_catalog.=) 'on'
-          THEN pg_catalog.pg_current_xact_id()::pg_catalog.text
-        ELSE ''
-      END);
-  END IF;
+  PERFORM notify_bridge.wake();
   RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.ring() IS 'Statement trigger AFTER INSERT: NOTIFY notify_bridge with an empty payload when a bridge is armed. Silent while notify_bridge.two_phase is on (PREPARE TRANSACTION fails after NOTIFY). With notify_bridge.bell_txid on, for tests, the payload is the transaction id.';
+COMMENT ON FUNCTION notify_bridge.ring() IS 'Statement trigger AFTER INSERT: wakes bridges at the commit when one is armed.';
 
 CREATE FUNCTION notify_bridge.ring_now() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  IF pg_sequence_last_value('notify_bridge.bell'::regclass) <> 0
-    AND coalesce(current_setting('notify_bridge.two_phase', true), '') NOT IN ('on', 'true', 'yes', '1')
-  THEN
-    PERFORM pg_notify('notify_bridge', '');
+  IF pg_sequence_last_value('notify_bridge.bell'::regclass) <> 0 THEN
+    PERFORM notify_bridge.wake();
   END IF;
 END
 $$;
@@ -2080,15 +2318,36 @@ CREATE FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column nam
     AS $$
   SELECT key.attname,
     notify_bridge.kind_of(notify_bridge.column_type(relation, key.attname)),
-    EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = 'password' AND NOT a.attisdropped),
-    EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = 'is_active'
-      AND a.atttypid = 'bool'::regtype AND NOT a.attisdropped)
+    coalesce(notify_bridge.kind_of(notify_bridge.column_type(relation, 'password')) = 'text', false),
+    coalesce(notify_bridge.column_type(relation, 'is_active') = 'bool'::regtype, false)
   FROM (VALUES (1)) AS one
   LEFT JOIN pg_index AS i ON i.indrelid = relation AND i.indisprimary AND i.indnkeyatts = 1
   LEFT JOIN pg_attribute AS key ON key.attrelid = i.indrelid AND key.attnum = i.indkey[0];
 $$;
 
-COMMENT ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) IS 'The columns of a table of users: the primary key, its kind (null: a bridge can''t compare it), and whether there are password and is_active. Without is_active every user is active.';
+COMMENT ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) IS 'The columns of a table of users: the primary key, its kind (null: a bridge can''t compare it), and whether there are password, a text, and is_active, a boolean. Without is_active every user is active.';
+
+CREATE FUNCTION notify_bridge.wake() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    AS $$
+BEGIN
+  IF coalesce(pg_catalog.current_setting('notify_bridge.two_phase', true), '')
+      OPERATOR(pg_catalog.<>) ALL ('{on,true,yes,1}'::pg_catalog.text[])
+    AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<)
+      (CASE WHEN pg_catalog.current_setting('notify_bridge.low_queue', true) OPERATOR(pg_catalog.=) 'on'
+        THEN '0.00001' ELSE '0.25' END)::pg_catalog.float8
+  THEN
+    PERFORM pg_catalog.pg_notify('notify_bridge',
+      CASE
+        WHEN pg_catalog.current_setting('notify_bridge.bell_txid', true) OPERATOR(pg_catalog.=) 'on'
+          THEN pg_catalog.pg_current_xact_id()::pg_catalog.text
+        ELSE ''
+      END);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.wake() IS 'NOTIFY notify_bridge with an empty payload. Silent while notify_bridge.two_phase is on (PREPARE TRANSACTION fails after NOTIFY), and while the server''s notification queue is a quarter full. For tests: with notify_bridge.bell_txid on the payload is the transaction id, with notify_bridge.low_queue on a hundred-thousandth of the queue counts as a quarter.';
 
 CREATE FUNCTION notify_bridge.warn_unrenewed(failure text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2104,6 +2363,52 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.warn_unrenewed(failure text) IS 'Warns once in a transaction that the trigger notify_bridge_renew could not make a row new.';
+
+CREATE FUNCTION notify_bridge.write_txid() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  id_column CONSTANT pg_catalog.text := pg_catalog.quote_ident(TG_ARGV[0]);
+  txid_column CONSTANT pg_catalog.text := pg_catalog.quote_ident(TG_ARGV[1]);
+  target pg_catalog.regclass := pg_catalog.pg_partition_root(TG_RELID);
+  key pg_catalog.text;
+  before pg_catalog.xid8;
+  changed pg_catalog.int8;
+BEGIN
+  IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+    before := pg_catalog.pg_current_xact_id();
+  ELSE
+    EXECUTE pg_catalog.format('SELECT ($1).%s', txid_column) INTO before USING OLD;
+    IF before IS NULL THEN
+      RETURN NULL; -- A row from before the table was attached.
+    END IF;
+  END IF;
+  -- A writer has rights on the table that it writes to: most often on the one above its partitions.
+  IF target IS NULL OR NOT pg_catalog.has_column_privilege(target, TG_ARGV[1], 'UPDATE') THEN
+    target := TG_RELID;
+  END IF;
+  SELECT pg_catalog.string_agg(pg_catalog.format(' AND t.%1$I OPERATOR(pg_catalog.=) ($1).%1$I', a.attname), '') INTO key
+  FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a
+    ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[])
+  WHERE i.indrelid OPERATOR(pg_catalog.=) TG_RELID AND i.indisprimary;
+  EXECUTE pg_catalog.format(
+    'UPDATE %1$s AS t SET %3$s = $2 WHERE t.%2$s OPERATOR(pg_catalog.=) ($1).%2$s AND t.%3$s IS NULL AND t.tableoid = $3',
+    target, id_column, txid_column) OPERATOR(pg_catalog.||) coalesce(key, '')
+  USING NEW, before, TG_RELID;
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  IF changed OPERATOR(pg_catalog.=) 0::pg_catalog.int8 THEN
+    RAISE not_null_violation USING MESSAGE = 'no row was updated';
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  RAISE not_null_violation USING
+    MESSAGE = pg_catalog.format('%s of %s may not be NULL: such a row is never sent', txid_column, TG_RELID::pg_catalog.regclass),
+    DETAIL = pg_catalog.format('notify-bridge could not write it: %s (%s)', SQLERRM, SQLSTATE),
+    HINT = pg_catalog.format('Leave %s out of the INSERT or UPDATE, or let this role UPDATE it.', txid_column);
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.write_txid() IS 'Row trigger AFTER INSERT OR UPDATE of txid, WHEN it is NULL: an inserted row gets the current transaction, an updated one the txid that it had. An error where the writer may not update the column.';
 
 CREATE SEQUENCE notify_bridge.bell
     START WITH 1
@@ -2132,6 +2437,7 @@ COMMENT ON COLUMN notify_bridge.functions.applied_at IS 'Start of the transactio
 CREATE TABLE notify_bridge.login (
     kind text NOT NULL,
     relation regclass NOT NULL,
+    has_active boolean DEFAULT false NOT NULL,
     CONSTRAINT login_kind CHECK ((kind = ANY (ARRAY['user'::text, 'session'::text, 'token'::text])))
 );
 
@@ -2140,6 +2446,8 @@ COMMENT ON TABLE notify_bridge.login IS 'The tables that attach_logins has put t
 COMMENT ON COLUMN notify_bridge.login.kind IS 'user, session (django_session) or token (authtoken_token).';
 
 COMMENT ON COLUMN notify_bridge.login.relation IS 'The table.';
+
+COMMENT ON COLUMN notify_bridge.login.has_active IS 'Whether the table of users had a column is_active when it was attached. If it is gone, nobody can tell who is active.';
 
 COMMENT ON CONSTRAINT login_kind ON notify_bridge.login IS 'Kinds that a bridge can look up.';
 
@@ -2347,12 +2655,14 @@ CREATE VIEW notify_bridge.served AS
                  JOIN pg_attribute a ON (((a.attrelid = i.indrelid) AND (a.attnum = i.indkey[0]))))
                  JOIN pg_attribute b ON (((b.attrelid = i.indrelid) AND (b.attnum = i.indkey[1]))))
               WHERE ((i.indrelid = c.oid) AND i.indisvalid AND (i.indpred IS NULL) AND (a.attname = s.recipient_column) AND (b.attname = s.txid_column))))) THEN format('there is no valid index on (%I, %I)'::text, s.recipient_column, s.txid_column)
+            WHEN (c.relrowsecurity AND notify_bridge.is_hidden_from((c.oid)::regclass, CURRENT_USER)) THEN format('row-level security hides rows from %I: CREATE POLICY notify_bridge ON %s TO %I USING (true)'::text, CURRENT_USER, (c.oid)::regclass, CURRENT_USER)
             ELSE NULL::text
         END AS problem,
         CASE
             WHEN (c.oid <> (to_regclass(former.name))::oid) THEN format('it was %s, and another table has that name now: attach that one, or detach this one'::text, former.name)
             ELSE NULL::text
-        END AS notice
+        END AS notice,
+    s.created_zone
    FROM (((((notify_bridge.source s
      CROSS JOIN LATERAL ( SELECT
                 CASE
@@ -2380,9 +2690,14 @@ CREATE VIEW notify_bridge.served AS
      LEFT JOIN LATERAL ( SELECT
                 CASE
                     WHEN (a.attname IS NULL) THEN format('column %I is missing: it was renamed or dropped'::text, wanted.name)
+                    WHEN (k.oid IS NOT NULL) THEN format('column %I has the nondeterministic collation %s now'::text, wanted.name, (k.oid)::regcollation)
                     ELSE format('column %I is %s now: attach the table again'::text, wanted.name, format_type(a.atttypid, a.atttypmod))
                 END AS problem
-           FROM ((( VALUES (1,s.id_column,expected.id), (2,s.recipient_column,expected.recipient), (3,s.payload_column,expected.payload), (4,s.txid_column,'{xid8}'::regtype[]), (5,s.sent_column,'{boolean}'::regtype[]), (6,s.sent_at_column,'{"timestamp with time zone"}'::regtype[]), (7,s.created_column,'{"timestamp with time zone"}'::regtype[]), (8,s.read_column,'{boolean}'::regtype[]), (9,s.read_at_column,'{"timestamp with time zone"}'::regtype[])
+           FROM (((( VALUES (1,s.id_column,expected.id), (2,s.recipient_column,expected.recipient), (3,s.payload_column,expected.payload), (4,s.txid_column,'{xid8}'::regtype[]), (5,s.sent_column,'{boolean}'::regtype[]), (6,s.sent_at_column,'{"timestamp with time zone"}'::regtype[]), (7,s.created_column,(
+                        CASE
+                            WHEN (s.created_zone IS NULL) THEN '{timestamptz}'::text
+                            ELSE '{timestamp}'::text
+                        END)::regtype[]), (8,s.read_column,'{boolean}'::regtype[]), (9,s.read_at_column,'{"timestamp with time zone"}'::regtype[])
                 UNION ALL
                  SELECT 10,
                     p.name,
@@ -2390,7 +2705,8 @@ CREATE VIEW notify_bridge.served AS
                    FROM unnest(s.payload_columns) p(name)) wanted(place, name, types)
              LEFT JOIN pg_attribute a ON (((a.attrelid = c.oid) AND (a.attname = wanted.name) AND (a.attnum > 0) AND (NOT a.attisdropped))))
              LEFT JOIN pg_type t ON ((t.oid = a.atttypid)))
-          WHERE ((wanted.name IS NOT NULL) AND ((a.attname IS NULL) OR (COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid) <> ALL ((wanted.types)::oid[]))))
+             LEFT JOIN pg_collation k ON (((k.oid = a.attcollation) AND (NOT k.collisdeterministic) AND (wanted.place <= 2))))
+          WHERE ((wanted.name IS NOT NULL) AND ((a.attname IS NULL) OR (k.oid IS NOT NULL) OR (COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid) <> ALL ((wanted.types)::oid[]))))
           ORDER BY wanted.place
          LIMIT 1) wrong ON (true));
 
@@ -2579,6 +2895,10 @@ ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
 
 COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
+CREATE TRIGGER notify_bridge_txid AFTER INSERT OR UPDATE OF txid ON public.notification FOR EACH ROW WHEN ((new.txid IS NULL)) EXECUTE FUNCTION notify_bridge.write_txid('id', 'txid');
+
+COMMENT ON TRIGGER notify_bridge_txid ON public.notification IS 'NotifyBridge: a row without its transaction would never be sent.';
+
 ALTER TABLE ONLY notify_bridge.quarantined
     ADD CONSTRAINT quarantined_source_fkey FOREIGN KEY (source) REFERENCES notify_bridge.source(number) ON DELETE CASCADE;
 
@@ -2588,7 +2908,7 @@ REVOKE ALL ON FUNCTION notify_bridge.arm(replica integer, armed boolean) FROM PU
 
 REVOKE ALL ON FUNCTION notify_bridge.as_utf8(value text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.attach(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, build_indexes boolean, force boolean, created_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_add(plan notify_bridge.source) FROM PUBLIC;
 
@@ -2602,21 +2922,25 @@ REVOKE ALL ON FUNCTION notify_bridge.attach_infer(relation regclass) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_is_complete(plan notify_bridge.source) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.attach_lock(relation regclass, is_exclusive boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.attach_lock(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.attach_logins(user_table regclass, session_table regclass, token_table regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.attach_logins(user_table regclass, session_table regclass, token_table regclass, kind text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_notes(plan notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_payload(relation regclass, given text, is_known boolean, known_column name, known text, OUT payload_column name, OUT expression text, OUT kind text, OUT columns name[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.attach_plan(relation regclass, recipient name, id name, payload text, sent name, created name, read name, retention_days integer, created_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_refuse_copies(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_renewal(table_number integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.attach_zone(relation regclass, created_column name, given text, known text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.brief_lock_timeout() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.claim_quarantined(stage text, row_limit integer, of_source integer) FROM PUBLIC;
 
@@ -2628,11 +2952,13 @@ REVOKE ALL ON FUNCTION notify_bridge.column_type(relation regclass, column_name 
 
 REVOKE ALL ON FUNCTION notify_bridge.create_own_table() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column name, txid_column name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.detach(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.detach_login(relation regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.detach_login(relation regclass, is_first boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.detach_logins() FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.detach_logins(kind text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.detach_own(known notify_bridge.source) FROM PUBLIC;
 
@@ -2650,9 +2976,13 @@ REVOKE ALL ON FUNCTION notify_bridge.grant_logins_to(role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.grant_to(role name) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.has_txid_trigger(relation regclass, id_column name, txid_column name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.heartbeat_replica(replica integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.index_steps(relation regclass, online boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.issue_ticket(user_id anyelement) FROM PUBLIC;
 
@@ -2660,7 +2990,13 @@ REVOKE ALL ON FUNCTION notify_bridge.issue_ticket(user_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.kind_of(type regtype) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.login_tables(user_table text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.login_events(kind text, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.login_problem(kind text, relation regclass, user_kind text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.login_tables(user_table text, session_table regclass, token_table regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text) FROM PUBLIC;
 
@@ -2696,6 +3032,8 @@ REVOKE ALL ON FUNCTION notify_bridge.resolve_table(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatiblearray) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.revoke_everybody(scope text, relation regclass, problem text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.revoke_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.revoke_tokens() FROM PUBLIC;
@@ -2714,5 +3052,9 @@ REVOKE ALL ON FUNCTION notify_bridge.unregister_replica(replica integer) FROM PU
 
 REVOKE ALL ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.wake() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.warn_unrenewed(failure text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.write_txid() FROM PUBLIC;
 

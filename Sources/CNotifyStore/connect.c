@@ -2,20 +2,38 @@
 
 #include "internal.h"
 
-// The session that the bridge's statements rely on. A delta is exact only where each statement has a snapshot of its
-// own; a marking counts as durable when it is committed; source.c says why plans are generic and read no table from end
-// to end.
+// The session that the bridge's statements rely on, whatever ALTER ROLE or ALTER DATABASE has set. A delta is exact
+// only where each statement has a snapshot of its own; a marking counts as durable when it is committed; source.c says
+// why plans are generic and read no table from end to end. A payload's expression finds only what it names with its
+// schema, so that no other role can put a function before one of PostgreSQL's; and its text is the same for every role.
+// The bridge has timeouts of its own. The last statement's setting is unknown to servers before 17.
 static const char session[] =
+    "SET statement_timeout = 0;"
     "SET default_transaction_isolation = 'read committed';"
+    "SET default_transaction_read_only = off;"
     "SET synchronous_commit = on;"
     "SET plan_cache_mode = force_generic_plan;"
     "SET enable_seqscan = off;"
     "SET max_parallel_workers_per_gather = 0;"
     "SET jit = off;"
     "SET client_min_messages = warning;"
+    "SET row_security = on;"
+    "SET lock_timeout = 0;"
+    "SET idle_session_timeout = 0;"
+    "SET idle_in_transaction_session_timeout = 0;"
+    "SET search_path = pg_catalog, pg_temp;"
+    "SET DateStyle = 'ISO';"
+    "SET IntervalStyle = 'postgres';"
+    "SET TimeZone = 'UTC';"
+    "SET extra_float_digits = 1;"
+    "SET bytea_output = 'hex';"
+    "SET standard_conforming_strings = on;"
+    "SET transform_null_equals = off;"
+    "SET array_nulls = on;"
     // A statement ends with its client, also where that is killed. Not every system can watch a socket.
     "SELECT set_config('client_connection_check_interval', '1000', false) WHERE version() ~ 'linux';"
-    "SET DateStyle = 'ISO'";
+    "SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings AS s "
+    "WHERE s.name OPERATOR(pg_catalog.=) 'transaction_timeout'";
 
 // libpq prints notices to stderr by default. Only the notice of a session's end is of interest.
 static void on_notice(void *argument, const PGresult *notice) {

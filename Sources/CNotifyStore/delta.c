@@ -49,7 +49,7 @@ notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const
   if (status == NOTIFY_STORE_OK) {
     const char *const values[] = {texts.xmax, texts.xip.bytes, texts.row_bytes};
     const ns_statement statement = {.sql = store->sources.delta_sql,
-                                    .settings = ns_row_settings,
+                                    .settings = ns_read_settings,
                                     .name = ns_prepared_name(store, NS_PREPARED_DELTA),
                                     .count = 3,
                                     .parameters = values,
@@ -80,7 +80,7 @@ notify_store_status notify_store_delta_keys(notify_store *store, uint64_t xmax, 
   const ns_statement close = {.sql = "CLOSE ALL"};
   const char *const values[] = {texts.xmax, texts.xip.bytes};
   const ns_statement declare = {
-      .sql = store->sources.delta_keys_sql, .settings = ns_row_settings, .count = 2, .parameters = values};
+      .sql = store->sources.delta_keys_sql, .settings = ns_read_settings, .count = 2, .parameters = values};
   status = run_plain(store, &close, deadline);
   if (status == NOTIFY_STORE_OK) {
     status = run_plain(store, &declare, deadline);
@@ -147,7 +147,7 @@ notify_store_status notify_store_rows(notify_store *store, const notify_store_ke
   (void)snprintf(row_bytes, sizeof row_bytes, "%lu", (unsigned long)store->row_bytes);
   values[ARRAYS] = row_bytes;
   const ns_statement statement = {.sql = store->sources.rows_sql,
-                                  .settings = ns_row_settings,
+                                  .settings = ns_read_settings,
                                   .name = ns_prepared_name(store, NS_PREPARED_ROWS),
                                   .count = ARRAYS + 1,
                                   .parameters = values,

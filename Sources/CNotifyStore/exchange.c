@@ -254,7 +254,7 @@ static notify_store_status run_plain(notify_store *store, const char *sql, int64
 static notify_store_status begin_transaction(notify_store *store, const char *settings, int64_t deadline) {
   ns_text sql;
   ns_text_begin(&sql, store->pq);
-  ns_text_add(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED; ");
+  ns_text_add(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ");
   ns_text_add(&sql, settings);
   notify_store_status status = sql.failed ? ns_fail_memory(store) : NOTIFY_STORE_OK;
   if (status == NOTIFY_STORE_OK) {

@@ -248,6 +248,8 @@ void ns_text_add(ns_text *text, const char *more);
 void ns_text_add_bytes(ns_text *text, const char *more, size_t length);
 // An SQL identifier, quoted.
 void ns_text_add_identifier(ns_text *text, const char *name);
+// Of a session with standard_conforming_strings.
+void ns_text_add_literal(ns_text *text, const char *value);
 void ns_text_free(ns_text *text);
 
 // Elements of an SQL array literal: `ns_array_begin` opens it, `ns_array_end` closes it.
@@ -283,8 +285,9 @@ void ns_text_add_joined(ns_text *text, const ns_joined *form, const notify_store
 // ----------------------------------------------------------------------------------------------------------- source.c
 
 // The settings that `notify_store_connect` makes for the session, and behind a pooler each transaction for itself.
-extern const char ns_row_settings[];
-// The same for a marking, which a session has from its user: it waits for no lock and runs not for long.
+extern const char ns_read_settings[];
+// The same for a marking, which a session has from its user: it waits for no lock and runs not for long. It fires
+// triggers of the backend, which have the role's own search_path.
 extern const char ns_mark_settings[];
 // The same for a statement that reads whole tables.
 extern const char ns_scan_settings[];

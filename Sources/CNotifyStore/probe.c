@@ -13,7 +13,7 @@ static notify_store_status try_template(notify_store *store, const char *templat
   notify_store_status status = sql.failed ? ns_fail_memory(store) : NOTIFY_STORE_OK;
   if (status == NOTIFY_STORE_OK) {
     // In this form a text can hold no second statement.
-    const ns_statement statement = {.sql = sql.bytes, .binary = true};
+    const ns_statement statement = {.sql = sql.bytes, .settings = ns_read_settings, .binary = true};
     status = ns_run(store, &statement, deadline, &result);
     store->pq->clear(result);
   }

@@ -122,7 +122,7 @@ static notify_store_status replay(notify_store *store, const notify_store_replay
   (void)snprintf(row_bytes, sizeof row_bytes, "%lu", (unsigned long)store->row_bytes);
   parameters[PARAMETER_ROW_BYTES] = row_bytes;
   const ns_statement statement = {.sql = keys_alone ? store->sources.replay_keys_sql : store->sources.replay_sql,
-                                  .settings = ns_row_settings,
+                                  .settings = ns_read_settings,
                                   .name = keys_alone ? NULL : ns_prepared_name(store, NS_PREPARED_REPLAY),
                                   .count = keys_alone ? PARAMETER_COUNT_KEYS : PARAMETER_COUNT,
                                   .parameters = parameters,

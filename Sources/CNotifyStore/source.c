@@ -12,15 +12,21 @@
 // One plan serves all calls: the shape of each statement (a range of txid, a key) leaves one index to use, so neither
 // statistics nor parameters have a say, and planning takes no time. Only a sequential scan could come in between, so it
 // is off. Without worker processes the branches of UNION ALL run in turn, so the snapshot comes first.
+#define NO_TIMEOUTS "; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
 #define ROW_SETTINGS                                                                    \
   "SET LOCAL synchronous_commit = on; SET LOCAL plan_cache_mode = force_generic_plan; " \
   "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
-const char ns_row_settings[] = ROW_SETTINGS;
+// What a payload's expression depends on: see connect.c.
+const char ns_read_settings[] = ROW_SETTINGS NO_TIMEOUTS
+    "; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = on; SET LOCAL DateStyle = 'ISO'; "
+    "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; "
+    "SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; "
+    "SET LOCAL transform_null_equals = off";
 // One table's lock and one row's trigger must not hold up the markings of the others. A marking is no change that makes
 // a row new (sql/functions/renew.sql).
 const char ns_mark_settings[] = ROW_SETTINGS
     "; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'; SET LOCAL notify_bridge.marking = on";
-const char ns_scan_settings[] = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off";
+const char ns_scan_settings[] = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off" NO_TIMEOUTS;
 
 static const notify_store_source own_table = {
     .number = 1,

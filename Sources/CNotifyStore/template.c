@@ -60,6 +60,19 @@ static void add_payload(ns_text *text, const notify_store_source *source) {
   ns_text_add(text, "\n)");
 }
 
+static void add_created(ns_text *text, const notify_store_source *source) {
+  if (source->created == NULL) {
+    ns_text_add(text, "NULL");
+  } else if (source->created_zone == NULL) {
+    add_column(text, "n.", source->created);
+  } else {
+    ns_text_add(text, "pg_catalog.timezone(");
+    ns_text_add_literal(text, source->created_zone);
+    add_column(text, ", n.", source->created);
+    ns_text_add(text, ")");
+  }
+}
+
 // The columns of {row} and {key} before the payload. In a database whose encoding is not UTF-8 a text can hold bytes
 // that no client can be sent: where `is_checked` such a text comes escaped.
 static void add_text(ns_text *text, const char *column, bool is_checked) {
@@ -84,10 +97,11 @@ static void add_names(ns_text *text, const notify_store_source *source, bool is_
     ns_text_add(text, ") COLLATE \"C\" AS id_text, ");
   }
   add_column(text, "n.", source->txid);
-  if (source->created == NULL || is_key) {
-    ns_text_add(text, " AS txid, NULL");
+  ns_text_add(text, " AS txid, ");
+  if (is_key) {
+    ns_text_add(text, "NULL");
   } else {
-    add_column(text, " AS txid, n.", source->created);
+    add_created(text, source);
   }
   ns_text_add(text, "::timestamptz AS created_at, ");
   add_text(text, source->recipient, is_key && source->recipient_kind == NOTIFY_STORE_KIND_TEXT);

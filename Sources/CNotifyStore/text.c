@@ -64,6 +64,17 @@ void ns_text_add_identifier(ns_text *text, const char *name) {
   add_byte(text, '"');
 }
 
+void ns_text_add_literal(ns_text *text, const char *value) {
+  add_byte(text, '\'');
+  for (; *value != '\0'; value++) {
+    if (*value == '\'') {
+      add_byte(text, '\'');
+    }
+    add_byte(text, *value);
+  }
+  add_byte(text, '\'');
+}
+
 void ns_text_free(ns_text *text) {
   text->pq->deallocate(text->bytes);
   text->bytes = NULL;

@@ -13,9 +13,9 @@ static void answer_delta(void) {
 }
 
 static void a_pooler_is_detected(void) {
-  static const char *const direct[] = {"SELECT pg_backend_pid()", "SET default_transaction_isolation", NULL};
+  static const char *const direct[] = {"SELECT pg_backend_pid()", "SET statement_timeout", NULL};
   static const char *const pooled[] = {"SELECT pg_backend_pid()", NULL};
-  static const char *const told[] = {"SET default_transaction_isolation", NULL};
+  static const char *const told[] = {"SET statement_timeout", NULL};
   notify_store *store = NULL;
   CHECK_EQUAL(notify_store_create(fake_reset(), &store), NOTIFY_STORE_OK);
   CHECK_EQUAL(notify_store_connect(store, "host=db", "test", 1000), NOTIFY_STORE_OK);
@@ -50,8 +50,8 @@ static void a_server_that_does_not_tell_its_process_is_not_connected(void) {
   fake_finish(store);
 }
 
-#define BEGIN_ROWS "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;"
-#define BEGIN_SCAN "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL max_parallel_workers_per_gather = 0;"
+#define BEGIN_ROWS "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on;"
+#define BEGIN_SCAN "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL max_parallel_workers_per_gather = 0;"
 
 static void a_stream_has_a_transaction(void) {
   static const char *const begun[] = {BEGIN_ROWS, "SELECT 0::int4 AS kind", NULL};

@@ -79,7 +79,9 @@ static void what_is_not_for_us_never_comes(void) {
   server_clean(store);
   server_snapshot(store, snapshot);
   server_run(store, "INSERT INTO public.notification (user_id, is_sent) VALUES (1, true)");
-  server_run(store, "INSERT INTO public.notification (user_id, txid) VALUES (1, NULL)");
+  server_run(store,
+             "SET session_replication_role = replica; INSERT INTO public.notification (user_id, txid) "
+             "VALUES (1, NULL); RESET session_replication_role");
   int64_t sent = server_number(store,
                                "INSERT INTO public.notification (user_id, is_sent, sent_at) "
                                "VALUES (1, true, now()) RETURNING id");
@@ -312,10 +314,12 @@ static void the_unsent_of_each_user_are_counted(void) {
   notify_store *store = server_store();
   server_clean(store);
   server_run(store, "INSERT INTO public.notification (user_id, txid) VALUES (5, '1002'), (5, '998'), (6, '7')");
+  server_run(store, "SET session_replication_role = replica");
   server_run(store,
              "INSERT INTO public.notification (user_id, is_sent, sent_at, txid) VALUES (5, true, now(), '5'), "
              "(5, false, now(), '5'), (5, true, NULL, '5'), (7, true, now(), '5'), (NULL, false, NULL, '5'), "
              "(8, false, NULL, NULL)");
+  server_run(store, "RESET session_replication_role");
   CHECK_EQUAL(notify_store_scan_unsent(store, TIMEOUT_MS), NOTIFY_STORE_OK);
   CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
   CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_SNAPSHOT);

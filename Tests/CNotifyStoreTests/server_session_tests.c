@@ -21,6 +21,54 @@ static void prepares_the_session(void) {
   notify_store_destroy(store);
 }
 
+static void settings_of_the_role_do_not_reach_the_session(void) {
+  static const char *const settings[][3] = {
+      {"statement_timeout", "50s", "0"},
+      {"lock_timeout", "50s", "0"},
+      {"idle_session_timeout", "50s", "0"},
+      {"idle_in_transaction_session_timeout", "50s", "0"},
+      {"default_transaction_read_only", "on", "off"},
+      {"default_transaction_isolation", "serializable", "read committed"},
+      {"search_path", "public", "pg_catalog, pg_temp"},
+      {"DateStyle", "German", "ISO, DMY"},
+      {"IntervalStyle", "iso_8601", "postgres"},
+      {"TimeZone", "Asia/Shanghai", "UTC"},
+      {"extra_float_digits", "-5", "1"},
+      {"bytea_output", "escape", "hex"},
+      {"standard_conforming_strings", "off", "on"},
+      {"transform_null_equals", "on", "off"},
+      {"array_nulls", "off", "on"},
+      {"row_security", "off", "on"},
+      {"transaction_timeout", NULL, "0"},
+  };
+  char role[4000] = "DROP ROLE IF EXISTS has_settings; CREATE ROLE has_settings LOGIN";
+  char conninfo[1000];
+  char text[200];
+  notify_store *owner = server_store();
+  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    size_t length = strlen(role);
+    if (settings[i][1] != NULL) {
+      (void)snprintf(role + length, sizeof role - length, "; ALTER ROLE has_settings SET %s = '%s'", settings[i][0],
+                     settings[i][1]);
+    }
+  }
+  CHECK_EQUAL(notify_store_query(owner, role, 0, NULL, TIMEOUT_MS, NULL), NOTIFY_STORE_OK);
+  const char *base = server_conninfo();
+  (void)snprintf(conninfo, sizeof conninfo, "%s%cuser=has_settings", base, strchr(base, '?') == NULL ? '?' : '&');
+  notify_store *store = NULL;
+  CHECK_EQUAL(notify_store_create(NULL, &store), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_connect(store, conninfo, "test", TIMEOUT_MS), NOTIFY_STORE_OK);
+  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    char question[200];
+    (void)snprintf(question, sizeof question, "SELECT coalesce(current_setting('%s', true), '0')", settings[i][0]);
+    server_text(store, text, sizeof text, question);
+    CHECK_TEXT(text, settings[i][2]);
+  }
+  notify_store_destroy(store);
+  CHECK_EQUAL(notify_store_query(owner, "DROP ROLE has_settings", 0, NULL, TIMEOUT_MS, NULL), NOTIFY_STORE_OK);
+  notify_store_destroy(owner);
+}
+
 static void refuse(const char *addition, notify_store_status status, const char *sqlstate, bool retriable) {
   char conninfo[1000];
   notify_store *store = NULL;
@@ -254,6 +302,7 @@ static void transactions_bring_their_settings_behind_a_pooler(void) {
 
 const test server_session_tests[] = {
     {"the session is prepared", prepares_the_session},
+    {"settings of the role do not reach the session", settings_of_the_role_do_not_reach_the_session},
     {"behind a pooler transactions bring their settings, and nothing stays",
      transactions_bring_their_settings_behind_a_pooler},
     {"a refusal gives its reason, without the password", tells_why_it_is_refused},

@@ -88,6 +88,26 @@ async def test_what_ends_access_closes_its_sockets_and_no_others(
             assert await device.barrier() == []
 
 
+async def test_a_renamed_column_costs_the_backend_no_statement_and_ends_the_access_of_everybody(
+    django: Django, connect: Connect
+) -> None:
+    database, _, _ = django
+    one, other = await open_all(django, connect), await open_all(django, connect)
+    await database.execute("ALTER TABLE django_session RENAME session_key TO name")
+    try:
+        await database.execute("DELETE FROM django_session WHERE name = %s", (one.session,))
+        assert await database.value("SELECT count(*) FROM django_session WHERE name = %s", (one.session,)) == 0
+        for opened in (one, other):
+            for name in ("session", "other session"):
+                ended = await opened.devices[name].end(2)
+                assert (ended.code, ended.reason) == (4001, "revoked"), name
+        id = await database.insert(other.member.id)
+        for name in ("token", "jwt"):
+            assert (await other.devices[name].notification()).id == id, name
+    finally:
+        await database.execute("ALTER TABLE django_session RENAME name TO session_key")
+
+
 CREDENTIALS = {
     "a logout": ("log-out", lambda opened: {"headers": cookie(opened.session)}, "invalid"),
     "a deleted token": ("delete-token", lambda opened: {"query": {"token": opened.token}}, "invalid"),

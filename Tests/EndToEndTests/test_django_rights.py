@@ -74,7 +74,7 @@ async def test_without_rights_nobody_is_refused_and_the_operator_is_told_why(pro
     await bridge.logged(lambda line: "can't be looked up" in str(line) and "auth_user" in str(line), "the reason")
     assert (await held.end(15)).code == 1013
     done = await check(project)
-    assert done.status == 1 and "password of auth_user" in done.stdout and "grant_to" in done.stdout, done
+    assert done.status == 1 and "password of public.auth_user" in done.stdout and "grant_to" in done.stdout, done
 
 
 CHECKS = {
@@ -84,6 +84,7 @@ CHECKS = {
     "no token table": ("DROP TABLE authtoken_token", {}, 1, ["there is no table authtoken_token", "AUTH_DRF_TOKENS"]),
     "no session table": ("DROP TABLE django_session", {}, 0, ["signed cookies"]),
     "a renamed column": ("ALTER TABLE auth_user RENAME password TO secret", {}, 1, ["public.auth_user has no column password"]),
+    "a retyped column": ("ALTER TABLE auth_user ALTER is_active TYPE integer USING 1", {}, 1, ["column is_active of public.auth_user is integer, not boolean"]),
     "a short service key": ("SELECT 1", {"NOTIFY_BRIDGE_AUTH_SERVICE_KEY": "short"}, 0, ["may be guessed"]),
     "no login": ("SELECT 1", dict.fromkeys(BRIDGE), 1, ["no login method", "_DJANGO_SECRET_KEY"]),
 }
@@ -108,6 +109,21 @@ async def test_check_warns_where_logins_are_not_attached(project: Database) -> N
     await project.execute("SELECT notify_bridge.detach_logins()")
     done = await programs.run("check", DATABASE_URL=project.url, **BRIDGE)
     assert done.status == 0 and "keeps open sockets open" in done.stdout, done
+
+
+async def test_a_login_of_the_backend_is_no_victim_of_attach_logins(project: Database) -> None:
+    await project.execute("SELECT notify_bridge.detach_logins()")
+    # It writes in the opposite order, and looks for deadlocks sooner than the command does.
+    async with await project.connect() as backend:
+        await backend.execute("SET deadlock_timeout = '50ms'")
+        await backend.execute("BEGIN")
+        await backend.execute("UPDATE django_session SET session_data = session_data")
+        attaching = await programs.Program.start("attach", "--logins", DATABASE_URL=project.url)
+        await attaching.stderr.line(lambda line: "waiting: public.django_session is in use" in line, "that it waits")
+        await backend.execute("UPDATE auth_user SET last_login = now()")
+        await backend.execute("COMMIT")
+    assert await attaching.exit() == 0, attaching.stderr.lines
+    assert len([line for line in attaching.stdout.lines if "notify_bridge_revoke_" in line]) == 3, attaching.stdout.lines
 
 
 async def test_serving_without_any_login_is_a_configuration_error(project: Database) -> None:

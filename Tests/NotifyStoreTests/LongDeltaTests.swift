@@ -16,6 +16,7 @@ struct LongDeltaTests {
     cluster = try TestCluster()
     let url = try cluster.database("served")
     connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     store = Store(
       settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)

@@ -26,6 +26,7 @@ struct LookupTests {
     let fetcher = try DeltaFetcher(store, sink: sink)
     let reader = try LookupReader(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     try connection.query(
       """
       CREATE TABLE auth_user (id bigint PRIMARY KEY, password text, is_active boolean);

@@ -28,6 +28,7 @@ struct MigratorTests {
       for _ in 0..<6 {
         group.addTask {
           let connection = try PGConnection.connect(url: .init(url), applicationName: "test", timeout: .seconds(10))
+          try connection.useSearchPathOfRole()
           return try Migrator(connection).apply().count
         }
       }
@@ -71,6 +72,7 @@ struct MigratorTests {
   @Test("use no function and no operator that another role has planted in the search path")
   func planted() throws {
     let connection = try cluster.connect()
+    try connection.useSearchPathOfRole()
     try connection.query(
       """
       CREATE ROLE planter; GRANT CREATE ON SCHEMA public TO planter; SET ROLE planter;
@@ -98,6 +100,7 @@ struct MigratorTests {
       """)
     let url = cluster.url.exposed.replacing("postgres@", with: "migrator@")
     let member = try PGConnection.connect(url: .init(url), applicationName: "test", timeout: .seconds(10))
+    try member.useSearchPathOfRole()
     for connection in [superuser, member] {
       for dryRun in [true, false] {
         let error = #expect(throws: StoreError.self) { _ = try Migrator(connection).apply(dryRun: dryRun) }

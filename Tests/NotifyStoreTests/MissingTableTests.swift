@@ -16,6 +16,7 @@ struct MissingTableTests {
     cluster = try TestCluster()
     let url = try cluster.database("served")
     connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     try connection.query(
       """
       CREATE SCHEMA app;
@@ -69,6 +70,7 @@ struct MissingTableTests {
       try connection.query("BEGIN; LOCK TABLE app.note IN ACCESS EXCLUSIVE MODE")
       try connection.query("INSERT INTO app.note (recipient, title) VALUES (1, 'in it')")
       let writer = try PGConnection.connect(url: store.settings.url, applicationName: "test", timeout: .seconds(10))
+      try writer.useSearchPathOfRole()
       try writer.query("INSERT INTO notification (user_id, data) VALUES (1, '1')")
       #expect(await sink.rows(1).map(\.row.table) == [1])
       let during = await page(replays)

@@ -17,6 +17,7 @@ struct PlanTests {
     cluster = try TestCluster()
     url = try cluster.database("big")
     connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     try connection.query(
       """
       INSERT INTO notification (user_id, data, is_sent, sent_at, txid)
@@ -66,6 +67,7 @@ struct PlanTests {
   @Test("A delta does not read the rows of a transaction that is still in progress")
   func inProgress() throws {
     let writer = try PGConnection.connect(url: url, applicationName: "writer", timeout: .seconds(10))
+    try writer.useSearchPathOfRole()
     try writer.query("BEGIN")
     try writer.query("INSERT INTO notification (user_id, data) SELECT i, '1' FROM generate_series(1, 20000) AS i")
     // A later transaction has ended, so the open one is in progress by name.
@@ -92,6 +94,7 @@ struct PlanTests {
     }
     let marks = keys.map { PendingMark(key: $0, user: UserID(1)) }
     let holder = try PGConnection.connect(url: url, applicationName: "holder", timeout: .seconds(10))
+    try holder.useSearchPathOfRole()
     try holder.query("BEGIN; SELECT FROM notification WHERE id = \(keys[0].id) FOR UPDATE")
     let before = try reads()
     let marking = try connection.markSent(marks, in: 1, timeout: .seconds(30))

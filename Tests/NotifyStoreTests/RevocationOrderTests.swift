@@ -38,6 +38,7 @@ struct RevocationOrderTests {
     let fetcher = try DeltaFetcher(store, sink: sink)
     let replays = try ReplayReader(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     let page = { (user: Int64) in
       await withCheckedContinuation { continuation in
         replays.replay(

@@ -62,6 +62,7 @@ struct StoreTests {
     let replays = try ReplayReader(store)
     let maintenance = try Maintenance(store)
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await fetcher.run() }
       group.addTask { try await marker.run() }

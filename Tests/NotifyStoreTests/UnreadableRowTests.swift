@@ -22,6 +22,7 @@ struct UnreadableRowTests {
     _ url: Secret, limits: Limits = Limits(), rowTimeout: Duration = Limits.statementTimeout
   ) throws -> Served {
     let connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     try connection.query(
       """
       CREATE SCHEMA app;
@@ -197,6 +198,7 @@ struct UnreadableRowTests {
     )
     let url = Secret(cluster.url.exposed.replacing(/\/postgres$/, with: "/ascii"))
     let migrating = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
+    try migrating.useSearchPathOfRole()
     _ = try Migrator(migrating).apply()
     let served = try served(url)
     try await run(served) { replays in

@@ -7,9 +7,9 @@
 --   * A sequence has one value for all snapshots. So REPEATABLE READ and SERIALIZABLE are no exceptions.
 --   * SECURITY DEFINER: writers have no right on the sequence, and must not need any.
 
--- The only function that pins no search_path. SET makes the server forget its name look-ups at each call and each return,
--- also for the writer's next statement, and that costs more than the rest of the function. Instead every name here is
--- qualified, operators too: a SECURITY DEFINER function must resolve nothing by the writer's search_path.
+-- ring() and wake() pin no search_path. SET makes the server forget its name look-ups at each call and each return, also
+-- for the writer's next statement, and that costs more than the rest of the function. Instead every name here is qualified,
+-- operators too: a SECURITY DEFINER function must resolve nothing by the writer's search_path.
 CREATE OR REPLACE FUNCTION notify_bridge.ring() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -17,8 +17,26 @@ BEGIN
   IF pg_catalog.pg_sequence_last_value('notify_bridge.bell'::pg_catalog.regclass) OPERATOR(pg_catalog.=) 0 THEN
     RETURN NULL;
   END IF;
+  PERFORM notify_bridge.wake();
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.ring() IS
+  'Statement trigger AFTER INSERT: wakes bridges at the commit when one is armed.';
+
+-- A NOTIFY fails at the commit, where nothing can catch it, when the queue of all databases is full: 8 GB that a session
+-- has not read which listens and stays in a transaction. So from a quarter on nobody rings, and bridges find the rows by
+-- the fetch that they make every two seconds.
+CREATE OR REPLACE FUNCTION notify_bridge.wake() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+AS $$
+BEGIN
   IF coalesce(pg_catalog.current_setting('notify_bridge.two_phase', true), '')
-    OPERATOR(pg_catalog.<>) ALL ('{on,true,yes,1}'::pg_catalog.text[])
+      OPERATOR(pg_catalog.<>) ALL ('{on,true,yes,1}'::pg_catalog.text[])
+    AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<)
+      (CASE WHEN pg_catalog.current_setting('notify_bridge.low_queue', true) OPERATOR(pg_catalog.=) 'on'
+        THEN '0.00001' ELSE '0.25' END)::pg_catalog.float8
   THEN
     PERFORM pg_catalog.pg_notify('notify_bridge',
       CASE
@@ -27,12 +45,11 @@ BEGIN
         ELSE ''
       END);
   END IF;
-  RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.ring() IS
-  'Statement trigger AFTER INSERT: NOTIFY notify_bridge with an empty payload when a bridge is armed. Silent while notify_bridge.two_phase is on (PREPARE TRANSACTION fails after NOTIFY). With notify_bridge.bell_txid on, for tests, the payload is the transaction id.';
+COMMENT ON FUNCTION notify_bridge.wake() IS
+  'NOTIFY notify_bridge with an empty payload. Silent while notify_bridge.two_phase is on (PREPARE TRANSACTION fails after NOTIFY), and while the server''s notification queue is a quarter full. For tests: with notify_bridge.bell_txid on the payload is the transaction id, with notify_bridge.low_queue on a hundred-thousandth of the queue counts as a quarter.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.set_bell() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -22,10 +22,8 @@ BEGIN
     CASE WHEN s.sent_column IS NOT NULL THEN format('%I = false,', s.sent_column) END, s.sent_at_column, s.txid_column)
   USING ids::text[];
   GET DIAGNOSTICS changed = ROW_COUNT;
-  IF changed > 0
-    AND coalesce(current_setting('notify_bridge.two_phase', true), '') NOT IN ('on', 'true', 'yes', '1')
-  THEN
-    PERFORM pg_notify('notify_bridge', '');
+  IF changed > 0 THEN
+    PERFORM notify_bridge.wake();
   END IF;
   RETURN changed;
 END

@@ -27,7 +27,8 @@ BEGIN
     ORDER BY v.number
   LOOP
     oldest := now() - make_interval(days => s.age);
-    due := format('t.%I < $1 AND (t.%I IS NOT NULL', s.created_column, s.sent_at_column)
+    due := format('t.%I < %s AND (t.%I IS NOT NULL', s.created_column,
+        CASE WHEN s.created_zone IS NULL THEN '$1' ELSE format('timezone(%L, $1)', s.created_zone) END, s.sent_at_column)
       || CASE WHEN s.sent_column IS NULL THEN ')' ELSE format(' OR t.%I)', s.sent_column) END;
     BEGIN
       IF dry_run THEN

@@ -107,10 +107,8 @@ CREATE OR REPLACE FUNCTION notify_bridge.ring_now() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF pg_sequence_last_value('notify_bridge.bell'::regclass) <> 0
-    AND coalesce(current_setting('notify_bridge.two_phase', true), '') NOT IN ('on', 'true', 'yes', '1')
-  THEN
-    PERFORM pg_notify('notify_bridge', '');
+  IF pg_sequence_last_value('notify_bridge.bell'::regclass) <> 0 THEN
+    PERFORM notify_bridge.wake();
   END IF;
 END
 $$;

@@ -31,6 +31,7 @@ BEGIN
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
       'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids', 'as_utf8',
+      'is_hidden_from',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', executable, role);
@@ -71,9 +72,9 @@ BEGIN
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION
        notify_bridge.column_type(regclass, name), notify_bridge.kind_of(regtype), notify_bridge.resolve_table(text),
-       notify_bridge.user_columns(regclass), notify_bridge.login_tables(text),
-       notify_bridge.lookup_credentials(jsonb, text), notify_bridge.redeem_tickets(bytea[]),
-       notify_bridge.issue_ticket(text), notify_bridge.clean_logins() TO %I', role);
+       notify_bridge.user_columns(regclass), notify_bridge.login_problem(text, regclass, text),
+       notify_bridge.login_tables(text, regclass, regclass), notify_bridge.lookup_credentials(jsonb, text),
+       notify_bridge.redeem_tickets(bytea[]), notify_bridge.issue_ticket(text), notify_bridge.clean_logins() TO %I', role);
   FOR attached IN
     SELECT t.relation, n.oid AS schema_oid, n.nspname AS schema_name,
       (SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)

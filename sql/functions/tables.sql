@@ -1,5 +1,24 @@
 -- The served tables and the facts about them that the catalogues hold.
 
+-- Whether a policy shows a row is known for USING (true) only, so any other policy counts as hiding rows.
+CREATE OR REPLACE FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+    AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+    AND NOT coalesce((
+      SELECT bool_or(p.polpermissive AND p.polcmd IN ('r', '*')) AND bool_or(p.polpermissive AND p.polcmd IN ('w', '*'))
+        AND bool_and(p.polpermissive)
+      FROM pg_policy AS p
+      WHERE p.polrelid = c.oid AND p.polcmd IN ('r', 'w', '*')
+        AND (NOT p.polpermissive OR pg_get_expr(p.polqual, p.polrelid) = 'true')
+        AND EXISTS (SELECT FROM unnest(p.polroles) AS o (oid) WHERE o.oid = 0 OR pg_has_role(r.oid, o.oid, 'USAGE'))), false)
+  FROM pg_class AS c, pg_roles AS r WHERE c.oid = is_hidden_from.relation AND r.rolname = is_hidden_from.role
+$$;
+
+COMMENT ON FUNCTION notify_bridge.is_hidden_from(regclass, name) IS
+  'Whether row-level security may hide rows of the table from a role, or keep it from marking them.';
+
 -- A problem would make each delta fail or read the whole table, so a table that has one is not served.
 CREATE OR REPLACE VIEW notify_bridge.served AS
 SELECT s.relation, s.is_own, s.first_txid, s.attached_at, s.purged_txid, s.number, s.id_column, s.id_kind,
@@ -24,10 +43,14 @@ SELECT s.relation, s.is_own, s.first_txid, s.attached_at, s.purged_txid, s.numbe
       WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
         AND a.attname = s.recipient_column AND b.attname = s.txid_column)
       THEN format('there is no valid index on (%I, %I)', s.recipient_column, s.txid_column)
+    WHEN c.relrowsecurity AND notify_bridge.is_hidden_from(c.oid, current_user)
+      THEN format('row-level security hides rows from %I: CREATE POLICY notify_bridge ON %s TO %I USING (true)',
+        current_user, c.oid::regclass, current_user)
   END AS problem,
   CASE WHEN c.oid <> to_regclass(former.name)
     THEN format('it was %s, and another table has that name now: attach that one, or detach this one', former.name)
-  END AS notice
+  END AS notice,
+  s.created_zone
 FROM notify_bridge.source AS s
 CROSS JOIN LATERAL (
   SELECT CASE WHEN s.is_own THEN 'public.notification' ELSE s.added ->> 'name' END) AS former (name)
@@ -41,19 +64,21 @@ CROSS JOIN LATERAL (SELECT
 LEFT JOIN LATERAL (
   SELECT CASE
     WHEN a.attname IS NULL THEN format('column %I is missing: it was renamed or dropped', wanted.name)
+    WHEN k.oid IS NOT NULL THEN format('column %I has the nondeterministic collation %s now', wanted.name, k.oid::regcollation)
     ELSE format('column %I is %s now: attach the table again', wanted.name, format_type(a.atttypid, a.atttypmod))
   END AS problem
   FROM (VALUES
     (1, s.id_column, expected.id), (2, s.recipient_column, expected.recipient), (3, s.payload_column, expected.payload),
     (4, s.txid_column, '{xid8}'), (5, s.sent_column, '{bool}'), (6, s.sent_at_column, '{timestamptz}'),
-    (7, s.created_column, '{timestamptz}'), (8, s.read_column, '{bool}'), (9, s.read_at_column, '{timestamptz}')
+    (7, s.created_column, CASE WHEN s.created_zone IS NULL THEN '{timestamptz}' ELSE '{timestamp}' END::regtype[]), (8, s.read_column, '{bool}'), (9, s.read_at_column, '{timestamptz}')
     UNION ALL
     SELECT 10, p.name, NULL FROM unnest(s.payload_columns) AS p (name)
   ) AS wanted (place, name, types)
   LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = wanted.name AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_type AS t ON t.oid = a.atttypid
+  LEFT JOIN pg_collation AS k ON k.oid = a.attcollation AND NOT k.collisdeterministic AND wanted.place <= 2
   WHERE wanted.name IS NOT NULL
-    AND (a.attname IS NULL OR coalesce(nullif(t.typbasetype, 0), t.oid) <> ALL (wanted.types::oid[]))
+    AND (a.attname IS NULL OR k.oid IS NOT NULL OR coalesce(nullif(t.typbasetype, 0), t.oid) <> ALL (wanted.types::oid[]))
   ORDER BY wanted.place LIMIT 1) AS wrong ON true;
 
 COMMENT ON VIEW notify_bridge.served IS

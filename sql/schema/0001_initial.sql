@@ -59,6 +59,7 @@ CREATE TABLE notify_bridge.source (
   sent_column name,
   sent_at_column name NOT NULL,
   created_column name,
+  created_zone text,
   read_column name,
   read_at_column name,
   retention_days integer,
@@ -96,6 +97,8 @@ COMMENT ON COLUMN notify_bridge.source.sent_column IS
   'A boolean that is set together with sent_at_column; null where the table has none.';
 COMMENT ON COLUMN notify_bridge.source.sent_at_column IS 'When the row was sent.';
 COMMENT ON COLUMN notify_bridge.source.created_column IS 'When the row was made; null where the table has none.';
+COMMENT ON COLUMN notify_bridge.source.created_zone IS
+  'The time zone in which created_column, a timestamp without one, is read; null where it is a timestamptz.';
 COMMENT ON COLUMN notify_bridge.source.read_column IS
   'A boolean that is set when the user has read the row; null where the table has none.';
 COMMENT ON COLUMN notify_bridge.source.read_at_column IS 'When the user read the row; null where the table has none.';
@@ -256,6 +259,7 @@ COMMENT ON INDEX notify_bridge.ticket_expires_at_idx IS 'Finds expired tickets.'
 CREATE TABLE notify_bridge.login (
   kind text NOT NULL,
   relation regclass NOT NULL,
+  has_active boolean NOT NULL DEFAULT false,
   CONSTRAINT login_pkey PRIMARY KEY (kind),
   CONSTRAINT login_kind CHECK (kind IN ('user', 'session', 'token'))
 );
@@ -263,6 +267,8 @@ CREATE TABLE notify_bridge.login (
 COMMENT ON TABLE notify_bridge.login IS 'The tables that attach_logins has put triggers on.';
 COMMENT ON COLUMN notify_bridge.login.kind IS 'user, session (django_session) or token (authtoken_token).';
 COMMENT ON COLUMN notify_bridge.login.relation IS 'The table.';
+COMMENT ON COLUMN notify_bridge.login.has_active IS
+  'Whether the table of users had a column is_active when it was attached. If it is gone, nobody can tell who is active.';
 COMMENT ON CONSTRAINT login_pkey ON notify_bridge.login IS 'One table of each kind.';
 COMMENT ON CONSTRAINT login_kind ON notify_bridge.login IS 'Kinds that a bridge can look up.';
 COMMENT ON INDEX notify_bridge.login_pkey IS 'One table of each kind.';

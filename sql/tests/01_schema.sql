@@ -34,7 +34,7 @@ ROLLBACK TO bad;
 -- Every function pins its search_path but those that run for each statement or row, see below; and nothing of ours is open to PUBLIC.
 SELECT is_empty($$
   SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
-    AND p.oid <> 'notify_bridge.ring()'::regprocedure AND p.proname !~ '^renew_[0-9]+$'
+    AND p.oid <> ALL ('{notify_bridge.ring(),notify_bridge.wake(),notify_bridge.write_txid()}'::regprocedure[]) AND p.proname !~ '^renew_[0-9]+$'
     AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))
 $$, 'every function pins its search_path');
 SELECT is_empty($$
@@ -120,6 +120,7 @@ CREATE SCHEMA trap;
 GRANT USAGE ON SCHEMA trap TO PUBLIC;
 CREATE FUNCTION trap.spring() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'sprung'; END $$;
 CREATE FUNCTION trap.current_setting(text, boolean DEFAULT false) RETURNS text LANGUAGE sql AS 'SELECT trap.spring()';
+CREATE FUNCTION trap.pg_notification_queue_usage() RETURNS double precision LANGUAGE sql AS 'SELECT trap.spring()::double precision';
 CREATE FUNCTION trap.pg_notify(text, text) RETURNS text LANGUAGE sql AS 'SELECT trap.spring()';
 CREATE FUNCTION trap.pg_current_xact_id() RETURNS text LANGUAGE sql AS 'SELECT trap.spring()';
 CREATE FUNCTION trap.equal(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT trap.spring() IS NULL';
@@ -136,10 +137,10 @@ END
 $$;
 SET LOCAL notify_bridge.bell_txid = on;
 SELECT notify_bridge.arm(notify_bridge.register_replica('notify-bridge', 'host', 1, '0.1.0'));
-SELECT ok(NOT trap.is_sprung(), 'ring() finds nothing by the search_path of a writer');
+SELECT ok(NOT trap.is_sprung(), 'ring() and wake() find nothing by the search_path of a writer');
 SAVEPOINT unqualified;
 DO $$ BEGIN
-  EXECUTE replace(pg_get_functiondef('notify_bridge.ring()'::regprocedure), 'pg_catalog.pg_notify', 'pg_notify');
+  EXECUTE replace(pg_get_functiondef('notify_bridge.wake()'::regprocedure), 'pg_catalog.pg_notify', 'pg_notify');
 END $$;
 SELECT ok(trap.is_sprung(), 'and a name without its schema would be found');
 ROLLBACK TO unqualified;

@@ -2,7 +2,7 @@ BEGIN;
 -- As the role that owns the schema, which is no superuser.
 GRANT USAGE ON SCHEMA tap TO notify_bridge_owner;
 SET LOCAL ROLE notify_bridge_owner;
-SELECT plan(65);
+SELECT plan(75);
 
 -- A backend's table as Django makes it.
 CREATE TABLE public.auth_user (id serial PRIMARY KEY, username text);
@@ -28,7 +28,7 @@ $$;
 
 -- Guessing, and what attach adds.
 SELECT results_eq($$ SELECT step FROM notify_bridge.attach('public.workorder_notification') $$,
-  $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('todo'), ('note') $$, 'attach says what it did');
+  $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('todo'), ('note'), ('note') $$, 'attach says what it did');
 SELECT is(pg_temp.mapping('public.workorder_notification'),
   'recipient_id:integer id:integer data:jsonb sent=is_sent,sent_at created=created_at read=is_read,read_at txid', 'and infers right');
 SELECT is(pg_temp.problem('public.workorder_notification'), 'none', 'the table is served');
@@ -42,7 +42,7 @@ SELECT results_eq($$ SELECT t.tgenabled::text, t.tgtype::integer, t.tgfoid::regp
   $$ VALUES ('A', 4, 'notify_bridge.ring') $$, 'the trigger comes AFTER INSERT, once a statement, ENABLE ALWAYS');
 SELECT results_eq($$ SELECT indexrelid::regclass::text COLLATE "default" FROM pg_index WHERE indrelid = 'public.workorder_notification'::regclass ORDER BY 1 $$,
   $$ VALUES ('public.workorder_notification_pkey'), ('public.workorder_notification_recipient_id_txid_idx'), ('public.workorder_notification_txid_idx') $$, 'and two indexes');
-SELECT results_eq($$ SELECT step FROM notify_bridge.attach('public.workorder_notification') $$, $$ VALUES ('todo'), ('note') $$,
+SELECT results_eq($$ SELECT step FROM notify_bridge.attach('public.workorder_notification') $$, $$ VALUES ('todo'), ('note'), ('note') $$,
   'a second time nothing is changed');
 SELECT is(pg_temp.columns('public.workorder_notification'),
   'id,recipient_id,title,content,data,is_sent,is_read,read_at,created_at,txid,sent_at', 'nor added');
@@ -73,7 +73,7 @@ SELECT lives_ok($$ SELECT notify_bridge.attach('public.renamed') $$, 'a column t
 SELECT matches(pg_temp.mapping('public.renamed'), 'sent=sent_at created=', 'is done without');
 
 -- Detaching.
-SELECT results_eq($$ SELECT step FROM notify_bridge.detach('public.renamed') $$, $$ VALUES ('did'), ('did'), ('did'), ('did') $$, 'detach says what it did');
+SELECT results_eq($$ SELECT step FROM notify_bridge.detach('public.renamed') $$, $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did') $$, 'detach says what it did');
 SELECT is(pg_temp.columns('public.renamed'), 'id,recipient_id,title,body,data,is_read,read_at,created_at', 'the table has the columns that it had');
 SELECT is((SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.renamed'::regclass AND tgname LIKE 'notify%'), 0::bigint, 'and no trigger');
 SELECT is((SELECT count(*) FROM pg_index WHERE indrelid = 'public.renamed'::regclass), 1::bigint, 'and its own index');
@@ -154,6 +154,25 @@ SELECT is_empty($$ SELECT step FROM notify_bridge.attach('public.notification') 
 SELECT is(pg_temp.problem('public.notification'), 'none', 'but sees what it is now');
 SELECT is((SELECT (is_own, recipient_kind, added - 'name')::text FROM notify_bridge.source), '(t,text,"{""columns"": []}")', 'and it is ours as before');
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.notification', retention_days => 3) $$, '22023', NULL, 'its retention is a setting');
+
+-- A time without a zone is read in a zone that the mapping names.
+CREATE TABLE public.clock (id integer PRIMARY KEY, user_id integer, data jsonb, created timestamp);
+SELECT set_config('TimeZone', 'Asia/Tokyo', true);
+SELECT is((SELECT created_zone FROM notify_bridge.attach_plan('public.clock')), (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'),
+  'it is that of the database, whatever the session says');
+SELECT lives_ok($$ SELECT notify_bridge.attach('public.clock', created_zone => 'America/New_York', retention_days => 1) $$, 'or the given one');
+SELECT is((SELECT created_column || ' ' || created_zone FROM notify_bridge.served WHERE relation = 'public.clock'::regclass),
+  'created America/New_York', 'which is recorded');
+SELECT lives_ok($$ SELECT notify_bridge.attach('public.clock') $$, 'attaching again');
+SELECT is((SELECT created_zone FROM notify_bridge.source WHERE relation = 'public.clock'::regclass), 'America/New_York', 'keeps it');
+SELECT throws_ok($$ SELECT notify_bridge.attach('public.clock', created_zone => 'Nowhere') $$, '22023', NULL, 'there is no such zone');
+SELECT throws_ok($$ SELECT notify_bridge.attach('public.notification', created_zone => 'UTC') $$, '22023', NULL, 'a timestamptz needs none');
+INSERT INTO public.clock (id, user_id, created, sent_at)
+SELECT n, 1, (now() - make_interval(hours => n)) AT TIME ZONE 'America/New_York', now() FROM unnest('{23,25}'::integer[]) AS n;
+SELECT is(notify_bridge.purge(0), 1::bigint, 'retention counts the hours of that zone');
+SELECT results_eq('SELECT id FROM public.clock', ARRAY[23], 'and keeps what is younger');
+ALTER TABLE public.clock ALTER created TYPE timestamptz;
+SELECT is(pg_temp.problem('public.clock'), 'column created is timestamp with time zone now: attach the table again', 'a column that gets a zone is noticed');
 
 SELECT * FROM finish();
 ROLLBACK;

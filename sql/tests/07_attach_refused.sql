@@ -5,10 +5,10 @@ GRANT USAGE ON FOREIGN SERVER nowhere TO notify_bridge_owner;
 CREATE TABLE public.theirs (id integer PRIMARY KEY, user_id integer, data jsonb);
 GRANT USAGE ON SCHEMA tap TO notify_bridge_owner;
 SET LOCAL ROLE notify_bridge_owner;
-SELECT plan(44);
+SELECT plan(52);
 
 CREATE TABLE public.members (id integer PRIMARY KEY);
-CREATE TABLE public.good (id integer PRIMARY KEY, user_id integer, data jsonb, note text, made timestamp);
+CREATE TABLE public.good (id integer PRIMARY KEY, user_id integer, data jsonb, note text, made timestamp, day date);
 
 -- What is no table of rows that somebody inserts.
 CREATE TEMPORARY TABLE temporary (id integer PRIMARY KEY, user_id integer, data jsonb);
@@ -54,7 +54,7 @@ SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', id => 'made') $$,
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', id => 'user_id') $$, '55000', NULL, 'an id that names no row');
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', sent => 'note') $$, '42804', 'column note of public.good is text, which can''t be its sent', 'a mark that is no boolean');
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', read => 'nope') $$, '42703', NULL, 'a mark that is not there');
-SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', created => 'made') $$, '42804', NULL, 'a time without time zone');
+SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', created => 'day') $$, '42804', NULL, 'a day is no time');
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', retention_days => 3) $$, '55000', NULL, 'a retention that goes by nothing');
 SELECT throws_ok($$ SELECT notify_bridge.attach('public.good', retention_days => -3) $$, '22023', NULL, 'a retention below nothing');
 ALTER TABLE public.good ADD generated boolean GENERATED ALWAYS AS (id > 3) STORED, ADD always timestamptz NOT NULL DEFAULT now();
@@ -88,6 +88,34 @@ INSERT INTO public.good (id, note) VALUES (1, 'no number');
 SELECT throws_like($$ SELECT notify_bridge.attach('public.good', payload => 'note::integer') $$, 'the payload can''t be used: invalid input syntax%',
   'an expression that fails for a row that is there');
 SELECT ok(to_regclass('public.members') IS NOT NULL, 'nothing else was run');
+
+-- Texts that are equal for PostgreSQL and not for the bridge.
+CREATE COLLATION public.loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE public.loosely (id text COLLATE public.loose PRIMARY KEY, user_id text, data jsonb);
+SELECT throws_ok($$ SELECT notify_bridge.attach('public.loosely') $$, '42804',
+  'column id of public.loosely has the nondeterministic collation public.loose, for which different texts are equal', 'a loose collation of ids');
+ALTER TABLE public.loosely ALTER id TYPE text COLLATE "C", ALTER user_id TYPE varchar COLLATE public.loose;
+SELECT throws_ok($$ SELECT notify_bridge.attach('public.loosely') $$, '42804', NULL, 'or of recipients');
+ALTER TABLE public.loosely ALTER user_id TYPE varchar COLLATE "C";
+SELECT lives_ok($$ SELECT notify_bridge.attach('public.loosely') $$, 'another one is served');
+ALTER TABLE public.loosely ALTER user_id TYPE varchar COLLATE public.loose;
+SELECT is((SELECT problem FROM notify_bridge.served WHERE relation = 'public.loosely'::regclass),
+  'column user_id has the nondeterministic collation public.loose now', 'until it is given one');
+
+-- Rows that policies hide from the bridge.
+RESET ROLE;
+CREATE ROLE hidden; CREATE ROLE seeing BYPASSRLS; SELECT notify_bridge.grant_to('hidden'), notify_bridge.grant_to('seeing');
+SET LOCAL ROLE notify_bridge_owner;
+CREATE TABLE public.guarded (id integer PRIMARY KEY, user_id integer, data jsonb);
+ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON public.guarded USING (user_id = 1);
+SELECT throws_matching($$ SELECT notify_bridge.attach('public.guarded') $$, 'row-level security of public.guarded hides rows from (hidden|notify_bridge), which would never be delivered', 'a policy');
+CREATE POLICY bridge ON public.guarded FOR SELECT TO hidden, notify_bridge USING (true);
+SELECT throws_matching($$ SELECT notify_bridge.attach('public.guarded') $$, 'hides rows from', 'one that shows all rows and lets none be marked');
+CREATE POLICY marks ON public.guarded FOR UPDATE TO hidden, notify_bridge USING (true);
+SELECT lives_ok($$ SELECT notify_bridge.attach('public.guarded') $$, 'both are enough');
+CREATE POLICY narrow ON public.guarded AS RESTRICTIVE TO hidden USING (user_id > 0);
+SELECT throws_matching($$ SELECT notify_bridge.attach('public.guarded') $$, 'hides rows from hidden', 'unless a restrictive one narrows them');
 
 -- Triggers that copy whole rows.
 CREATE TABLE public.history (LIKE public.good);

@@ -170,9 +170,9 @@ SELECT is_empty($$ SELECT pg_temp.revoked('UPDATE public.django_session SET sess
 SELECT results_eq($$ SELECT pg_temp.revoked('DELETE FROM public.django_session WHERE session_key IN (''sleeping'', ''ancient'')') $$,
   ARRAY['session ' || pg_temp.hash('sleeping') || ' revoked'], 'a deleted one ends, what expired long ago has');
 SELECT results_eq($$ SELECT pg_temp.revoked('DELETE FROM public.authtoken_token WHERE user_id = 1') $$,
-  ARRAY['1 token ' || pg_temp.hash('key1') || ' revoked'], 'a deleted token');
+  ARRAY['token ' || pg_temp.hash('key1') || ' revoked'], 'a deleted token');
 SELECT results_eq($$ SELECT pg_temp.revoked('UPDATE public.authtoken_token SET key = ''new'', created = now() WHERE user_id = 2') $$,
-  ARRAY['2 token ' || pg_temp.hash('key2') || ' revoked'], 'a replaced one');
+  ARRAY['token ' || pg_temp.hash('key2') || ' revoked'], 'a replaced one');
 SELECT is_empty($$ SELECT pg_temp.revoked('UPDATE public.authtoken_token SET created = now()') $$, 'a kept one goes on');
 SELECT results_eq($$ SELECT pg_temp.revoked('TRUNCATE public.auth_user, public.django_session, public.authtoken_token') $$,
   ARRAY['user revoked', 'sessions revoked', 'tokens revoked'], 'emptied tables end it for all');

@@ -83,7 +83,9 @@ const notify_store_error *notify_store_last_error(const notify_store *store);
 /// @param message receives, where it can't, the reason as one line (caller frees with `free`), else NULL.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_check_conninfo(const char *conninfo, char **message);
 
-/// Connects, replacing an earlier connection, and prepares the session (UTF-8, READ COMMITTED, generic plans, no JIT).
+/// Connects, replacing an earlier connection, and prepares the session (UTF-8, READ COMMITTED, generic plans, no JIT,
+/// no timeouts of the role, search_path pg_catalog, UTC). Markings fire triggers of the backend: a session that marks
+/// may need `RESET search_path` first, and then must not read rows.
 ///
 /// @param conninfo URI or conninfo: all that libpq takes; PGHOST and the like fill in what it leaves out.
 /// @param application_name shown in pg_stat_activity unless the conninfo names one.
@@ -152,6 +154,8 @@ typedef struct notify_store_source {
   const char *sent;
   /// When the row was made, or NULL.
   const char *created;
+  /// The time zone of `created` where it is a timestamp without one; NULL: a timestamptz.
+  const char *created_zone;
   /// A boolean and a timestamp, each NULL where there is none: set when the user has read the row.
   const char *read;
   const char *read_at;

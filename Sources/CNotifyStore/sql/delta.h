@@ -7,9 +7,8 @@
 // in it (txid = ANY xip) and is visible now. The first row is this statement's own snapshot, which becomes the next
 // previous one: nothing is missing and nothing comes twice. (Documentation/database.md, "The snapshot delta")
 //
-// Names. A payload may rely on the session's search path, so the session keeps it. A built-in function or operator that
-// has not exactly the types at hand is qualified: another role's with these types would win. `unnest` of several arrays
-// can't be qualified, and is always the built-in one.
+// Names. The session's search path is pg_catalog (connect.c), in which no other role can make a function. A built-in
+// function or operator that has not exactly the types at hand is qualified all the same.
 //
 // Plan. Each table is read in two ranges of its index on txid, which the shape of the conditions leaves as the only
 // choice; connect.c turns sequential scans off. With `txid >= $1 OR txid = ANY (...)` in one condition the planner

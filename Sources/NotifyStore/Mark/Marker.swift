@@ -127,6 +127,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
     guard !isIdle || isClaimDue || !database.connection.isConnected else { return }
     do {
       if let generation = try await database.connectWhenCurrent() {
+        try database.connection.useSearchPathOfRole()
         _ = follow(generation)
         connected = generation
         try database.connection.prepareMarking()

@@ -58,6 +58,7 @@ package struct FunctionSet: Sendable, Equatable {
       File("rights", PackageResources.rights_sql),
       File("tables", PackageResources.tables_sql),
       File("tickets", PackageResources.tickets_sql),
+      File("written_txid", PackageResources.written_txid_sql),
     ])
 
   /// Runs after the files, in their transaction.

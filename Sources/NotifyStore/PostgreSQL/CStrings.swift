@@ -28,7 +28,8 @@ struct CStrings {
     notify_store_source(
       number: table.number, relation: copy(table.relation), id: copy(table.id), recipient: copy(table.recipient),
       txid: copy(table.txid), sent_at: copy(table.sentAt), sent: copy(table.sent), created: copy(table.created),
-      read: copy(table.read), read_at: copy(table.readAt), payload: copy(table.payload), is_json: table.isJSON,
+      created_zone: copy(table.createdZone), read: copy(table.read), read_at: copy(table.readAt),
+      payload: copy(table.payload), is_json: table.isJSON,
       payload_column: copy(table.payloadColumn), id_kind: table.idKind.c, recipient_kind: table.recipientKind.c,
       has_unique_id: table.hasUniqueID)
   }

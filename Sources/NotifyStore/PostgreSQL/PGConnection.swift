@@ -91,6 +91,12 @@ package final class PGConnection {
       Unmanaged.passUnretained(watch).toOpaque())
   }
 
+  /// Gives the session the search path that the server has for the role: for names that a person has typed, and for
+  /// statements that fire the backend's triggers. Payload expressions must not be evaluated afterwards.
+  package func useSearchPathOfRole() throws(StoreError) {
+    if !isPooled { try query("RESET search_path") }
+  }
+
   /// Closes; the connection can connect again.
   package func close() { notify_store_close(pointer) }
 

@@ -17,19 +17,21 @@ package struct TableMapping: Sendable, Equatable {
   package let sent: String?
   package let sentAt: String
   package let created: String?
+  /// The time zone of `created` where it is a timestamp without one.
+  package let createdZone: String?
   package let read: String?
   package let readAt: String?
   package let hasUniqueID: Bool
 
-  /// The columns that `init(row:)` reads, in its order: among them the table's name where it exists, and last the problem and the notice.
+  /// The columns that `init(row:)` reads, in its order: among them the table's name where it exists, the problem and the notice.
   static let columns = """
     number, id_column, id_kind, recipient_column, recipient_kind, payload, payload_kind = 'json', payload_column, \
     txid_column, sent_column, sent_at_column, created_column, read_column, read_at_column, has_unique_id, \
-    name, problem, notice
+    name, problem, notice, created_zone
     """
 
   init?(row: [String?]) {
-    guard row.count == 18, let number = row[0].flatMap({ Int32($0) }), let id = row[1],
+    guard row.count == 19, let number = row[0].flatMap({ Int32($0) }), let id = row[1],
       let idKind = row[2].flatMap({ ColumnKind(rawValue: $0) }), let recipient = row[3],
       let recipientKind = row[4].flatMap({ ColumnKind(rawValue: $0) }), let payload = row[5], let txid = row[8],
       let sentAt = row[10], let relation = row[15]
@@ -47,6 +49,7 @@ package struct TableMapping: Sendable, Equatable {
     sent = row[9]
     self.sentAt = sentAt
     created = row[11]
+    createdZone = row[18]
     read = row[12]
     readAt = row[13]
     hasUniqueID = row[14] == "t"

@@ -9,13 +9,16 @@ struct AttachPlan {
     var payload: String?
     var sent: String?
     var created: String?
+    var createdZone: String?
     var read: String?
     var retentionDays: Int?
     var isForced = false
 
     /// The arguments of `notify_bridge.attach_plan`, after the table; and with their types.
-    static let types = "$2::name, $3::name, $4, $5::name, $6::name, $7::name, $8::int4"
-    var parameters: [String?] { [recipient, id, payload, sent, created, read, retentionDays.map(String.init)] }
+    static let types = "$2::name, $3::name, $4, $5::name, $6::name, $7::name, $8::int4, created_zone => $9"
+    var parameters: [String?] {
+      [recipient, id, payload, sent, created, read, retentionDays.map(String.init), createdZone]
+    }
   }
 
   let table: TableName
@@ -26,7 +29,8 @@ struct AttachPlan {
   static func read(_ table: TableName, _ choices: Choices, _ session: AttachSession) throws -> AttachPlan {
     let columns = [
       "recipient_column", "recipient_kind", "id_column", "id_kind", "payload", "payload_column", "sent_column",
-      "sent_at_column", "created_column", "read_column", "read_at_column", "retention_days", "txid_column", "is_own",
+      "sent_at_column", "created_column", "created_zone", "read_column", "read_at_column", "retention_days",
+      "txid_column", "is_own",
     ]
     let rows = try session.query(
       "SELECT \(columns.map { "p.\($0)" }.joined(separator: ", ")), "
@@ -49,7 +53,7 @@ struct AttachPlan {
       "  id         \(list("id_column")) (\(parts["id_kind"] ?? ""))",
       "  payload    \(list("payload"))",
       "  sent       \(list("sent_column", "sent_at_column"))",
-      "  created    \(list("created_column"))",
+      "  created    \(list("created_column"))\(parts["created_zone"].map { " (in the time zone \($0))" } ?? "")",
       "  read       \(list("read_column", "read_at_column"))",
     ]
     if parts["is_own"] == "f" {
@@ -80,6 +84,7 @@ struct AttachPlan {
     add("--payload", choices.payload, "payload_column", "payload")
     add("--sent", choices.sent, "sent_column")
     add("--created", choices.created, "created_column")
+    add("--created-zone", choices.createdZone, "created_zone")
     add("--read", choices.read, "read_column", "read_at_column")
     add("--retention-days", choices.retentionDays.map(String.init), "retention_days")
     if choices.isForced { words.append("--force") }

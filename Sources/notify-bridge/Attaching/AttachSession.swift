@@ -17,8 +17,8 @@ struct AttachSession {
     let session = AttachSession(connection: try Database.connect(url), url: url)
     try session.requireOwner()
     try Migrator(session.connection).verify()
+    try session.connection.useSearchPathOfRole()
     if !session.connection.isPooled {
-      try session.connection.query("SET statement_timeout = 0")
       // The server then notices soon that this program was interrupted. Not all systems support it.
       _ = try? session.connection.query("SET client_connection_check_interval = '500ms'")
     }

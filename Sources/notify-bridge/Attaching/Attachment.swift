@@ -10,7 +10,7 @@ struct Attachment {
   func run(_ choices: AttachPlan.Choices) throws {
     try session.claim(table)
     let rows = try session.retryLocked(
-      "SELECT step, what FROM notify_bridge.attach($1::int8::oid::regclass, \(AttachPlan.Choices.types), NULL, $9::bool)",
+      "SELECT step, what FROM notify_bridge.attach($1::int8::oid::regclass, \(AttachPlan.Choices.types), force => $10::bool)",
       [table.number] + choices.parameters + [choices.isForced ? "t" : "f"], on: table)
     let lines = rows.compactMap { row in row[1].map { (step: row[0] ?? "", what: TerminalText.escaped($0)) } }
     for line in lines where line.step == "did" { FileOutput.printLine(line.what) }
@@ -48,7 +48,9 @@ struct Attachment {
     let isConcurrent = statement.contains(" CONCURRENTLY ")
     // A concurrent build blocks no writer, however long it waits for locks.
     if !session.connection.isPooled {
-      try session.connection.query("SET lock_timeout = \(isConcurrent ? "0" : "'1s'")")
+      try session.connection.query(
+        "SELECT pg_catalog.set_config('lock_timeout', \(isConcurrent ? "'0'" : "notify_bridge.brief_lock_timeout()"), false)"
+      )
     }
     guard isConcurrent else {
       _ = try session.retryLocked(statement, on: table)

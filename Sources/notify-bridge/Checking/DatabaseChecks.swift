@@ -32,6 +32,16 @@ struct DatabaseChecks {
       try LoginChecks(settings: settings).run(connection, &report)
     }
     attempt("listen", &report) { try ListenCheck(url: settings.store.listenURL ?? url).run(&$0) }
+    attempt("identity", &report) { report in
+      guard try connection.query("SELECT pg_is_in_recovery()", timeout: Self.statement).first?.first != "t" else {
+        return
+      }
+      _ = try DatabaseIdentity(connection)
+      report.ok("identity", "the server's identity can be read")
+    }
+    attempt("two-phase", &report) {
+      try TwoPhaseCheck(isExpected: settings.store.doorbell.twoPhaseWriters).run(connection, &$0)
+    }
     attempt("connections", &report) { try checkConnections(connection, &$0) }
     attempt("clock", &report) { try checkClock(connection, &$0) }
   }
@@ -90,9 +100,9 @@ struct DatabaseChecks {
         SELECT 'EXECUTE on notify_bridge.' || p.proname::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
           AND p.proname IN ('register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'purge',
-            'repair_txids', 'lookup_credentials', 'login_tables', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
+            'repair_txids', 'lookup_credentials', 'login_tables', 'login_problem', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
             'redeem_tickets', 'clean_logins', 'resend', 'quarantine_rows', 'release_rows', 'claim_quarantined',
-            'retry_quarantined', 'clean_quarantine')
+            'retry_quarantined', 'clean_quarantine', 'is_hidden_from')
           AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
         SELECT 'SELECT on ' || c.oid::regclass::text FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation::oid

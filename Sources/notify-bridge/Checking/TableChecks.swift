@@ -21,7 +21,6 @@ struct TableChecks {
       report.ok("tables", "served: \(survey.served.map(\.relation).joined(separator: ", "))")
     }
     try checkTriggers(&report)
-    try checkRowSecurity(&report)
   }
 
   /// Reports the worst trigger of each table, partitions included.
@@ -92,17 +91,6 @@ struct TableChecks {
         report.warn(
           "doorbell", "the trigger of \(place)\(others) is silent for rows of replication", "As its owner: \(enable)")
       }
-    }
-  }
-
-  private func checkRowSecurity(_ report: inout CheckReport) throws {
-    let rows = try connection.query(
-      "SELECT name FROM notify_bridge.served WHERE name IS NOT NULL AND pg_catalog.row_security_active(relation::oid) ORDER BY 1",
-      timeout: Self.statement)
-    for table in rows.compactMap({ $0[0] }) {
-      report.warn(
-        "row security", "\(table) has policies: rows that they hide from the bridge are never delivered",
-        "Add a policy that shows all rows to the bridge's role, or give that role BYPASSRLS")
     }
   }
 }

@@ -35,8 +35,11 @@ struct AttachCommand: ParsableCommand {
     help: ArgumentHelp("Set when a row was sent: a boolean, or a nullable timestamptz.", valueName: "column"))
   var sent: String?
 
-  @Option(help: ArgumentHelp("The time of the row: timestamptz.", valueName: "column"))
+  @Option(help: ArgumentHelp("The time of the row: timestamptz, or timestamp.", valueName: "column"))
   var created: String?
+
+  @Option(help: ArgumentHelp("The time zone of a timestamp without one.", valueName: "zone"))
+  var createdZone: String?
 
   @Option(
     help: ArgumentHelp("Set when a user has read a row: boolean or timestamptz.", valueName: "column"))
@@ -74,8 +77,8 @@ struct AttachCommand: ParsableCommand {
 
   private func attach(_ table: String, retentionDays: Int?, _ session: AttachSession) throws {
     let choices = AttachPlan.Choices(
-      recipient: recipient, id: id, payload: payload, sent: sent, created: created, read: read,
-      retentionDays: retentionDays, isForced: force)
+      recipient: recipient, id: id, payload: payload, sent: sent, created: created, createdZone: createdZone,
+      read: read, retentionDays: retentionDays, isForced: force)
     let plan = try AttachPlan.read(TableName.find(table, session.connection), choices, session)
     for line in plan.lines { FileOutput.printLine(line) }
     if !yes { try Self.confirm("Attach it like this?", command: plan.command) }

@@ -41,6 +41,7 @@ struct SendCommand: ParsableCommand {
 
   private func insert(_ payload: String, _ connection: PGConnection) throws -> String {
     let served = try TableSurvey(connection).served
+    try connection.useSearchPathOfRole()
     let mapping = try mapping(among: served, connection)
     let table = TableCatalog.Table(
       number: mapping.number, name: mapping.relation, recipientKind: mapping.recipientKind)

@@ -79,6 +79,7 @@ struct DoorbellProof {
 
   private func account(_ bridges: [Replica], _ rung: Set<UInt64>, _ report: inout Report) async throws {
     let connection = try PGConnection.connect(url: url, applicationName: "account", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     let texts = try connection.query("SELECT txid::text, id, data #>> '{}' FROM public.notification")
     var rows: [RowKey: String] = [:]
     for text in texts {
@@ -115,6 +116,7 @@ actor Killer {
 
   init(_ url: Secret) throws {
     connection = try PGConnection.connect(url: url, applicationName: "killer", timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
   }
 
   /// Ends one after a while.

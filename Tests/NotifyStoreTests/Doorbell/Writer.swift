@@ -55,6 +55,7 @@ actor Writer {
 
   init(_ url: Secret, name: String, kinds: [Kind], stop: StopFlag) throws {
     connection = try PGConnection.connect(url: url, applicationName: name, timeout: .seconds(10))
+    try connection.useSearchPathOfRole()
     self.name = name
     self.kinds = kinds
     self.stop = stop

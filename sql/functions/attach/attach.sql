@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION notify_bridge.attach(
   relation regclass, recipient name DEFAULT NULL, id name DEFAULT NULL, payload text DEFAULT NULL,
   sent name DEFAULT NULL, created name DEFAULT NULL, read name DEFAULT NULL, retention_days integer DEFAULT NULL,
-  build_indexes boolean DEFAULT NULL, force boolean DEFAULT false)
+  build_indexes boolean DEFAULT NULL, force boolean DEFAULT false, created_zone text DEFAULT NULL)
 RETURNS TABLE (step text, what text)
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
 AS $$
@@ -20,28 +20,34 @@ DECLARE
   other record;
 BEGIN
   PERFORM notify_bridge.attach_lock(relation);
-  plan := notify_bridge.attach_plan(relation, recipient, id, payload, sent, created, read, retention_days);
+  BEGIN -- What the plan reads it locks. Rolled back, it leaves no lock, so the next one is the first.
+    plan := notify_bridge.attach_plan(relation, recipient, id, payload, sent, created, read, retention_days, created_zone);
+    RAISE SQLSTATE 'NBPLN';
+  EXCEPTION WHEN SQLSTATE 'NBPLN' THEN
+    NULL;
+  END;
   IF NOT notify_bridge.attach_is_complete(plan) THEN
     IF NOT force THEN
       PERFORM notify_bridge.attach_refuse_copies(relation);
     END IF;
-    PERFORM notify_bridge.attach_lock(relation, is_exclusive => true);
+    PERFORM notify_bridge.lock_table(relation, 'ACCESS EXCLUSIVE');
     is_new := notify_bridge.column_type(relation, plan.txid_column) IS NULL;
     RETURN QUERY SELECT 'did', 'added ' || a FROM notify_bridge.attach_add(plan) AS a;
   END IF;
   SELECT s.* INTO known FROM notify_bridge.source AS s WHERE s.relation = attach.relation;
   INSERT INTO notify_bridge.source AS s (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
-    payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column, read_column,
-    read_at_column, retention_days, added)
+    payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column, created_zone,
+    read_column, read_at_column, retention_days, added)
   VALUES (plan.relation, plan.is_own, plan.id_column, plan.id_kind, plan.recipient_column, plan.recipient_kind, plan.payload,
     plan.payload_kind, plan.payload_column, plan.payload_columns, plan.txid_column, plan.sent_column, plan.sent_at_column,
-    plan.created_column, plan.read_column, plan.read_at_column, plan.retention_days, plan.added)
+    plan.created_column, plan.created_zone, plan.read_column, plan.read_at_column, plan.retention_days, plan.added)
   ON CONFLICT ON CONSTRAINT source_pkey DO UPDATE SET
     (id_column, id_kind, recipient_column, recipient_kind, payload, payload_kind, payload_column, payload_columns,
-      txid_column, sent_column, sent_at_column, created_column, read_column, read_at_column, retention_days, added)
+      txid_column, sent_column, sent_at_column, created_column, created_zone, read_column, read_at_column, retention_days,
+      added)
     = (plan.id_column, plan.id_kind, plan.recipient_column, plan.recipient_kind, plan.payload, plan.payload_kind,
       plan.payload_column, plan.payload_columns, plan.txid_column, plan.sent_column, plan.sent_at_column,
-      plan.created_column, plan.read_column, plan.read_at_column, plan.retention_days, plan.added);
+      plan.created_column, plan.created_zone, plan.read_column, plan.read_at_column, plan.retention_days, plan.added);
   IF (known.recipient_column, known.payload) IS DISTINCT FROM (plan.recipient_column, plan.payload) THEN
     RETURN QUERY SELECT 'did', format('serving %s: rows for %I, with the payload %s',
       plan.relation, plan.recipient_column, btrim(plan.payload, E'\n'));
@@ -66,11 +72,11 @@ BEGIN
     RETURN QUERY SELECT 'did', other.what;
   END LOOP;
   RETURN QUERY SELECT n.step, n.what FROM notify_bridge.attach_notes(plan) AS n;
-  PERFORM pg_notify('notify_bridge', '');
+  PERFORM notify_bridge.wake();
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach(regclass, name, name, text, name, name, name, integer, boolean, boolean) IS
+COMMENT ON FUNCTION notify_bridge.attach(regclass, name, name, text, name, name, name, integer, boolean, boolean, text) IS
   'Has an existing table served. Adds txid, sent_at, a trigger and two indexes where they are missing. Options that are omitted are inferred from the table; an empty name means none. Rows from before are not sent. It can be repeated at any time. For big tables, notify-bridge attach does the same without blocking writers. Returns the steps done (did), the next one (next), those left to do (todo), and hints (note).';
 
 -- After ADD COLUMN such a trigger would make the backend's own statements fail.

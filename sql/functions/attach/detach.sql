@@ -16,7 +16,7 @@ BEGIN
   END IF;
   name := coalesce(known.added ->> 'name', known.relation::text);
   IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = detach.relation) THEN
-    PERFORM notify_bridge.attach_lock(relation, is_exclusive => true);
+    PERFORM notify_bridge.lock_table(relation, 'ACCESS EXCLUSIVE');
     IF known.is_own THEN
       name := relation::text;
       RETURN QUERY SELECT 'did', d FROM notify_bridge.detach_own(known) AS d;
@@ -36,7 +36,7 @@ BEGIN
   IF known.is_own THEN
     RETURN QUERY SELECT 'note', 'notify-bridge migrate makes public.notification again, except with --no-table';
   END IF;
-  PERFORM pg_notify('notify_bridge', '');
+  PERFORM notify_bridge.wake();
 END
 $$;
 
@@ -50,6 +50,7 @@ AS $$
 DECLARE
   name CONSTANT text := known.relation::text;
   has_rows boolean;
+  other regclass;
 BEGIN
   IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
     RAISE object_not_in_prerequisite_state USING -- The snapshot is older than the lock, and may lack rows.
@@ -62,6 +63,9 @@ BEGIN
       MESSAGE = format('%s is notify-bridge''s own table and holds rows: detach drops it only when it is empty', name),
       HINT = format('Move its rows elsewhere or delete them (TRUNCATE %s), then repeat.', name);
   END IF;
+  FOR other IN SELECT f.confrelid FROM pg_constraint AS f WHERE f.conrelid = known.relation AND f.contype = 'f' LOOP
+    PERFORM notify_bridge.lock_table(other, 'ACCESS EXCLUSIVE', is_first => false); -- DROP TABLE would wait for it.
+  END LOOP;
   EXECUTE format('DROP TABLE %s', name);
   RETURN NEXT format('dropped table %s', name);
 END
@@ -79,7 +83,9 @@ DECLARE
 BEGIN
   FOR added IN
     SELECT t.relid, g.tgname FROM notify_bridge.tables_of(known.relation) AS t
-    JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure ORDER BY t.relid
+    JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgparentid = 0
+      AND g.tgfoid = ANY ('{notify_bridge.ring(),notify_bridge.write_txid()}'::regprocedure[])
+    ORDER BY t.relid, g.tgname
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', added.tgname, added.relid);
     RETURN NEXT format('dropped trigger %I on %s', added.tgname, added.relid);

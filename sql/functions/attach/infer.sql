@@ -43,8 +43,9 @@ AS $$
     ARRAY(SELECT d.name FROM documents AS d ORDER BY 1))
   UNION ALL
   SELECT words.part, ARRAY(
-    SELECT c.name FROM columns AS c WHERE c.word = ANY (words.list) AND c.type = words.type
-    ORDER BY array_position(words.list, c.word))
+    SELECT c.name FROM columns AS c
+    WHERE c.word = ANY (words.list) AND (c.type = words.type OR words.part = 'created' AND c.type = 'timestamp'::regtype)
+    ORDER BY c.type = words.type DESC, array_position(words.list, c.word))
   FROM words
 $$;
 

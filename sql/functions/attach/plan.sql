@@ -2,7 +2,8 @@
 
 CREATE OR REPLACE FUNCTION notify_bridge.attach_plan(
   relation regclass, recipient name DEFAULT NULL, id name DEFAULT NULL, payload text DEFAULT NULL,
-  sent name DEFAULT NULL, created name DEFAULT NULL, read name DEFAULT NULL, retention_days integer DEFAULT NULL)
+  sent name DEFAULT NULL, created name DEFAULT NULL, read name DEFAULT NULL, retention_days integer DEFAULT NULL,
+  created_zone text DEFAULT NULL)
 RETURNS notify_bridge.source
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -41,7 +42,8 @@ BEGIN
     CASE WHEN read = '' OR notify_bridge.column_type(relation, read) = 'timestamptz'::regtype THEN read END,
     is_known, known.read_at_column, 'timestamptz');
   plan.created_column := notify_bridge.attach_column(
-    relation, 'created', created, is_known, known.created_column, 'timestamptz');
+    relation, 'created', created, is_known, known.created_column, 'timestamptz', 'timestamp');
+  plan.created_zone := notify_bridge.attach_zone(relation, plan.created_column, created_zone, known.created_zone);
   plan.txid_column := CASE
     WHEN notify_bridge.column_type(relation, known.txid_column) IS NOT NULL THEN known.txid_column
     WHEN notify_bridge.column_type(relation, 'txid') IS NULL THEN 'txid'
@@ -60,7 +62,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_plan(regclass, name, name, text, name, name, name, integer) IS
+COMMENT ON FUNCTION notify_bridge.attach_plan(regclass, name, name, text, name, name, name, integer, text) IS
   'The table mapping that attach would record: the given options, else the recorded mapping, else an inferred one. Changes nothing.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.attach_verify(
@@ -69,7 +71,28 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   relation CONSTANT regclass := plan.relation;
+  other record;
 BEGIN
+  FOR other IN
+    SELECT a.attname, k.oid::regcollation AS collation FROM pg_attribute AS a JOIN pg_collation AS k ON k.oid = a.attcollation
+    WHERE a.attrelid = relation AND a.attname IN (plan.id_column, plan.recipient_column) AND NOT k.collisdeterministic
+  LOOP
+    RAISE datatype_mismatch USING
+      MESSAGE = format('column %I of %s has the nondeterministic collation %s, for which different texts are equal',
+        other.attname, relation, other.collation),
+      HINT = 'Ids and recipients are compared byte by byte. Give the column another collation: ALTER TABLE ... ALTER ... TYPE text COLLATE "C".';
+  END LOOP;
+  FOR other IN -- Those that purge and resend run as, and that the bridge runs as.
+    SELECT DISTINCT r.rolname FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+    JOIN pg_roles AS r ON r.oid = a.grantee
+    WHERE p.oid = 'notify_bridge.register_replica(text, text, integer, text)'::regprocedure
+      AND notify_bridge.is_hidden_from(relation, r.rolname)
+  LOOP
+    RAISE object_not_in_prerequisite_state USING
+      MESSAGE = format('row-level security of %s hides rows from %I, which would never be delivered', relation, other.rolname),
+      HINT = format('CREATE POLICY notify_bridge ON %s TO %I USING (true); or ALTER ROLE %I BYPASSRLS.',
+        relation, other.rolname, other.rolname);
+  END LOOP;
   IF NOT EXISTS (
     SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
     WHERE i.indrelid = relation AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND a.attnotnull
@@ -106,3 +129,28 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_verify(notify_bridge.source, boolean, name, integer) IS
   'Raises an error where a table can''t be served by this mapping.';
+
+-- The default is that of the database or the role, whatever the session has set: bridges have a session of their own.
+CREATE OR REPLACE FUNCTION notify_bridge.attach_zone(
+  relation regclass, created_column name, given text, known text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  has_zone CONSTANT boolean := notify_bridge.column_type(relation, created_column) IS DISTINCT FROM 'timestamp'::regtype;
+  zone text;
+BEGIN
+  IF has_zone AND given <> '' THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = format('%s has no column created of type timestamp, which a time zone could be for', relation),
+      HINT = 'A timestamptz needs none.';
+  ELSIF has_zone THEN
+    RETURN NULL;
+  END IF;
+  zone := coalesce(nullif(given, ''), known, (SELECT s.reset_val FROM pg_settings AS s WHERE s.name = 'TimeZone'));
+  PERFORM now() AT TIME ZONE zone; -- An error where there is no such zone.
+  RETURN zone;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.attach_zone(regclass, name, text, text) IS
+  'The time zone of a created column without one: the given one, else the recorded one, else TimeZone of the database or role. Null for a timestamptz.';

@@ -1,27 +1,54 @@
 -- The steps of attach: lock the table, add columns and triggers, give advice.
 
--- The advisory lock comes first, so that two sessions that attach the same table wait for each other before they hold
--- anything else.
-CREATE OR REPLACE FUNCTION notify_bridge.attach_lock(relation regclass, is_exclusive boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+-- A deadlock needs a session that holds a lock and waits for another, and its victim may be the backend. So a
+-- transaction waits for a table only while it holds no other one, and its partitions are taken at once or not at all.
+-- The wait ends before the server looks for deadlocks, which it does in whichever session has waited for deadlock_timeout.
+CREATE OR REPLACE FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean DEFAULT true) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
 AS $$
 BEGIN
-  IF is_exclusive THEN
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', relation);
-  ELSE
-    PERFORM pg_advisory_xact_lock(hashtextextended('notify_bridge.attach', relation::oid::bigint));
+  IF is_first THEN
+    PERFORM set_config('lock_timeout', notify_bridge.brief_lock_timeout(), true);
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', relation, mode);
   END IF;
+  EXECUTE format('LOCK TABLE %s IN %s MODE NOWAIT', relation, mode);
+EXCEPTION
+  WHEN lock_not_available OR deadlock_detected THEN
+    RAISE lock_not_available USING
+      MESSAGE = format('%s is in use: others would have to wait too long', relation),
+      HINT = 'Nothing was changed. Repeat it; notify-bridge attach does so by itself, and locks one table at a time.';
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.lock_table(regclass, text, boolean) IS
+  'Locks a table and its partitions until the end of the transaction. With is_first, for the first table of a transaction, it waits, but for less than deadlock_timeout; else not at all.';
+
+CREATE OR REPLACE FUNCTION notify_bridge.brief_lock_timeout() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT greatest(1, least(1000, s.setting::integer / 2)) || 'ms' FROM pg_settings AS s WHERE s.name = 'deadlock_timeout'
+$$;
+
+COMMENT ON FUNCTION notify_bridge.brief_lock_timeout() IS
+  'A lock_timeout below the server''s deadlock_timeout, and at most a second.';
+
+-- The advisory lock comes first, so that two sessions that attach the same table wait for each other before they hold
+-- anything else.
+CREATE OR REPLACE FUNCTION notify_bridge.attach_lock(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('notify_bridge.attach', relation::oid::bigint));
 EXCEPTION
   WHEN lock_not_available THEN
     RAISE lock_not_available USING
-      MESSAGE = CASE WHEN is_exclusive THEN format('%s is in use: others would have to wait longer than a second', relation)
-        ELSE format('%s is being attached or detached by another session', relation) END,
+      MESSAGE = format('%s is being attached or detached by another session', relation),
       HINT = 'Nothing was changed. Repeat it; notify-bridge attach does so by itself.';
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.attach_lock(regclass, boolean) IS
-  'Waits, at most for lock_timeout, until no other session attaches the table, or with is_exclusive uses it, and locks it until the end of the transaction.';
+COMMENT ON FUNCTION notify_bridge.attach_lock(regclass) IS
+  'Waits, at most for a second, until no other session attaches the table.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.attach_add(plan notify_bridge.source) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -59,6 +86,10 @@ BEGIN
     EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', target.relid, target.tgname);
     tables := tables + 1;
   END LOOP;
+  IF NOT notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column) THEN
+    PERFORM notify_bridge.create_txid_trigger(plan.relation, plan.id_column, plan.txid_column);
+    RETURN NEXT format('trigger notify_bridge_txid: for rows that are written with %I NULL', plan.txid_column);
+  END IF;
   IF tables > 0 THEN
     RETURN NEXT 'trigger notify_bridge_ring: wakes the bridge, once for each INSERT statement'
       || CASE WHEN tables > 1 THEN format(' (on each of %s tables)', tables) ELSE '' END;
@@ -75,6 +106,7 @@ AS $$
   SELECT notify_bridge.column_type(plan.relation, plan.sent_at_column) IS NOT NULL
     AND EXISTS (SELECT FROM pg_attribute AS a
       WHERE a.attrelid = plan.relation AND a.attname = plan.txid_column AND a.atthasdef AND NOT a.attisdropped)
+    AND notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column)
     AND NOT EXISTS (SELECT FROM notify_bridge.tables_of(plan.relation) AS t WHERE NOT EXISTS (
       SELECT FROM pg_trigger AS g
       WHERE g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure AND g.tgenabled = 'A'))
@@ -110,6 +142,11 @@ AS $$
   WHERE plan.retention_days IS NOT NULL AND NOT EXISTS (
     SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indrelid = plan.relation AND a.attname = plan.created_column)
+  UNION ALL
+  SELECT 'note', format('max_prepared_transactions is %s: PREPARE TRANSACTION fails in a transaction that has inserted a row. '
+    'For a writer that uses it: ALTER ROLE ... SET notify_bridge.two_phase = on, and NOTIFY_BRIDGE_DATABASE_TWO_PHASE_WRITERS=true '
+    'for the bridge', s.setting)
+  FROM pg_settings AS s WHERE s.name = 'max_prepared_transactions' AND s.setting <> '0'
 $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_notes(notify_bridge.source) IS

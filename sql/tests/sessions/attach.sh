@@ -22,6 +22,7 @@ before=$(dump)
 like "$(owner "SELECT notify_bridge.attach('note', created => 'made', retention_days => 5)")" 'did,"added column notify_bridge_txid' 'a member of both owners attaches'
 like "$(owner "SELECT notify_bridge.attach('log', payload => 'text')")" 'did,"added column txid' 'a partitioned table too'
 like "$(owner "SELECT notify_bridge.attach('note')")" "SELECT notify_bridge.grant_to\('notify_bridge'\)" 'and is reminded of the rights of the bridge'
+like "$(owner "SELECT notify_bridge.attach('note')")" 'max_prepared_transactions is 5.*notify_bridge.two_phase = on' 'and of two-phase commit, which the server allows'
 same=0
 [ "$(dump)" = "$before" ] || same=1
 ok $((1 - same)) 'the dump of the schema tells the difference'

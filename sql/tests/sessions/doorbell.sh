@@ -91,6 +91,15 @@ is "$(bells)" "[$txid]" 'for tests, the bell carries the transaction id'
 resent=$(sql postgres "SELECT notify_bridge.resend('public.notification', ARRAY(SELECT id FROM public.notification LIMIT 2))")
 is "$resent $(bells)" '2 []' 'resend rings'
 
+# The queue fills up while a session that listens stays in its transaction. A commit that rings would fail once it is full.
+session_run ear 'BEGIN; SELECT;'
+sql postgres "SELECT pg_notify('else', repeat('x', 7000) || n) FROM generate_series(1, 30) AS n" >/dev/null
+in_transaction '' 'SET LOCAL notify_bridge.low_queue = on;'
+session_run ear 'COMMIT;' >/dev/null
+is "$(bells)" '' 'a queue that is filling up: silent, so that no commit fails'
+in_transaction '' 'SET LOCAL notify_bridge.low_queue = on;'
+is "$(bells)" '[]' 'once it is read, commits ring again'
+
 # Arming. An old writer that saw armed = false rings nothing, and B says when it has ended.
 arm false
 old_insert="$(session_run writer "BEGIN; $insert")"

@@ -69,12 +69,51 @@ is "$(as_owner "SELECT string_agg(kind, ' ' ORDER BY id) FROM notify_bridge.revo
   'user user user user sessions token session' 'and each has its row'
 session_close ear
 
-# A table that somebody holds is not waited for.
+# Our own table is in the way: the backend's statement goes on all the same.
 session_open holder notify_bridge_owner
+session_run holder 'BEGIN; LOCK TABLE notify_bridge.revocation IN ACCESS EXCLUSIVE MODE;' >/dev/null
+like "$(sql notify_bridge_writer "SET statement_timeout = '20s'; UPDATE public.auth_user SET password = 'newer' WHERE id = 1 RETURNING 'changed'")" \
+  "can't end the access of connected clients.*changed" 'a lock on the revocations costs a backend no statement'
+session_run holder 'ROLLBACK;' >/dev/null
+is "$(as_owner "SELECT password FROM public.auth_user WHERE id = 1")" newer 'which is committed'
+
+# A table that somebody holds is not waited for.
+as_owner 'SELECT notify_bridge.detach_logins()' >/dev/null
 session_run holder 'BEGIN; LOCK TABLE public.auth_user IN ROW EXCLUSIVE MODE;' >/dev/null
-like "$(as_owner 'SELECT notify_bridge.attach_logins()')" 'lock timeout' 'attaching gives up rather than hold up the backend'
+like "$(as_owner 'SELECT notify_bridge.attach_logins()')" 'public.auth_user is in use' 'attaching gives up rather than hold up the backend'
 session_run holder 'ROLLBACK;' >/dev/null
 session_close holder
+
+# A backend that has written to the tables in the opposite order, and that looks for deadlocks sooner than we do.
+sql postgres "ALTER ROLE notify_bridge_writer SET deadlock_timeout = '50ms'" >/dev/null
+waits_or_is_done() { # waits_or_is_done PID: until its statement waits for a lock, or has ended
+  local state
+  for ((n = 0; n < 10000; n++)); do
+    state=$(sql postgres "SELECT coalesce(wait_event_type, '') || ' ' || state FROM pg_stat_activity WHERE pid = $1")
+    case $state in Lock* | *idle*) return ;; esac
+  done
+}
+session_open backend notify_bridge_writer
+session_open attaching notify_bridge_owner
+pid=$(session_run attaching 'SELECT pg_backend_pid();')
+session_run backend "BEGIN; DELETE FROM public.django_session;"
+session_send attaching 'SELECT notify_bridge.attach_logins();'
+waits_or_is_done "$pid"
+is "$(session_run backend "UPDATE public.auth_user SET last_login = now() WHERE id = 1 RETURNING id; COMMIT;")" 1 \
+  'a login of the backend is no victim of a deadlock with attach_logins'
+like "$(session_answer attaching)" 'public.django_session is in use' 'which has given up instead'
+like "$(as_owner 'SELECT notify_bridge.attach_logins()')" 'django_session' 'and succeeds later'
+session_run backend "BEGIN; UPDATE public.django_session SET session_data = 'x';"
+session_send attaching 'SELECT notify_bridge.detach_logins();'
+waits_or_is_done "$pid"
+is "$(session_run backend "UPDATE public.auth_user SET last_login = now() WHERE id = 1 RETURNING id; COMMIT;")" 1 'nor with detach_logins'
+like "$(session_answer attaching)" 'in use' 'which gives up too'
+session_run backend "BEGIN; UPDATE public.auth_user SET last_login = now();"
+like "$(as_owner 'SELECT notify_bridge.attach_logins()')" 'revoke_.*revoke_.*revoke_' 'attaching again locks nothing'
+session_run backend 'COMMIT;'
+session_close backend
+session_close attaching
+sql postgres 'ALTER ROLE notify_bridge_writer RESET deadlock_timeout' >/dev/null
 like "$(as_owner 'SELECT notify_bridge.detach_logins()')" 'auth_user' 'logins are detached'
 as_owner 'DROP TABLE public.authtoken_token, public.django_session, public.auth_user' >/dev/null
 is "$(as_owner "TRUNCATE notify_bridge.revocation, notify_bridge.ticket; SELECT count(*) FROM notify_bridge.login")" 0 'without a trace'
