@@ -968,7 +968,7 @@ CREATE FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column n
     AS $_$
 BEGIN
   EXECUTE format(
-    'CREATE OR REPLACE TRIGGER notify_bridge_txid AFTER INSERT OR UPDATE OF %2$I ON %1$s FOR EACH ROW WHEN (NEW.%2$I IS NULL)
+    'CREATE OR REPLACE TRIGGER notify_bridge_txid AFTER INSERT ON %1$s FOR EACH ROW WHEN (NEW.%2$I IS NULL)
        EXECUTE FUNCTION notify_bridge.write_txid(%3$L, %2$L)', relation, txid_column, id_column);
   EXECUTE format('COMMENT ON TRIGGER notify_bridge_txid ON %s IS %L', relation,
     'NotifyBridge: a row without its transaction would never be sent.');
@@ -1613,7 +1613,11 @@ BEGIN
      LANGUAGE plpgsql VOLATILE SECURITY DEFINER
      AS $body$
      BEGIN
-       IF OLD.%3$I IS NULL OR NEW.%2$I IS NULL %5$s THEN
+       IF OLD.%3$I IS NULL THEN
+         RETURN NEW;
+       END IF;
+       NEW.%3$I := coalesce(NEW.%3$I, OLD.%3$I);
+       IF NEW.%2$I IS NULL %5$s THEN
          RETURN NEW;
        END IF;
        IF OLD.%2$I IS NULL OR OLD.%2$I OPERATOR(pg_catalog.<>) NEW.%2$I
@@ -1637,7 +1641,7 @@ BEGIN
     CASE WHEN known.sent_column IS NOT NULL THEN format('AND NEW.%I IS NOT TRUE', known.sent_column) END,
     CASE WHEN known.sent_column IS NOT NULL THEN format('NEW.%I := false;', known.sent_column) END);
   EXECUTE format('COMMENT ON FUNCTION notify_bridge.renew_%s() IS %L', known.number,
-    'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings.');
+    'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings. Any other keeps its txid where it is set to NULL.');
   EXECUTE format('REVOKE ALL ON FUNCTION notify_bridge.renew_%s() FROM PUBLIC', known.number);
 END
 $_$;
@@ -1915,7 +1919,11 @@ CREATE FUNCTION notify_bridge.renew_1() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     AS $$
      BEGIN
-       IF OLD.txid IS NULL OR NEW.user_id IS NULL OR OLD.sent_at IS NULL AND OLD.is_sent IS TRUE THEN
+       IF OLD.txid IS NULL THEN
+         RETURN NEW;
+       END IF;
+       NEW.txid := coalesce(NEW.txid, OLD.txid);
+       IF NEW.user_id IS NULL OR OLD.sent_at IS NULL AND OLD.is_sent IS TRUE THEN
          RETURN NEW;
        END IF;
        IF OLD.user_id IS NULL OR OLD.user_id OPERATOR(pg_catalog.<>) NEW.user_id
@@ -1933,7 +1941,7 @@ CREATE FUNCTION notify_bridge.renew_1() RETURNS trigger
      END
      $$;
 
-COMMENT ON FUNCTION notify_bridge.renew_1() IS 'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings.';
+COMMENT ON FUNCTION notify_bridge.renew_1() IS 'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings. Any other keeps its txid where it is set to NULL.';
 
 CREATE FUNCTION notify_bridge.repair_txids() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2372,17 +2380,8 @@ DECLARE
   txid_column CONSTANT pg_catalog.text := pg_catalog.quote_ident(TG_ARGV[1]);
   target pg_catalog.regclass := pg_catalog.pg_partition_root(TG_RELID);
   key pg_catalog.text;
-  before pg_catalog.xid8;
   changed pg_catalog.int8;
 BEGIN
-  IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-    before := pg_catalog.pg_current_xact_id();
-  ELSE
-    EXECUTE pg_catalog.format('SELECT ($1).%s', txid_column) INTO before USING OLD;
-    IF before IS NULL THEN
-      RETURN NULL; -- A row from before the table was attached.
-    END IF;
-  END IF;
   -- A writer has rights on the table that it writes to: most often on the one above its partitions.
   IF target IS NULL OR NOT pg_catalog.has_column_privilege(target, TG_ARGV[1], 'UPDATE') THEN
     target := TG_RELID;
@@ -2392,9 +2391,9 @@ BEGIN
     ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[])
   WHERE i.indrelid OPERATOR(pg_catalog.=) TG_RELID AND i.indisprimary;
   EXECUTE pg_catalog.format(
-    'UPDATE %1$s AS t SET %3$s = $2 WHERE t.%2$s OPERATOR(pg_catalog.=) ($1).%2$s AND t.%3$s IS NULL AND t.tableoid = $3',
+    'UPDATE %1$s AS t SET %3$s = pg_catalog.pg_current_xact_id() WHERE t.%2$s OPERATOR(pg_catalog.=) ($1).%2$s AND t.%3$s IS NULL AND t.tableoid = $2',
     target, id_column, txid_column) OPERATOR(pg_catalog.||) coalesce(key, '')
-  USING NEW, before, TG_RELID;
+  USING NEW, TG_RELID;
   GET DIAGNOSTICS changed = ROW_COUNT;
   IF changed OPERATOR(pg_catalog.=) 0::pg_catalog.int8 THEN
     RAISE not_null_violation USING MESSAGE = 'no row was updated';
@@ -2404,11 +2403,11 @@ EXCEPTION WHEN OTHERS THEN
   RAISE not_null_violation USING
     MESSAGE = pg_catalog.format('%s of %s may not be NULL: such a row is never sent', txid_column, TG_RELID::pg_catalog.regclass),
     DETAIL = pg_catalog.format('notify-bridge could not write it: %s (%s)', SQLERRM, SQLSTATE),
-    HINT = pg_catalog.format('Leave %s out of the INSERT or UPDATE, or let this role UPDATE it.', txid_column);
+    HINT = pg_catalog.format('Leave %s out of the INSERT, or let this role UPDATE it.', txid_column);
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.write_txid() IS 'Row trigger AFTER INSERT OR UPDATE of txid, WHEN it is NULL: an inserted row gets the current transaction, an updated one the txid that it had. An error where the writer may not update the column.';
+COMMENT ON FUNCTION notify_bridge.write_txid() IS 'Row trigger AFTER INSERT, WHEN txid is NULL: the row gets the current transaction. An error where the writer may not update the column.';
 
 CREATE SEQUENCE notify_bridge.bell
     START WITH 1
@@ -2895,7 +2894,7 @@ ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
 
 COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
-CREATE TRIGGER notify_bridge_txid AFTER INSERT OR UPDATE OF txid ON public.notification FOR EACH ROW WHEN ((new.txid IS NULL)) EXECUTE FUNCTION notify_bridge.write_txid('id', 'txid');
+CREATE TRIGGER notify_bridge_txid AFTER INSERT ON public.notification FOR EACH ROW WHEN ((new.txid IS NULL)) EXECUTE FUNCTION notify_bridge.write_txid('id', 'txid');
 
 COMMENT ON TRIGGER notify_bridge_txid ON public.notification IS 'NotifyBridge: a row without its transaction would never be sent.';
 

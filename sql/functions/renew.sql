@@ -1,5 +1,6 @@
 -- A row whose recipient was changed, or that was made unsent by hand, is new: it gets the txid of the changing
--- transaction, as with resend, and rings.
+-- transaction, as with resend, and rings. A row that an ORM saves with txid NULL, because it writes all columns, keeps the
+-- txid that it had.
 --
 -- Each table has a function of its own, since names of columns can't be parameters at this speed: it costs a backend's
 -- UPDATE four microseconds a row. The trigger's condition names no column, so that every column can be changed or dropped.
@@ -16,7 +17,11 @@ BEGIN
      LANGUAGE plpgsql VOLATILE SECURITY DEFINER
      AS $body$
      BEGIN
-       IF OLD.%3$I IS NULL OR NEW.%2$I IS NULL %5$s THEN
+       IF OLD.%3$I IS NULL THEN
+         RETURN NEW;
+       END IF;
+       NEW.%3$I := coalesce(NEW.%3$I, OLD.%3$I);
+       IF NEW.%2$I IS NULL %5$s THEN
          RETURN NEW;
        END IF;
        IF OLD.%2$I IS NULL OR OLD.%2$I OPERATOR(pg_catalog.<>) NEW.%2$I
@@ -40,7 +45,7 @@ BEGIN
     CASE WHEN known.sent_column IS NOT NULL THEN format('AND NEW.%I IS NOT TRUE', known.sent_column) END,
     CASE WHEN known.sent_column IS NOT NULL THEN format('NEW.%I := false;', known.sent_column) END);
   EXECUTE format('COMMENT ON FUNCTION notify_bridge.renew_%s() IS %L', known.number,
-    'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings.');
+    'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings. Any other keeps its txid where it is set to NULL.');
   EXECUTE format('REVOKE ALL ON FUNCTION notify_bridge.renew_%s() FROM PUBLIC', known.number);
 END
 $$;
