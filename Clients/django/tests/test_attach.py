@@ -18,6 +18,8 @@ from notify_bridge.operations import AttachLogins, AttachNotifyBridge
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "bare", "lite"])
 
+TRIGGERS = [("notify_bridge_renew", "O"), ("notify_bridge_ring", "A"), ("notify_bridge_txid", "O")]
+
 
 def create(name: str = "Alert", **options: Any) -> dj.CreateModel:
     return dj.CreateModel(
@@ -52,7 +54,7 @@ def test_rows_from_before_stay_old_and_rows_from_now_on_are_new(migrations: Migr
     migrations.model("Alert").objects.create(user_id=1, data={"a": 1})
     assert query("SELECT count(*) FILTER (WHERE txid IS NULL), count(txid) FROM made_alert") == [(3, 1)]
     table = look("made_alert")
-    assert table["triggers"] == [("notify_bridge_renew", "O"), ("notify_bridge_ring", "A"), ("notify_bridge_txid", "O")]
+    assert table["triggers"] == TRIGGERS
     assert table["source"] == {
         "recipient": "user_id",
         "payload": "data",
@@ -109,7 +111,7 @@ def test_tables_with_names_of_every_kind(migrations: Migrations, look, query) ->
     migrations.apply(create(db_table="Größe: all of it's"))
     migrations.apply(AttachNotifyBridge("Alert", "user"))
     (name,) = query("SELECT name FROM notify_bridge.served WHERE NOT is_own AND name LIKE '%%all%%'")[0]
-    assert look(name)["triggers"] == [("notify_bridge_renew", "O"), ("notify_bridge_ring", "A"), ("notify_bridge_txid", "O")]
+    assert look(name)["triggers"] == TRIGGERS
 
 
 def test_a_table_without_a_model(migrations: Migrations, look) -> None:
