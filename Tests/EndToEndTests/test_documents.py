@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -43,6 +44,22 @@ async def test_the_guide_lists_every_metric(bridge: Bridge) -> None:
     table = guide("operations.md").split("## Metrics")[1].split("## ")[0]
     listed = set(re.findall(r"`(\w+)", table))
     assert len(names) > 20 and [name for name in names if name not in listed] == []
+
+
+async def test_the_guide_explains_every_line_of_check() -> None:
+    sources = "".join(path.read_text() for path in sorted((ROOT / "Sources/notify-bridge/Checking").glob("*.swift")))
+    subjects = set(re.findall(r'(?:report\.(?:ok|warn|fail)|attempt)\(\s*"([a-z-]+)"', sources))
+    subjects |= set(re.findall(r'let subject = "([a-z-]+)"', sources))
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", guide("troubleshooting.md"), re.MULTILINE)) - {"ok", "warn", "fail"}
+    assert len(subjects) > 10 and explained == subjects
+
+
+def test_every_threat_names_a_test_that_exists() -> None:
+    threats = (ROOT / "SECURITY.md").read_text().split("## Threats")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (?!threat|---).*$", threats, re.MULTILINE)
+    named = [re.findall(r"`(test_\w+)`", row.split(" | ")[-1]) for row in rows]
+    tests = set(re.findall(r"^(?:async )?def (test_\w+)", "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py")), re.MULTILINE))
+    assert len(rows) > 20 and all(named) and [name for names in named for name in names if name not in tests] == []
 
 
 async def test_the_rows_of_the_backend_guide_arrive(bridge: Bridge, database: Database, connect: Connect) -> None:
