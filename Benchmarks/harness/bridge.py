@@ -102,10 +102,10 @@ class Bridge:
     def __enter__(self) -> Bridge:
         return self
 
-    def stop(self) -> float:
-        """Asks it to end and returns how many seconds that took."""
+    def stop(self, killed: bool = False) -> float:
+        """Asks it to end, or kills it, and returns how many seconds that took."""
         begin = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:

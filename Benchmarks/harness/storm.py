@@ -16,7 +16,7 @@ from .tools import insert, load_client, marked
 BACKLOG = 4_000
 
 
-def _storm(cluster: Cluster, users: int, missed: int, window: int) -> dict[str, float]:
+def _storm(cluster: Cluster, users: int, missed: int, window: int, killed: bool = False) -> dict[str, float]:
     """Every client has a cursor from a row of its own; `missed` rows are committed while no bridge runs."""
     cluster.fresh_table()
     rows = users + missed
@@ -26,7 +26,7 @@ def _storm(cluster: Cluster, users: int, missed: int, window: int) -> dict[str, 
         insert(cluster, rows=users, batch=100, users=users, in_turn=True, wait_marked=True)
         restart = time.monotonic_ns()
         stopped: list[float] = []
-        stop = threading.Thread(target=lambda: stopped.append(first_bridge.stop()))
+        stop = threading.Thread(target=lambda: stopped.append(first_bridge.stop(killed)))
         stop.start()
         ended = client.line()
         stop.join()
@@ -54,6 +54,8 @@ def part(session: Session) -> str:
     runs, _ = session.pairs("storm", lambda: _storm(session.cluster, users, users, users), None)
     some, _ = session.pairs("storm, as many as may wait",
                             lambda: _storm(session.cluster, users, users, min(users, BACKLOG)), None)
+    kills, _ = session.pairs("storm, after a kill",
+                             lambda: _storm(session.cluster, users, users, users, killed=True), None)
     goal = "–" if session.options.quick else "≤ 3 s"
     return report.table([f"a restart under {users:,} clients, {users:,} rows committed meanwhile", "bridge", "goal"], [
         ["drain: s from SIGTERM until the process has ended", report.spread(runs, "drain"), "–"],
@@ -64,6 +66,7 @@ def part(session: Session) -> str:
         ["s until every row is marked as well", report.spread(runs, "marked"), "–"],
         [f"{BACKLOG:,} connects at a time instead: s until all are live and have every row",
          report.spread(some, "caught_up"), goal],
-        ["rows that came again", report.spread(runs, "repeated", 0), "–"],
+        ["rows that came again", report.spread(runs, "repeated", 0), "0"],
+        ["rows that came again after SIGKILL in place of SIGTERM", report.spread(kills, "repeated", 0), "–"],
         ["CPU of the bridge per client, µs", report.spread(runs, "cpu_us", 0), "–"],
         ["memory of the bridge at its highest, MiB", report.spread(runs, "memory", 0, 1 / 1024**2), "–"]])

@@ -67,6 +67,8 @@ package struct Limits: Sendable, Equatable {
   }
   /// How long the last marks may take when the bridge stops.
   package static let markDrain: Duration = .seconds(5)
+  /// How long the sockets stay open when the bridge stops, until their rows are marked and they get their last cursor.
+  package static let handover: Duration = .seconds(2)
   /// How long a statement on the path of rows may take to answer.
   package static let statementTimeout: Duration = .seconds(30)
   /// How long each row of a delta that one statement reads may take; beyond, the delta is read in pages.

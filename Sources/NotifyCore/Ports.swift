@@ -28,12 +28,17 @@ package protocol DeliverySink: Sendable {
   /// - Parameter tables: their numbers.
   func tablesReturned(_ tables: [Int32])
 
+  /// Returns once the batches delivered so far were routed, and the rows that sockets took were reported.
+  func settled() async
+
   /// The database's identity has changed, or other tables are served: every socket is closed with 1012, and the next ones
   /// get the new epoch.
   func epochChanged(to epoch: Epoch, generation: UInt64)
 }
 
 extension DeliverySink {
+  package func settled() async {}
+
   /// Every loop, where it is not known.
   package func loops(of users: [UserID]) -> [LoopSet] { Array(repeating: .all, count: users.count) }
 }

@@ -194,3 +194,46 @@ async def test_two_bridges_that_race_with_a_writers_own_updates_never_deadlock(o
     await own_database.sent(ids, seconds=20)
     assert await own_database.value("SELECT count(*) FROM notification WHERE is_read") == 250
     assert "deadlock" not in own_cluster.log_text()
+
+
+@pytest.mark.parametrize("replicas", [1, 2], ids=["restarted", "rolled"])
+async def test_a_planned_restart_repeats_nothing_and_loses_nothing(serve: Serve, database: Database, connect: Connect, replicas: int) -> None:
+    """Writers go on; each device comes back with the newest cursor that it was sent, to the other replica where there is one."""
+    users = range(1, 6)
+    bridges = [await serve(database) for _ in range(replicas)]
+    before = [await connect(bridges[0], user) for user in users for _ in range(2)]
+    written: dict[int, list[int]] = {user: [] for user in users}
+    stopped = asyncio.Event()
+
+    async def write() -> None:
+        async with await database.connect() as connection:
+            while not stopped.is_set():
+                for user in users:
+                    rows = await connection.execute("INSERT INTO notification (user_id, data) SELECT %s, '{}' FROM generate_series(1, 3) RETURNING id", (user,))
+                    written[user] += [row[0] for row in await rows.fetchall()]
+
+    writers = [asyncio.ensure_future(write()) for _ in range(2)]
+    for device in before:
+        await device.notifications(60, seconds=30)
+    bridges[0].signal(signal.SIGTERM)
+    ends = await asyncio.gather(*(device.end() for device in before))
+    assert {end.code for end in ends} == {1012}
+    if replicas == 1:
+        assert await bridges[0].exit(15) == 0
+        bridges.append(await serve(database))
+    after = [await connect(bridges[1], device_user(place), since=device.cursor) for place, device in enumerate(before)]
+    stopped.set()
+    await asyncio.gather(*writers)
+    last = {user: await database.insert(user) for user in users}
+    for place, (old, new) in enumerate(zip(before, after, strict=True)):
+        while not new.ids or new.ids[-1] != last[device_user(place)]:
+            await new.next()
+        seen = old.ids + new.ids
+        assert len(seen) == len(set(seen)), f"repeated: {sorted(id for id in set(seen) if seen.count(id) > 1)}"
+        assert sorted(seen) == sorted([*written[device_user(place)], last[device_user(place)]])
+    await database.sent([id for ids in written.values() for id in ids])
+
+
+def device_user(place: int) -> int:
+    """Of a list with two devices for each user, the first of which is 1."""
+    return place // 2 + 1

@@ -130,6 +130,15 @@ final class Hub: DeliverySink {
     onEveryLoop { $0.tablesReturned(tables) }
   }
 
+  func settled() async {
+    for member in members {
+      await withCheckedContinuation { continuation in
+        // Behind the batches, and behind the reports that they schedule.
+        member.eventLoop.execute { member.eventLoop.execute { continuation.resume() } }
+      }
+    }
+  }
+
   func epochChanged(to epoch: Epoch, generation: UInt64) {
     onEveryLoop { $0.epochChanged(to: epoch, generation: generation) }
   }

@@ -151,10 +151,12 @@ final class LoopHub<Member: LoopMember> {
     for connection in connections { connection.verifyAgain() }
   }
 
-  /// Accepts no connection any more and closes all.
+  /// Accepts no connection any more and closes all. Each gets its newest cursor before, so that nothing comes again.
   func drain() {
     isDraining = true
-    for connection in connections { connection.restart() }
+    consumeLazyCursor()
+    let last = Heartbeat(now: eventLoop.now, wall: WallClock.microseconds(), cursor: cursor)
+    for connection in connections { connection.drain(last) }
     for handler in httpHandlers.values { handler.drain() }
   }
 

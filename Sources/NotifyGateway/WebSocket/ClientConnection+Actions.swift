@@ -125,6 +125,14 @@ extension ClientConnection {
 
   func restart() { perform(machine.restart(now: eventLoop.now)) }
 
+  func drain(_ last: Heartbeat) {
+    if machine.takesCursor {
+      messages += 1
+      write(last.withCursor)
+    }
+    restart()
+  }
+
   func abandon() { context?.close(promise: nil) }
 
   // MARK: Connecting

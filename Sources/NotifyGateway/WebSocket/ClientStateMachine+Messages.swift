@@ -91,7 +91,7 @@ extension ClientStateMachine {
   ) -> Action {
     switch message {
     case .ping:
-      return .answerPing(withCursor: membership?.session.takesCursor ?? false)
+      return .answerPing(withCursor: takesCursor)
     case .acknowledge(let ids, let source):
       guard let table = tables.table(named: source) else { return Self.unknownTable(source, ids, tables) }
       return acknowledge(Self.rows(ids, of: table), limits: limits, now: now)

@@ -86,7 +86,7 @@ extension ClientStateMachine {
     guard nextHeartbeat <= now else { return actions }
     nextHeartbeat = now + heartbeat
     // A peer that is behind needs no sign of life on top, and a cursor would be of no use to it yet.
-    if isWritable() { actions.then = .heartbeat(withCursor: membership?.session.takesCursor ?? false) }
+    if isWritable() { actions.then = .heartbeat(withCursor: takesCursor) }
     return actions
   }
 }

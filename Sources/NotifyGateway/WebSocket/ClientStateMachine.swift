@@ -132,6 +132,9 @@ struct ClientStateMachine {
   /// The user, once the credential was accepted.
   var user: UserID? { membership?.identity.user }
 
+  /// Whether the newest cursor vouches for this connection.
+  var takesCursor: Bool { membership?.session.takesCursor ?? false }
+
   /// Bytes of live rows that the kernel has not taken yet.
   var queuedBytes: Int { membership?.session.queuedBytes ?? 0 }
 

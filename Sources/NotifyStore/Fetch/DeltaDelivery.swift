@@ -229,6 +229,13 @@ final class DeltaDelivery {
     metrics.rowsFetched.increment(by: delta.fetched.rows)
   }
 
+  /// Gives the sockets a cursor for the newest delta, which claims what is known to be on disk by now.
+  func vouch(in generation: GenerationFence.Generation) async {
+    guard let previous, !withholdsCursors else { return }
+    let cursor = Cursor(epoch: generation.epoch, snapshot: previous, durable: generation.durable).text
+    await sink.deliver(builder.finish(base: previous, snapshot: previous, isEnd: true, cursor: cursor))
+  }
+
   /// The lowest of a snapshot and those up to which the rows of missing tables were delivered.
   private func oldest(_ snapshot: Snapshot) -> Snapshot {
     missing.values.reduce(snapshot) { $1.previous.xmin < $0.xmin ? $1.previous : $0 }

@@ -17,7 +17,10 @@ extension DeltaFetcher {
       doorbell: Doorbell(settings.doorbell, at: .now), upkeep: SessionUpkeep(at: .now))
     var action = decisions.doorbell.armed(at: .now)
     show(decisions.doorbell.state)
+    handover.begin()
+    defer { handover.end() }
     while !signal.isStopped {
+      if handover.step != nil { return try await handOver(session) }
       let state = decisions.doorbell.state
       action = try await perform(action, session, &decisions)
       if decisions.doorbell.state.name != state.name { show(decisions.doorbell.state) }
@@ -29,6 +32,21 @@ extension DeltaFetcher {
         let outcome = try surveyTables()
         if hasNewTables, let epoch = history.epoch { try adopt(epoch, session) }
         try await readReturned(outcome.returned) { try keepAlive(session, &decisions.upkeep) }
+      }
+    }
+  }
+
+  /// Fetches no more. The generation stays current, so that what sockets take until they are closed is marked.
+  private func handOver(_ session: ListeningSession) async throws {
+    handover.done()
+    while !signal.isStopped {
+      _ = try database.connection.wait(Limits.safetyInterval)
+      fence.statementBegins()
+      fence.recordDurable(try session.heartbeat(), number: history.number)
+      fence.statementAnswered()
+      if handover.step == .vouch, let generation = fence.current {
+        await delivery.vouch(in: generation)
+        handover.done()
       }
     }
   }

@@ -17,12 +17,13 @@ package actor DeltaFetcher: DatabaseService {
   let metrics: BridgeMetrics
   let logger: Logger
   let delivery: DeltaDelivery
-  private let sink: any DeliverySink
+  let sink: any DeliverySink
   private let unsent: UnsentRows
   private let purgeHorizon: PurgeHorizon
   private let served: ServedTables
   private var tables: TableWatch
   var history = FollowedHistory()
+  nonisolated let handover = Handover()
   /// Tables are served whose unsent rows no replay has read.
   private(set) var hasNewTables = false
   private var session: ListeningSession?
@@ -44,6 +45,19 @@ package actor DeltaFetcher: DatabaseService {
     self.sink = sink
     store.progress.sink = sink
     fence.setWaker(database.connection.waker)
+  }
+
+  /// Ends fetching before the sockets are closed, so that a restart repeats nothing: what was delivered is marked, and every
+  /// socket may have a cursor that vouches for all of it.
+  ///
+  /// Returns at once while the database is away, and after `Limits.handover` at the latest.
+  package nonisolated func handOver(to marker: Marker) async {
+    await wait(atMost: Limits.handover) { [self] in
+      await handover.request(.stop) { signal.wake() }
+      await sink.settled()
+      await marker.settled()
+      await handover.request(.vouch) { signal.wake() }
+    }
   }
 
   /// Serves one session after the other.

@@ -12,6 +12,8 @@ package actor Marker: DatabaseService, ConfirmationSink {
   package nonisolated let thread = DedicatedThread(name: "nb-mark")
   package nonisolated let signal: StopSignal
   private nonisolated let inbox = MarkInbox()
+  /// Those who wait until what they reported is marked.
+  private nonisolated let settling = Inbox<CheckedContinuation<Void, Never>>()
   private nonisolated let fence: GenerationFence
   nonisolated let metrics: BridgeMetrics
   let database: RetryingConnection
@@ -23,6 +25,7 @@ package actor Marker: DatabaseService, ConfirmationSink {
   private var history = MarkHistory()
   /// Rows in quarantine: another device's report of one is no reason to try it again.
   var failures = FailureMemory()
+  private var waiting: [CheckedContinuation<Void, Never>] = []
   private var lastClaim: ContinuousClock.Instant?
   /// The connection's generation.
   private var connected: GenerationFence.Generation?
@@ -51,13 +54,26 @@ package actor Marker: DatabaseService, ConfirmationSink {
     }
   }
 
+  /// Returns once every row reported so far is marked, apart from those that can't be marked now.
+  package nonisolated func settled() async {
+    await withCheckedContinuation { continuation in
+      if settling.append(continuation) == nil { continuation.resume() } else { signal.wake() }
+    }
+  }
+
   // MARK: On its own thread
 
   /// Marks until it is stopped, and then what was written until then, for at most `Limits.markDrain`.
   package func work() async {
+    defer {
+      settling.close()
+      waiting += settling.takeAll()
+      settle()
+    }
     while !signal.isStopped {
       gather()
       await mark()
+      if isIdle { settle() }
     }
     let deadline = ContinuousClock.now + Limits.markDrain
     queue.retryLocked(at: .now)
@@ -80,6 +96,11 @@ package actor Marker: DatabaseService, ConfirmationSink {
   /// Whether it is time to look for rows in quarantine that are due.
   private var isClaimDue: Bool { lastClaim.map { .now - $0 >= Limits.safetyInterval } ?? true }
 
+  private func settle() {
+    for caller in waiting { caller.resume() }
+    waiting = []
+  }
+
   /// Waits for rows, and a little longer for more of them.
   private func gather() {
     takeInbox()
@@ -97,6 +118,8 @@ package actor Marker: DatabaseService, ConfirmationSink {
   }
 
   private func takeInbox() {
+    // First: what they reported is in the inbox by now.
+    waiting += settling.takeAll()
     let taken = inbox.takeAll()
     if follow(taken.generation) {
       let dropped = queue.add(

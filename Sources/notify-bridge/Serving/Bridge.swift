@@ -58,7 +58,8 @@ struct Bridge {
     let reloader = Reloader(
       running: settings, read: readSettings, output: output, authenticator: authenticator, gateway: gateway,
       logger: logger)
-    // They stop one after the other in reverse order: first the sockets, then the marks of their rows.
+    // They stop one after the other in reverse order: first the fetching of rows, then the sockets, then the marks of
+    // what these have written.
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
@@ -68,6 +69,7 @@ struct Bridge {
           .init(service: AfterListening(service: replays, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: lookups, latch: latch, onFailure: onFailure)),
           .init(service: authenticator), .init(service: gateway),
+          .init(service: HandoverService(status: status, fetcher: fetcher, marker: marker)),
           .init(
             service: SignalService(signals: signals, reload: reload(by: reloader)),
             successTerminationBehavior: .gracefullyShutdownGroup),
