@@ -54,15 +54,6 @@ package struct Identity: Sendable, Equatable {
   }
 }
 
-extension Identity {
-  /// The same with the user as these tables have it.
-  package func canonical(among tables: TableCatalog) -> Identity {
-    var identity = self
-    identity.user = user.canonical(among: tables)
-    return identity
-  }
-}
-
 /// The answer to a credential.
 package enum Verdict: Sendable, Equatable {
   case accepted(Identity)

@@ -24,6 +24,9 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
   /// Called when the connection has become a WebSocket or ended.
   var onRemoval: () -> Void = {}
 
+  /// The other end of the socket. The channel remembers it; the context would ask the kernel.
+  private var peer: SocketAddress? { context?.channel.remoteAddress }
+
   init(
     site: HTTPSite, hub: ClientHub, encoder: HTTPResponseEncoder, decoder: ByteToMessageHandler<HTTPRequestDecoder>
   ) {
@@ -119,7 +122,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
       if Handshake.isUpgrade(head.headers) { return respond(.text(.notFound, "no WebSocket here"), to: head) }
       return route(head, target, body)
     }
-    switch site.handshake.decide(head, target, peer: context?.remoteAddress) {
+    switch site.handshake.decide(head, target, peer: peer) {
     case .upgrade(let offer):
       upgrade(offer, head)
     case .refuse(let status, let headers, let reason):
@@ -130,7 +133,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
         "connect rejected: its origin is not allowed; NOTIFY_BRIDGE_AUTH_ORIGINS lists those that are",
         metadata: [
           LogKey.origin: "\(origin)",
-          LogKey.remote: "\(site.handshake.remote.of(peer: context?.remoteAddress, headers: head.headers))",
+          LogKey.remote: "\(site.handshake.remote.of(peer: peer, headers: head.headers))",
         ])
       respond(.text(.forbidden, "origin not allowed"), to: head)
     }

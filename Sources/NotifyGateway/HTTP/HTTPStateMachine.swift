@@ -124,8 +124,8 @@ struct HTTPStateMachine {
 
   private mutating func read(_ part: HTTPServerRequestPart, _ reading: consuming Reading) -> Action {
     switch part {
-    case .head(let received):
-      let head = RequestRules.trimmed(received)
+    case .head(var head):
+      if !RequestRules.readValues(of: &head.headers) { return .refuse(.badRequest, "a control character in a header") }
       if let why = RequestRules.refusal(head) { return .refuse(.badRequest, why) }
       if RequestRules.hasTooLargeBody(head) { return .refuse(.payloadTooLarge, "body too large") }
       reading.head = head

@@ -24,27 +24,29 @@ enum RequestRules {
     if !codings.isEmpty || (lengths.first.map { $0 != "0" } ?? false), isSwitching(head) {
       return "an upgrade has no body"
     }
-    for (_, value) in headers where value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {
-      return "a control character in a header"
-    }
     return nil
   }
 
-  /// The head with its fields' values as they mean them: without the blanks around them (RFC 9110, 5.5), which the parser
-  /// leaves at the end.
-  static func trimmed(_ head: HTTPRequestHead) -> HTTPRequestHead {
-    let hasBlanks = head.headers.contains { _, value in
-      value.utf8.last.map(isBlank) ?? false || value.utf8.first.map(isBlank) ?? false
+  /// Makes the fields' values what they mean: without the blanks around them (RFC 9110, 5.5), which the parser leaves at
+  /// the end.
+  ///
+  /// - Returns: false where a value has a control character.
+  static func readValues(of headers: inout HTTPHeaders) -> Bool {
+    var hasBlanks = false
+    for (_, var value) in headers {
+      let isGood = value.withUTF8 { bytes in
+        hasBlanks = hasBlanks || (bytes.last.map(isBlank) ?? false) || (bytes.first.map(isBlank) ?? false)
+        return bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }
+      }
+      if !isGood { return false }
     }
-    guard hasBlanks else { return head }
-    var head = head
-    head.headers = HTTPHeaders(
-      head.headers.map { name, value in
-        let rest = value.utf8.drop(while: isBlank)
-        guard let last = rest.lastIndex(where: { !isBlank($0) }) else { return (name, "") }
-        return (name, String(Substring(rest[...last])))
-      })
-    return head
+    if hasBlanks { headers = HTTPHeaders(headers.map { ($0, trimmed($1)) }) }
+    return true
+  }
+
+  private static func trimmed(_ value: String) -> String {
+    let rest = value.utf8.drop(while: isBlank)
+    return rest.lastIndex { !isBlank($0) }.map { String(Substring(rest[...$0])) } ?? ""
   }
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
@@ -62,8 +64,7 @@ enum RequestRules {
   /// Whether the parser stops after this request, as it would for another protocol.
   static func isSwitching(_ head: HTTPRequestHead) -> Bool {
     if head.method == .CONNECT { return true }
-    return !head.headers["upgrade"].isEmpty
-      && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+    return head.headers.contains(name: "upgrade") && head.headers.lists("upgrade", in: "connection")
   }
 
   /// Whether the head announces a body beyond the bound. A body in chunks is measured as it comes.
@@ -74,6 +75,20 @@ enum RequestRules {
 
   /// Whether the client waits for `100 Continue` before it sends the body. HTTP/1.0 has none (RFC 9110, 10.1.1).
   static func expectsContinue(_ head: HTTPRequestHead) -> Bool {
-    head.version.minor >= 1 && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
+    head.version.minor >= 1 && head.headers.lists("100-continue", in: "expect")
+  }
+}
+
+extension HTTPHeaders {
+  /// Whether the fields of this name list an element (RFC 9110, 5.6.1), in whatever case.
+  func lists(_ element: String, in name: String) -> Bool {
+    guard let first = first(name: name) else { return false }
+    // Most often it is the only one.
+    return Self.isSame(first, element) || self[canonicalForm: name].contains { Self.isSame($0, element) }
+  }
+
+  private static func isSame(_ text: some StringProtocol, _ lowercase: String) -> Bool {
+    text.utf8.count == lowercase.utf8.count
+      && zip(text.utf8, lowercase.utf8).allSatisfy { $0 == $1 || (0x41...0x5a ~= $0 && $0 | 0x20 == $1) }
   }
 }

@@ -54,7 +54,7 @@ struct Handshake: Sendable {
 
   /// Whether a request asks for a WebSocket.
   static func isUpgrade(_ headers: HTTPHeaders) -> Bool {
-    headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+    headers.lists("websocket", in: "upgrade")
   }
 
   /// Decides on a request for the WebSocket's path.
@@ -64,9 +64,7 @@ struct Handshake: Sendable {
     let headers = head.headers
     guard head.method == .GET else { return .refuse(.methodNotAllowed, ["Allow": "GET"], reason: "use GET") }
     guard Self.isUpgrade(headers), head.version.minor >= 1 else { return Self.upgradeRequired() }
-    guard headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) else {
-      return Self.upgradeRequired()
-    }
+    guard headers.lists("upgrade", in: "connection") else { return Self.upgradeRequired() }
     let versions = headers["sec-websocket-version"]
     guard versions.count == 1, versions[0] == "13" else { return Self.upgradeRequired() }
     let keys = headers["sec-websocket-key"]

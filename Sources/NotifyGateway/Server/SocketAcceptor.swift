@@ -13,6 +13,10 @@ struct SocketAcceptor: Sendable {
   let tls: TLSFiles?
   let logger: Logger
 
+  /// Given to each socket when it is accepted: as an option of the bootstrap it would cost several futures.
+  private static let readBuffers: any RecvByteBufferAllocator = AdaptiveRecvByteBufferAllocator(
+    minimum: 64, initial: 2_048, maximum: GatewayLimits.readBytes)
+
   /// Listens on `host` (or `unix:/path`) and `port`.
   ///
   /// - Throws: an error with a remedy for a taken port and the like.
@@ -39,10 +43,6 @@ struct SocketAcceptor: Sendable {
       }
       .serverChannelOption(.backlog, value: Int32(GatewayLimits.backlog))
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(
-        .recvAllocator,
-        value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 2_048, maximum: GatewayLimits.readBytes)
-      )
       .childChannelInitializer { channel in accept(channel, site) }
   }
 
@@ -75,6 +75,7 @@ struct SocketAcceptor: Sendable {
   private func addHandlers(to channel: any Channel, _ site: HTTPSite, _ hub: ClientHub) throws -> HTTPHandler {
     // Until the upgrade: a client may end its side and still read the response.
     try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+    try channel.syncOptions?.setOption(.recvAllocator, value: Self.readBuffers)
     let pipeline = channel.pipeline.syncOperations
     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
     var limits = NIOHTTPDecoderLimitConfiguration()

@@ -88,8 +88,9 @@ extension ClientConnection {
 
   private func verified(_ given: Verdict) {
     var verdict = given
-    if case .accepted(let identity) = given {
-      verdict = .accepted(identity.canonical(among: dependencies.status.catalog))
+    if case .accepted(var identity) = given, identity.user.integer == nil {
+      identity.user = identity.user.canonical(among: dependencies.status.catalog)
+      verdict = .accepted(identity)
     }
     perform(
       machine.verified(verdict, revocations: hub.revocations, generation: hub.generation, now: eventLoop.now))

@@ -57,11 +57,13 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
     credential = offer.credential
     started = eventLoop.now
     let limits = hub.dependencies.limits
-    let interval = Int64(hub.dependencies.settings.heartbeatSeconds) * 1_000
+    let interval = Double(hub.dependencies.settings.heartbeatSeconds) * 1_000
+    // One number for both: each is a call of the kernel, and the two instants have nothing to do with each other.
+    let random = Double.random(in: 0...1)
     machine = ClientStateMachine(
       since: offer.since, acknowledges: offer.acknowledges, messageRate: limits.messageRate,
-      retryMilliseconds: .random(in: 0...Limits.retryMilliseconds),
-      firstHeartbeat: started + .milliseconds(.random(in: (interval / 2)...max(interval, 1))), now: started)
+      retryMilliseconds: Int(random * Double(Limits.retryMilliseconds)),
+      firstHeartbeat: started + .milliseconds(Int64((1 + random) * interval / 2)), now: started)
     reader = FrameReader(limit: limits.messageBytes, inflater: offer.extensions == nil ? nil : hub.inflater)
   }
 
