@@ -40,6 +40,8 @@ enum GatewayLimits {
   static let earlyBytes = 8 << 10
   /// Bytes that are read from a socket at a time.
   static let readBytes = 16 << 10
+  /// Bytes of the first read, which hold most requests. An idle connection keeps the buffer.
+  static let firstReadBytes = 1 << 10
   /// Bytes of a batch that sockets share, and that one which lags behind keeps alive (one user's rows may be more).
   static let sharedBytes = 32 << 10
   /// Memory that a row takes while it waits for a slow socket, besides its bytes: its key, its buffer, its promise.

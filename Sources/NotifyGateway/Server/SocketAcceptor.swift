@@ -15,7 +15,7 @@ struct SocketAcceptor: Sendable {
 
   /// Given to each socket when it is accepted: as an option of the bootstrap it would cost several futures.
   private static let readBuffers: any RecvByteBufferAllocator = AdaptiveRecvByteBufferAllocator(
-    minimum: 64, initial: 2_048, maximum: GatewayLimits.readBytes)
+    minimum: 64, initial: GatewayLimits.firstReadBytes, maximum: GatewayLimits.readBytes)
 
   /// Listens on `host` (or `unix:/path`) and `port`.
   ///
@@ -76,6 +76,8 @@ struct SocketAcceptor: Sendable {
     // Until the upgrade: a client may end its side and still read the response.
     try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
     try channel.syncOptions?.setOption(.recvAllocator, value: Self.readBuffers)
+    // A socket keeps as many buffers as it reads in a turn.
+    try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
     let pipeline = channel.pipeline.syncOperations
     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
     var limits = NIOHTTPDecoderLimitConfiguration()
