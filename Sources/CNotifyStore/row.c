@@ -56,6 +56,20 @@ static bool advance(ns_stream *stream, const notify_store_row *row) {
   return after;
 }
 
+// A text that is too long comes empty, which no JSON is: the statements measure it once.
+static bool read_data(ns_answer answer, notify_store_row *out) {
+  static const char too_long[] = "54000";
+  if (!ns_string(answer, COLUMN_DATA, &out->data, &out->data_length)) {
+    return false;
+  }
+  if (out->data != NULL && out->data_length == 0) {
+    out->kind = NOTIFY_STORE_ROW_UNREADABLE;
+    out->data = too_long;
+    out->data_length = sizeof too_long - 1;
+  }
+  return true;
+}
+
 static bool read_id(ns_answer answer, notify_store_row *out) {
   return ns_int4(answer, COLUMN_SOURCE, &out->source) &&
          ns_string(answer, COLUMN_ID_TEXT, &out->id_text, &out->id_length) &&
@@ -66,8 +80,8 @@ static bool read_notification(ns_answer answer, ns_stream *stream, int32_t kind,
   out->kind = kind == KIND_UNREADABLE ? NOTIFY_STORE_ROW_UNREADABLE : NOTIFY_STORE_ROW_NOTIFICATION;
   return read_id(answer, out) && ns_xid8(answer, COLUMN_TXID, &out->txid) &&
          ns_timestamp(answer, COLUMN_CREATED_AT, &out->has_created_at, &out->created_at_us) &&
-         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
-         ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) && advance(stream, out);
+         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) && read_data(answer, out) &&
+         advance(stream, out);
 }
 
 static bool read_unsent(ns_answer answer, notify_store_row *out) {
@@ -98,8 +112,7 @@ static bool read_keyed(ns_answer answer, ns_stream *stream, int32_t kind, notify
               : kind == KIND_UNREADABLE ? NOTIFY_STORE_ROW_UNREADABLE
                                         : NOTIFY_STORE_ROW_NOTIFICATION;
   return ns_timestamp(answer, COLUMN_CREATED_AT, &out->has_created_at, &out->created_at_us) &&
-         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) &&
-         ns_string(answer, COLUMN_DATA, &out->data, &out->data_length);
+         ns_string(answer, COLUMN_USER, &out->user, &out->user_length) && read_data(answer, out);
 }
 
 static bool read_replay(ns_answer answer, ns_stream *stream, int32_t kind, notify_store_row *out) {

@@ -220,6 +220,27 @@ static void a_row_that_fails_is_the_first_without_an_answer(void) {
   notify_store_destroy(store);
 }
 
+static void a_text_that_is_too_long_is_not_sent(void) {
+  static const int kinds[] = {NOTIFY_STORE_ROW_SNAPSHOT, NOTIFY_STORE_ROW_NOTIFICATION, NOTIFY_STORE_ROW_UNREADABLE,
+                              NOTIFY_STORE_ROW_NOTIFICATION};
+  notify_store_row row;
+  notify_store *store = server_store();
+  server_clean(store);
+  server_run(store,
+             "INSERT INTO public.notification (user_id, data) "
+             "VALUES (1, '\"123456\"'), (1, '\"1234567\"'), (1, NULL)");
+  notify_store_set_row_bytes(store, 8);
+  CHECK_EQUAL(notify_store_delta(store, 0, NULL, 0, TIMEOUT_MS), NOTIFY_STORE_OK);
+  for (int i = 0; i < 4; i++) {
+    CHECK_EQUAL(notify_store_next(store, TIMEOUT_MS, &row), NOTIFY_STORE_OK);
+    CHECK_EQUAL(row.kind, kinds[i]);
+    CHECK(i != 2 || (row.data_length == 5 && memcmp(row.data, "54000", 5) == 0));
+  }
+  CHECK(row.data == NULL);
+  server_clean(store);
+  notify_store_destroy(store);
+}
+
 static void a_statement_in_the_middle_of_a_stream_is_no_harm(void) {
   notify_store_row row;
   notify_store *store = server_store();
@@ -343,6 +364,7 @@ const test server_delta_tests[] = {
     {"NULLs, infinity and five megabytes come whole", nulls_and_large_rows_come_whole},
     {"where rows are read by their keys, one that fails is the first without an answer",
      a_row_that_fails_is_the_first_without_an_answer},
+    {"a text that is too long is not sent", a_text_that_is_too_long_is_not_sent},
     {"a statement in the middle of a stream is no harm", a_statement_in_the_middle_of_a_stream_is_no_harm},
     {"rows of random transactions come exactly once", random_transactions_come_exactly_once},
     {"the unsent rows of each user are counted", the_unsent_of_each_user_are_counted},

@@ -43,6 +43,22 @@ static void a_delta_is_read(void) {
   fake_finish(store);
 }
 
+static void a_text_that_is_too_long_comes_empty(void) {
+  notify_store_row row;
+  notify_store *store = fake_store();
+  fake_answer(fake_snapshot("10:12:10"));
+  fake_answer(fake_delta_row(5, 10, "7", ""));
+  fake_answer(fake_end_of_rows());
+  fake_answer(NULL);
+  CHECK_EQUAL(notify_store_delta(store, 9, NULL, 0, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_next(store, 1000, &row), NOTIFY_STORE_OK);
+  CHECK_EQUAL(row.kind, NOTIFY_STORE_ROW_UNREADABLE);
+  CHECK_EQUAL(row.id, 5);
+  CHECK(row.data_length == 5 && memcmp(row.data, "54000", 5) == 0);
+  fake_finish(store);
+}
+
 static void times_are_converted(void) {
   static const struct {
     int64_t stored, wanted;
@@ -350,6 +366,7 @@ static void the_unsent_are_scanned(void) {
 
 const test stream_tests[] = {
     {"a delta is read one result at a time", a_delta_is_read},
+    {"a text that is too long comes empty", a_text_that_is_too_long_comes_empty},
     {"times are converted, infinities stay", times_are_converted},
     {"a row with a wrong type, length, format or NULL is refused", wrong_rows_are_refused},
     {"an answer with wrong columns, order or end is refused", wrong_answers_are_refused},

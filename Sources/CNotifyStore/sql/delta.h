@@ -22,8 +22,8 @@
 // are sent. The outer columns have no name `txid`, because ORDER BY would sort by that one.
 //
 // Failures. A payload that fails makes the statement fail. Then the same rows are read by `delta_keys_sql`, which
-// evaluates no payload, and rows.h. A row whose text is too long is named, its text is not sent. (Documentation/
-// database.md, "Quarantine")
+// evaluates no payload, and rows.h. A text that is too long comes empty, which no JSON is. (Documentation/database.md,
+// "Quarantine")
 
 #ifndef NOTIFY_STORE_SQL_DELTA_H
 #define NOTIFY_STORE_SQL_DELTA_H
@@ -49,9 +49,8 @@
   "WHERE pg_visible_in_snapshot(xip.id, pg_current_snapshot())"
 
 static const char delta_sql[] = DELTA_HEAD
-    "(SELECT CASE WHEN octet_length(shown.data) > $3::int4 THEN 5 ELSE 1 END, shown.source, shown.id_number, "
-    "  shown.id_text, shown.txid, shown.created_at, shown.recipient, "
-    "  CASE WHEN octet_length(shown.data) > $3 THEN '54000' ELSE shown.data END "
+    "(SELECT 1, shown.source, shown.id_number, shown.id_text, shown.txid, shown.created_at, shown.recipient, "
+    "  CASE WHEN octet_length(shown.data) > $3::int4 THEN '' ELSE shown.data END "
     "FROM (SELECT delta.source, delta.id_number, delta.id_text, delta.txid, delta.created_at, delta.recipient, "
     "    coalesce(delta.text_form, delta.document::text) AS data "
     "  FROM ({tables} ORDER BY txid, source, id_number, id_text) delta OFFSET 0) shown)";

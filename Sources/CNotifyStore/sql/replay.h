@@ -68,9 +68,8 @@
   "  ORDER BY request.ordinal, page.txid, page.source, page.id_number, page.id_text"
 
 static const char replay_sql[] = REPLAY_HEAD
-    "(SELECT CASE WHEN octet_length(shown.data) > $15::int4 THEN 5 ELSE 1 END, shown.source, shown.id_number, "
-    "  shown.id_text, shown.txid, shown.created_at, shown.recipient, "
-    "  CASE WHEN octet_length(shown.data) > $15 THEN '54000' ELSE shown.data END, "
+    "(SELECT 1, shown.source, shown.id_number, shown.id_text, shown.txid, shown.created_at, shown.recipient, "
+    "  CASE WHEN octet_length(shown.data) > $15::int4 THEN '' ELSE shown.data END, "
     "  shown.request, shown.truncated, shown.more "
     "FROM (SELECT answer.*, coalesce(answer.text_form, answer.document::text) AS data "
     "  FROM (" REPLAY_PAGES ") answer OFFSET 0) shown)";

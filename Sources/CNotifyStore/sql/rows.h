@@ -15,9 +15,9 @@
 #define NOTIFY_STORE_SQL_ROWS_H
 
 static const char rows_sql[] =
-    "SELECT CASE WHEN shown.source IS NULL THEN 6 WHEN octet_length(shown.data) > $5::int4 THEN 5 ELSE 1 END AS kind, "
+    "SELECT CASE WHEN shown.source IS NULL THEN 6 ELSE 1 END AS kind, "
     "  NULL::int4 AS source, NULL::int8 AS id_number, NULL::text AS id_text, NULL::xid8 AS row_txid, "
-    "  shown.created_at, shown.recipient, CASE WHEN octet_length(shown.data) > $5 THEN '54000' ELSE shown.data END, "
+    "  shown.created_at, shown.recipient, CASE WHEN octet_length(shown.data) > $5::int4 THEN '' ELSE shown.data END, "
     "  (shown.place - 1)::int4 "
     "FROM (SELECT key.place, found.source, found.created_at, found.recipient, "
     "    coalesce(found.text_form, found.document::text) AS data "
