@@ -87,6 +87,9 @@ BEGIN
   IF (SELECT notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.relation = attach.relation) THEN
     RETURN QUERY SELECT 'did', 'added trigger notify_bridge_renew: a row whose recipient is changed is delivered again';
   END IF;
+  IF (SELECT notify_bridge.attach_replication(s.number) FROM notify_bridge.source AS s WHERE s.relation = attach.relation) THEN
+    RETURN QUERY SELECT 'did', 'added triggers notify_bridge_replicated and notify_bridge_applied: for logical replication';
+  END IF;
   IF is_new THEN -- A running transaction may still write, with an id from before this one.
     UPDATE notify_bridge.source AS s SET first_txid = pg_snapshot_xmin(pg_current_snapshot()) WHERE s.relation = plan.relation;
   END IF;
@@ -233,9 +236,9 @@ BEGIN
     EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', target.relid, target.tgname);
     tables := tables + 1;
   END LOOP;
-  IF NOT notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column) THEN
-    PERFORM notify_bridge.create_txid_trigger(plan.relation, plan.id_column, plan.txid_column);
-    RETURN NEXT format('trigger notify_bridge_txid: for rows that are written with %I NULL', plan.txid_column);
+  IF NOT notify_bridge.has_txid_trigger(plan) THEN
+    PERFORM notify_bridge.create_txid_trigger(plan);
+    RETURN NEXT format('trigger notify_bridge_txid: for rows that are written with %I NULL, or by another cluster', plan.txid_column);
   END IF;
   IF tables > 0 THEN
     RETURN NEXT 'trigger notify_bridge_ring: wakes the bridge, once for each INSERT statement'
@@ -457,7 +460,9 @@ CREATE FUNCTION notify_bridge.attach_is_complete(plan notify_bridge.source) RETU
   SELECT notify_bridge.column_type(plan.relation, plan.sent_at_column) IS NOT NULL
     AND EXISTS (SELECT FROM pg_attribute AS a
       WHERE a.attrelid = plan.relation AND a.attname = plan.txid_column AND a.atthasdef AND NOT a.attisdropped)
-    AND notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column)
+    AND notify_bridge.has_txid_trigger(plan)
+    AND EXISTS (SELECT FROM notify_bridge.source AS s
+      WHERE s.relation = plan.relation AND notify_bridge.has_replication_triggers(s))
     AND NOT EXISTS (SELECT FROM notify_bridge.tables_of(plan.relation) AS t WHERE NOT EXISTS (
       SELECT FROM pg_trigger AS g
       WHERE g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure AND g.tgenabled = 'A'))
@@ -716,6 +721,37 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.attach_renewal(table_number integer) IS 'Gives a served table the trigger that makes changed rows new. Returns whether it had none.';
 
+CREATE FUNCTION notify_bridge.attach_replication(table_number integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  -- ENABLE TRIGGER ALL, with which pg_restore --disable-triggers ends, has all triggers fire in sessions of a backend.
+  is_replica CONSTANT text := $sql$ pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica' $sql$;
+  known notify_bridge.source;
+BEGIN
+  SELECT s.* INTO known FROM notify_bridge.source AS s WHERE s.number = table_number;
+  PERFORM notify_bridge.make_replication(known);
+  IF notify_bridge.has_replication_triggers(known) THEN
+    RETURN false;
+  END IF;
+  EXECUTE format(
+    'CREATE OR REPLACE TRIGGER notify_bridge_replicated AFTER INSERT ON %1$s FOR EACH ROW WHEN (%3$s)
+       EXECUTE FUNCTION notify_bridge.ring_replicated();
+     CREATE OR REPLACE TRIGGER notify_bridge_applied BEFORE UPDATE ON %1$s FOR EACH ROW
+       WHEN (%3$s AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0) EXECUTE FUNCTION notify_bridge.keep_%2$s();
+     ALTER TABLE %1$s ENABLE REPLICA TRIGGER notify_bridge_replicated, ENABLE REPLICA TRIGGER notify_bridge_applied',
+    known.relation, known.number, is_replica);
+  EXECUTE format('COMMENT ON TRIGGER notify_bridge_replicated ON %s IS %L', known.relation,
+    'Wakes NotifyBridge for rows of logical replication.');
+  EXECUTE format('COMMENT ON TRIGGER notify_bridge_applied ON %s IS %L', known.relation,
+    'NotifyBridge: what logical replication updates keeps the transaction that it has here.');
+  RETURN true;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.attach_replication(table_number integer) IS 'Gives a served table the triggers for logical replication. Returns whether it lacked one.';
+
 CREATE FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -945,8 +981,6 @@ BEGIN
   ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
   COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
-  PERFORM notify_bridge.create_txid_trigger('public.notification', 'id', 'txid');
-
   REVOKE ALL ON public.notification FROM PUBLIC;
   INSERT INTO notify_bridge.source (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
     payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column,
@@ -954,7 +988,8 @@ BEGIN
   VALUES ('public.notification', true, 'id', 'integer', 'user_id', 'integer', 'data',
     'jsonb', 'data', '{data}', 'txid', 'is_sent', 'sent_at', 'created_at',
     'is_read', 'read_at', '{"name": "public.notification", "columns": []}');
-  PERFORM notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.is_own;
+  PERFORM notify_bridge.create_txid_trigger(s), notify_bridge.attach_renewal(s.number), notify_bridge.attach_replication(s.number)
+  FROM notify_bridge.source AS s WHERE s.is_own;
   PERFORM notify_bridge.wake();
   RETURN true;
 END
@@ -962,20 +997,22 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.create_own_table() IS 'Makes public.notification and has it served. Returns false where it is served already, or, with a warning, where another table has that name.';
 
-CREATE FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column name, txid_column name) RETURNS void
+CREATE FUNCTION notify_bridge.create_txid_trigger(known notify_bridge.source) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
   EXECUTE format(
-    'CREATE OR REPLACE TRIGGER notify_bridge_txid AFTER INSERT ON %1$s FOR EACH ROW WHEN (NEW.%2$I IS NULL)
-       EXECUTE FUNCTION notify_bridge.write_txid(%3$L, %2$L)', relation, txid_column, id_column);
-  EXECUTE format('COMMENT ON TRIGGER notify_bridge_txid ON %s IS %L', relation,
-    'NotifyBridge: a row without its transaction would never be sent.');
+    'CREATE OR REPLACE TRIGGER notify_bridge_txid AFTER INSERT ON %1$s FOR EACH ROW
+       WHEN (NEW.%2$I IS DISTINCT FROM pg_current_xact_id()) EXECUTE FUNCTION notify_bridge.write_txid(%3$L, %2$L, %4$L, %5$L);
+     ALTER TABLE %1$s ENABLE ALWAYS TRIGGER notify_bridge_txid',
+    known.relation, known.txid_column, known.id_column, known.sent_at_column, coalesce(known.sent_column, ''));
+  EXECUTE format('COMMENT ON TRIGGER notify_bridge_txid ON %s IS %L', known.relation,
+    'NotifyBridge: a row without its transaction would never be sent, one of another cluster never or again and again.');
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column name, txid_column name) IS 'Creates the trigger for rows that are written with txid NULL.';
+COMMENT ON FUNCTION notify_bridge.create_txid_trigger(known notify_bridge.source) IS 'Creates the trigger for rows that are written with a txid that is not of their transaction.';
 
 CREATE FUNCTION notify_bridge.detach(relation regclass) RETURNS TABLE(step text, what text)
     LANGUAGE plpgsql
@@ -1010,6 +1047,7 @@ BEGIN
     END IF;
   END IF;
   PERFORM notify_bridge.detach_renewal(known);
+  EXECUTE format('DROP FUNCTION IF EXISTS notify_bridge.keep_%s()', known.number);
   DELETE FROM notify_bridge.source AS s WHERE s.relation = detach.relation;
   RETURN QUERY SELECT 'did', format('%s is no longer served', name);
   IF known.is_own THEN
@@ -1094,7 +1132,8 @@ BEGIN
   FOR added IN
     SELECT t.relid, g.tgname FROM notify_bridge.tables_of(known.relation) AS t
     JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgparentid = 0
-      AND g.tgfoid = ANY ('{notify_bridge.ring(),notify_bridge.write_txid()}'::regprocedure[])
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'notify_bridge'::regnamespace
+      AND p.proname IN ('ring', 'ring_replicated', 'write_txid', 'keep_' || known.number)
     ORDER BY t.relid, g.tgname
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', added.tgname, added.relid);
@@ -1216,7 +1255,8 @@ BEGIN
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
-      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids', 'as_utf8',
+      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids',
+      'repair_rows', 'as_utf8',
       'is_hidden_from',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
@@ -1246,16 +1286,28 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.grant_to(role name) IS 'Gives an existing role the rights that a bridge needs and no others: read the served tables and those of schema notify_bridge, mark rows sent and read, and call the bridge''s functions. Repeat it after attaching a table and after migrate.';
 
-CREATE FUNCTION notify_bridge.has_txid_trigger(relation regclass, id_column name, txid_column name) RETURNS boolean
+CREATE FUNCTION notify_bridge.has_replication_triggers(known notify_bridge.source) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT count(*) = 2 FROM pg_trigger AS g
+  WHERE g.tgrelid = known.relation AND g.tgenabled = 'R' AND g.tgfoid IN (
+    'notify_bridge.ring_replicated()'::regprocedure, to_regprocedure(format('notify_bridge.keep_%s()', known.number)))
+$$;
+
+COMMENT ON FUNCTION notify_bridge.has_replication_triggers(known notify_bridge.source) IS 'Whether a served table has the triggers for logical replication.';
+
+CREATE FUNCTION notify_bridge.has_txid_trigger(known notify_bridge.source) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT EXISTS (SELECT FROM pg_trigger AS g
-    WHERE g.tgrelid = relation AND g.tgfoid = 'notify_bridge.write_txid()'::regprocedure AND g.tgenabled <> 'D'
-      AND g.tgargs = textsend(id_column::text) || '\x00' || textsend(txid_column::text) || '\x00')
+    WHERE g.tgrelid = known.relation AND g.tgfoid = 'notify_bridge.write_txid()'::regprocedure AND g.tgenabled = 'A'
+      AND g.tgargs = textsend(known.id_column::text) || '\x00' || textsend(known.txid_column::text) || '\x00'
+        || textsend(known.sent_at_column::text) || '\x00' || textsend(coalesce(known.sent_column::text, '')) || '\x00')
 $$;
 
-COMMENT ON FUNCTION notify_bridge.has_txid_trigger(relation regclass, id_column name, txid_column name) IS 'Whether the table has the trigger for rows that are written with txid NULL, for these columns.';
+COMMENT ON FUNCTION notify_bridge.has_txid_trigger(known notify_bridge.source) IS 'Whether the table has the trigger for rows that are written with a txid that is not of their transaction, for these columns.';
 
 CREATE FUNCTION notify_bridge.heartbeat_replica(replica integer) RETURNS xid8
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1372,6 +1424,34 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.issue_ticket(user_id text) IS 'Returns a ticket that lets a client connect as this user once, within 30 seconds, after the transaction has committed: ?token=nbt_...';
+
+CREATE FUNCTION notify_bridge.keep_1() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    AS $$
+     BEGIN
+       IF NEW.txid OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id() THEN
+         RETURN NEW;
+       ELSIF NEW.user_id IS NOT NULL AND (
+         OLD.txid IS NULL AND NEW.txid IS NOT NULL AND NEW.sent_at IS NULL AND NEW.is_sent IS NOT TRUE
+         OR OLD.txid IS NOT NULL AND (OLD.sent_at IS NOT NULL OR OLD.is_sent IS NOT TRUE) AND (OLD.user_id IS NULL OR OLD.user_id OPERATOR(pg_catalog.<>) NEW.user_id))
+       THEN
+         NEW.txid := pg_catalog.pg_current_xact_id();
+         NEW.sent_at := NULL;
+         NEW.is_sent := false;
+         PERFORM notify_bridge.ring_now();
+       ELSE
+         NEW.txid := OLD.txid;
+         NEW.sent_at := coalesce(NEW.sent_at, OLD.sent_at);
+         NEW.is_sent := NEW.is_sent OR OLD.is_sent;
+       END IF;
+       RETURN NEW;
+     EXCEPTION WHEN OTHERS THEN
+       PERFORM notify_bridge.warn_unrenewed(SQLSTATE);
+       RETURN NEW;
+     END
+     $$;
+
+COMMENT ON FUNCTION notify_bridge.keep_1() IS 'Row trigger BEFORE UPDATE by logical replication: a row keeps the txid that it has here, and stays sent if it was; one with another recipient is new.';
 
 CREATE FUNCTION notify_bridge.kind_of(type regtype) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1647,6 +1727,53 @@ END
 $_$;
 
 COMMENT ON FUNCTION notify_bridge.make_renewal(known notify_bridge.source) IS 'Makes the function that a served table''s trigger notify_bridge_renew calls, from the names of its columns.';
+
+CREATE FUNCTION notify_bridge.make_replication(known notify_bridge.source) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  -- Like renew_N(), it pins no search_path, which would cost more than all the rest, and qualifies every name instead.
+  EXECUTE format(
+    'CREATE OR REPLACE FUNCTION notify_bridge.keep_%1$s() RETURNS trigger
+     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+     AS $body$
+     BEGIN
+       IF NEW.%3$I OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id() THEN
+         RETURN NEW;
+       ELSIF NEW.%2$I IS NOT NULL AND (
+         OLD.%3$I IS NULL AND NEW.%3$I IS NOT NULL AND NEW.%4$I IS NULL %5$s
+         OR OLD.%3$I IS NOT NULL %6$s AND (OLD.%2$I IS NULL OR OLD.%2$I OPERATOR(pg_catalog.<>) NEW.%2$I))
+       THEN
+         NEW.%3$I := pg_catalog.pg_current_xact_id();
+         NEW.%4$I := NULL;
+         %7$s
+         PERFORM notify_bridge.ring_now();
+       ELSE
+         NEW.%3$I := OLD.%3$I;
+         NEW.%4$I := coalesce(NEW.%4$I, OLD.%4$I);
+         %8$s
+       END IF;
+       RETURN NEW;
+     EXCEPTION WHEN OTHERS THEN
+       PERFORM notify_bridge.warn_unrenewed(SQLSTATE);
+       RETURN NEW;
+     END
+     $body$',
+    known.number, known.recipient_column, known.txid_column, known.sent_at_column,
+    CASE WHEN known.sent_column IS NOT NULL THEN format('AND NEW.%I IS NOT TRUE', known.sent_column) END,
+    -- Inserted as sent: it is for nobody.
+    CASE WHEN known.sent_column IS NOT NULL
+      THEN format('AND (OLD.%I IS NOT NULL OR OLD.%I IS NOT TRUE)', known.sent_at_column, known.sent_column) END,
+    CASE WHEN known.sent_column IS NOT NULL THEN format('NEW.%I := false;', known.sent_column) END,
+    CASE WHEN known.sent_column IS NOT NULL THEN format('NEW.%1$I := NEW.%1$I OR OLD.%1$I;', known.sent_column) END);
+  EXECUTE format('COMMENT ON FUNCTION notify_bridge.keep_%s() IS %L', known.number,
+    'Row trigger BEFORE UPDATE by logical replication: a row keeps the txid that it has here, and stays sent if it was; one with another recipient is new.');
+  EXECUTE format('REVOKE ALL ON FUNCTION notify_bridge.keep_%s() FROM PUBLIC', known.number);
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) IS 'Makes the function that a served table''s trigger notify_bridge_applied calls, from the names of its columns.';
 
 CREATE FUNCTION notify_bridge.purge(days integer, batch integer DEFAULT 10000, dry_run boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1943,32 +2070,64 @@ CREATE FUNCTION notify_bridge.renew_1() RETURNS trigger
 
 COMMENT ON FUNCTION notify_bridge.renew_1() IS 'Row trigger BEFORE UPDATE: a row with another recipient, or one that was made unsent by hand, gets the present txid and rings. Any other keeps its txid where it is set to NULL.';
 
-CREATE FUNCTION notify_bridge.repair_txids() RETURNS bigint
+CREATE FUNCTION notify_bridge.repair_rows() RETURNS TABLE(source text, repaired bigint, failure text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $_$
 DECLARE
   s record;
-  changed bigint;
-  total bigint := 0;
+  any_unsent boolean;
 BEGIN
   FOR s IN
-    SELECT o.* FROM notify_bridge.source AS o JOIN pg_class AS c ON c.oid = o.relation
+    SELECT o.*, format('%I.%I', n.nspname, c.relname) AS name
+    FROM notify_bridge.source AS o JOIN pg_class AS c ON c.oid = o.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE notify_bridge.column_type(o.relation, o.id_column) IS NOT NULL
       AND notify_bridge.column_type(o.relation, o.txid_column) = 'xid8'::regtype
   LOOP
-    -- The list is made first and its txid compared again, so that a row resent meanwhile keeps its new txid. Rows of this
-    -- transaction look as if they came from the future too, and are left alone.
-    EXECUTE format(
-      'WITH future AS MATERIALIZED (
-         SELECT t.%2$I AS id, t.%3$I AS txid FROM %1$s AS t
-         WHERE t.%3$I >= pg_snapshot_xmax(pg_current_snapshot())
-           AND t.%3$I IS DISTINCT FROM pg_current_xact_id_if_assigned())
-       UPDATE %1$s AS t SET %3$I = ''3'' FROM future WHERE t.%2$I = future.id AND t.%3$I = future.txid',
-      s.relation, s.id_column, s.txid_column);
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    total := total + changed;
+    source := s.name;
+    failure := NULL;
+    BEGIN
+      -- The list is made first and its txid compared again, so that a row resent meanwhile keeps its new txid. Rows of this
+      -- transaction look as if they came from the future too, and are left alone.
+      EXECUTE format(
+        'WITH future AS MATERIALIZED (
+           SELECT t.%2$I AS id, t.%3$I AS txid FROM %1$s AS t
+           WHERE t.%3$I >= pg_snapshot_xmax(pg_current_snapshot())
+             AND t.%3$I IS DISTINCT FROM pg_current_xact_id_if_assigned()),
+         repaired AS (
+           UPDATE %1$s AS t SET %3$I = CASE WHEN %4$s THEN pg_current_xact_id() ELSE ''3'' END
+           FROM future WHERE t.%2$I = future.id AND t.%3$I = future.txid
+           RETURNING %4$s AS is_unsent)
+         SELECT count(*), coalesce(bool_or(r.is_unsent), false) FROM repaired AS r',
+        s.relation, s.id_column, s.txid_column,
+        format('t.%I IS NULL', s.sent_at_column)
+          || CASE WHEN s.sent_column IS NULL THEN '' ELSE format(' AND t.%I IS NOT TRUE', s.sent_column) END)
+      INTO repaired, any_unsent;
+      IF any_unsent THEN
+        PERFORM notify_bridge.ring_now();
+      END IF;
+    EXCEPTION WHEN OTHERS THEN
+      repaired := 0;
+      failure := SQLSTATE;
+    END;
+    IF repaired > 0 OR failure IS NOT NULL THEN
+      RETURN NEXT;
+    END IF;
   END LOOP;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.repair_rows() IS 'Gives rows whose txid this cluster has not reached one of it: unsent rows the present one, so that they are delivered, others the oldest there is. Returns the tables where there were any, and with the SQLSTATE those that failed.';
+
+CREATE FUNCTION notify_bridge.repair_txids() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  total bigint;
+BEGIN
+  SELECT coalesce(sum(r.repaired), 0) INTO total FROM notify_bridge.repair_rows() AS r;
   UPDATE notify_bridge.source AS o SET first_txid = '3'
   WHERE o.first_txid >= pg_snapshot_xmax(pg_current_snapshot())
     AND o.first_txid IS DISTINCT FROM pg_current_xact_id_if_assigned();
@@ -1979,9 +2138,9 @@ BEGIN
   WHERE r.txid >= pg_snapshot_xmax(pg_current_snapshot()) AND r.txid IS DISTINCT FROM pg_current_xact_id_if_assigned();
   RETURN total;
 END
-$_$;
+$$;
 
-COMMENT ON FUNCTION notify_bridge.repair_txids() IS 'For a restored dump: visible rows whose txid this cluster has not reached get txid 3, the oldest there is. Unsent rows stay unsent. Returns the number of changed rows.';
+COMMENT ON FUNCTION notify_bridge.repair_txids() IS 'For a restored dump: repair_rows(), and the same for what notify_bridge records of its own. Returns the number of changed rows.';
 
 CREATE FUNCTION notify_bridge.require_role(role name) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2270,6 +2429,18 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.ring_now() IS 'Does for one row what ring() does for a statement.';
 
+CREATE FUNCTION notify_bridge.ring_replicated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM notify_bridge.ring_now();
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.ring_replicated() IS 'Row trigger AFTER INSERT by logical replication, which fires no statement trigger: does what ring() does.';
+
 CREATE FUNCTION notify_bridge.set_bell() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2379,9 +2550,29 @@ DECLARE
   id_column CONSTANT pg_catalog.text := pg_catalog.quote_ident(TG_ARGV[0]);
   txid_column CONSTANT pg_catalog.text := pg_catalog.quote_ident(TG_ARGV[1]);
   target pg_catalog.regclass := pg_catalog.pg_partition_root(TG_RELID);
+  written pg_catalog.xid8;
+  present pg_catalog.xid8 := pg_catalog.pg_current_xact_id();
+  is_unsent pg_catalog.bool;
   key pg_catalog.text;
   changed pg_catalog.int8;
 BEGIN
+  EXECUTE pg_catalog.format('SELECT ($1).%s', txid_column) INTO written USING NEW;
+  IF written IS NULL THEN
+    IF pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica' THEN
+      RETURN NULL;
+    END IF;
+  ELSE
+    EXECUTE pg_catalog.format(
+      CASE WHEN TG_ARGV[3] OPERATOR(pg_catalog.=) '' THEN 'SELECT ($1).%1$I IS NULL'
+        ELSE 'SELECT ($1).%1$I IS NULL AND ($1).%2$I IS NOT TRUE' END, TG_ARGV[2], TG_ARGV[3])
+    INTO is_unsent USING NEW;
+    IF NOT is_unsent THEN
+      IF written OPERATOR(pg_catalog.<) present THEN
+        RETURN NULL;
+      END IF;
+      present := '3';
+    END IF;
+  END IF;
   -- A writer has rights on the table that it writes to: most often on the one above its partitions.
   IF target IS NULL OR NOT pg_catalog.has_column_privilege(target, TG_ARGV[1], 'UPDATE') THEN
     target := TG_RELID;
@@ -2391,15 +2582,26 @@ BEGIN
     ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[])
   WHERE i.indrelid OPERATOR(pg_catalog.=) TG_RELID AND i.indisprimary;
   EXECUTE pg_catalog.format(
-    'UPDATE %1$s AS t SET %3$s = pg_catalog.pg_current_xact_id() WHERE t.%2$s OPERATOR(pg_catalog.=) ($1).%2$s AND t.%3$s IS NULL AND t.tableoid = $2',
-    target, id_column, txid_column) OPERATOR(pg_catalog.||) coalesce(key, '')
-  USING NEW, TG_RELID;
+    'UPDATE %1$s AS t SET %3$s = $3 WHERE t.%2$s OPERATOR(pg_catalog.=) ($1).%2$s AND t.%3$s %4$s AND t.tableoid = $2',
+    target, id_column, txid_column,
+    CASE WHEN written IS NULL THEN 'IS NULL' ELSE pg_catalog.format('OPERATOR(pg_catalog.=) ($1).%s', txid_column) END
+  ) OPERATOR(pg_catalog.||) coalesce(key, '')
+  USING NEW, TG_RELID, present;
   GET DIAGNOSTICS changed = ROW_COUNT;
   IF changed OPERATOR(pg_catalog.=) 0::pg_catalog.int8 THEN
     RAISE not_null_violation USING MESSAGE = 'no row was updated';
   END IF;
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
+  -- Replication would fail for ever.
+  IF written IS NOT NULL THEN
+    IF coalesce(pg_catalog.current_setting('notify_bridge.has_warned', true), '') OPERATOR(pg_catalog.<>) 'on' THEN
+      PERFORM pg_catalog.set_config('notify_bridge.has_warned', 'on', true);
+      RAISE WARNING 'notify_bridge: rows of another cluster keep a % that is not of this one: %', txid_column, SQLERRM
+        USING HINT = 'Attach the table again, then SELECT notify_bridge.resend(the table, the ids).';
+    END IF;
+    RETURN NULL;
+  END IF;
   RAISE not_null_violation USING
     MESSAGE = pg_catalog.format('%s of %s may not be NULL: such a row is never sent', txid_column, TG_RELID::pg_catalog.regclass),
     DETAIL = pg_catalog.format('notify-bridge could not write it: %s (%s)', SQLERRM, SQLSTATE),
@@ -2407,7 +2609,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.write_txid() IS 'Row trigger AFTER INSERT, WHEN txid is NULL: the row gets the current transaction. An error where the writer may not update the column.';
+COMMENT ON FUNCTION notify_bridge.write_txid() IS 'Row trigger AFTER INSERT, WHEN txid is not the present transaction. NULL, and the txid of another cluster in an unsent row, become it; that of a future in a sent row becomes the oldest one. NULL is an error where the writer may not update the column.';
 
 CREATE SEQUENCE notify_bridge.bell
     START WITH 1
@@ -2884,9 +3086,21 @@ ALTER TABLE notify_bridge.revocation ENABLE ALWAYS TRIGGER notify_bridge_ring;
 
 COMMENT ON TRIGGER notify_bridge_ring ON notify_bridge.revocation IS 'Wakes NotifyBridge, as a row does.';
 
+CREATE TRIGGER notify_bridge_applied BEFORE UPDATE ON public.notification FOR EACH ROW WHEN (((current_setting('session_replication_role'::text) = 'replica'::text) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION notify_bridge.keep_1();
+
+ALTER TABLE public.notification ENABLE REPLICA TRIGGER notify_bridge_applied;
+
+COMMENT ON TRIGGER notify_bridge_applied ON public.notification IS 'NotifyBridge: what logical replication updates keeps the transaction that it has here.';
+
 CREATE TRIGGER notify_bridge_renew BEFORE UPDATE ON public.notification FOR EACH ROW WHEN ((current_setting('notify_bridge.marking'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION notify_bridge.renew_1();
 
 COMMENT ON TRIGGER notify_bridge_renew ON public.notification IS 'Has NotifyBridge deliver a row whose recipient was changed.';
+
+CREATE TRIGGER notify_bridge_replicated AFTER INSERT ON public.notification FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION notify_bridge.ring_replicated();
+
+ALTER TABLE public.notification ENABLE REPLICA TRIGGER notify_bridge_replicated;
+
+COMMENT ON TRIGGER notify_bridge_replicated ON public.notification IS 'Wakes NotifyBridge for rows of logical replication.';
 
 CREATE TRIGGER notify_bridge_ring AFTER INSERT ON public.notification FOR EACH STATEMENT EXECUTE FUNCTION notify_bridge.ring();
 
@@ -2894,9 +3108,11 @@ ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
 
 COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
-CREATE TRIGGER notify_bridge_txid AFTER INSERT ON public.notification FOR EACH ROW WHEN ((new.txid IS NULL)) EXECUTE FUNCTION notify_bridge.write_txid('id', 'txid');
+CREATE TRIGGER notify_bridge_txid AFTER INSERT ON public.notification FOR EACH ROW WHEN ((new.txid IS DISTINCT FROM pg_current_xact_id())) EXECUTE FUNCTION notify_bridge.write_txid('id', 'txid', 'sent_at', 'is_sent');
 
-COMMENT ON TRIGGER notify_bridge_txid ON public.notification IS 'NotifyBridge: a row without its transaction would never be sent.';
+ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_txid;
+
+COMMENT ON TRIGGER notify_bridge_txid ON public.notification IS 'NotifyBridge: a row without its transaction would never be sent, one of another cluster never or again and again.';
 
 ALTER TABLE ONLY notify_bridge.quarantined
     ADD CONSTRAINT quarantined_source_fkey FOREIGN KEY (source) REFERENCES notify_bridge.source(number) ON DELETE CASCADE;
@@ -2935,6 +3151,8 @@ REVOKE ALL ON FUNCTION notify_bridge.attach_refuse_copies(relation regclass) FRO
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_renewal(table_number integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.attach_replication(table_number integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.attach_verify(plan notify_bridge.source, is_known boolean, sent name, retention_days integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.attach_zone(relation regclass, created_column name, given text, known text) FROM PUBLIC;
@@ -2951,7 +3169,7 @@ REVOKE ALL ON FUNCTION notify_bridge.column_type(relation regclass, column_name 
 
 REVOKE ALL ON FUNCTION notify_bridge.create_own_table() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.create_txid_trigger(relation regclass, id_column name, txid_column name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.create_txid_trigger(known notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.detach(relation regclass) FROM PUBLIC;
 
@@ -2975,7 +3193,9 @@ REVOKE ALL ON FUNCTION notify_bridge.grant_logins_to(role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.grant_to(role name) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.has_txid_trigger(relation regclass, id_column name, txid_column name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.has_replication_triggers(known notify_bridge.source) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.has_txid_trigger(known notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.heartbeat_replica(replica integer) FROM PUBLIC;
 
@@ -2986,6 +3206,8 @@ REVOKE ALL ON FUNCTION notify_bridge.is_hidden_from(relation regclass, role name
 REVOKE ALL ON FUNCTION notify_bridge.issue_ticket(user_id anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.issue_ticket(user_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.keep_1() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.kind_of(type regtype) FROM PUBLIC;
 
@@ -3000,6 +3222,8 @@ REVOKE ALL ON FUNCTION notify_bridge.login_tables(user_table text, session_table
 REVOKE ALL ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.make_renewal(known notify_bridge.source) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) FROM PUBLIC;
 
@@ -3020,6 +3244,8 @@ REVOKE ALL ON FUNCTION notify_bridge.release_rows(stage text, sources integer[],
 REVOKE ALL ON FUNCTION notify_bridge.remove_dead_replicas(spared integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.renew_1() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.repair_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.repair_txids() FROM PUBLIC;
 
@@ -3042,6 +3268,8 @@ REVOKE ALL ON FUNCTION notify_bridge.revoke_users() FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.ring() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.ring_now() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.ring_replicated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.set_bell() FROM PUBLIC;
 

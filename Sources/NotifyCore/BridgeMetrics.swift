@@ -19,6 +19,8 @@ package final class BridgeMetrics: Sendable {
   package let rowsMarked: Counter
   /// Rows read that have no recipient.
   package let rowsWithoutUser: Counter
+  /// Rows of another cluster that were given a transaction of this one.
+  package let rowsRepaired: Counter
   /// Doorbells heard.
   package let doorbells: Counter
   /// Changes between ringing and not.
@@ -71,6 +73,7 @@ package final class BridgeMetrics: Sendable {
     deflateSavedBytes = counter("deflate_saved_bytes")
     rowsMarked = counter("rows_marked")
     rowsWithoutUser = counter("rows_without_user")
+    rowsRepaired = counter("rows_repaired")
     doorbells = counter("doorbells")
     doorbellChanges = counter("doorbell_changes")
     doorbellStates = ["quiet", "busy", "arming"].map { state in

@@ -28,7 +28,7 @@ static void read_delta(notify_store *store) {
 static void our_own_table_is_served_at_first(void) {
   notify_store *store = fake_store();
   read_delta(store);
-  CHECK(strstr(fake.prepared, "FROM public.notification n WHERE n.\"txid\" >= $1::xid8") != NULL);
+  CHECK(strstr(fake.prepared, "FROM public.notification n   WHERE n.\"txid\" >= $1::xid8 AND ") != NULL);
   CHECK(strchr(fake.prepared, '{') == NULL);
   fake_finish(store);
 }

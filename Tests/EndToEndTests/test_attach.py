@@ -251,7 +251,7 @@ async def test_two_programs_at_once_attach_once(database: Database) -> None:
     done = await asyncio.gather(*(attach(database, NAME, "--yes") for _ in range(3)))
     assert [each.status for each in done] == [0] * 3, done
     lines = [line for each in done for line in each.stdout.splitlines() if line.startswith("added ")]
-    assert len(lines) == len(set(lines)) == 7, done
+    assert len(lines) == len(set(lines)) == 8, done
     assert await problem(database) is None
 
 

@@ -68,8 +68,6 @@ BEGIN
   ALTER TABLE public.notification ENABLE ALWAYS TRIGGER notify_bridge_ring;
   COMMENT ON TRIGGER notify_bridge_ring ON public.notification IS 'Wakes NotifyBridge when it waits for rows.';
 
-  PERFORM notify_bridge.create_txid_trigger('public.notification', 'id', 'txid');
-
   REVOKE ALL ON public.notification FROM PUBLIC;
   INSERT INTO notify_bridge.source (relation, is_own, id_column, id_kind, recipient_column, recipient_kind, payload,
     payload_kind, payload_column, payload_columns, txid_column, sent_column, sent_at_column, created_column,
@@ -77,7 +75,8 @@ BEGIN
   VALUES ('public.notification', true, 'id', 'integer', 'user_id', 'integer', 'data',
     'jsonb', 'data', '{data}', 'txid', 'is_sent', 'sent_at', 'created_at',
     'is_read', 'read_at', '{"name": "public.notification", "columns": []}');
-  PERFORM notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.is_own;
+  PERFORM notify_bridge.create_txid_trigger(s), notify_bridge.attach_renewal(s.number), notify_bridge.attach_replication(s.number)
+  FROM notify_bridge.source AS s WHERE s.is_own;
   PERFORM notify_bridge.wake();
   RETURN true;
 END

@@ -34,7 +34,8 @@ ROLLBACK TO bad;
 -- Every function pins its search_path but those that run for each statement or row, see below; and nothing of ours is open to PUBLIC.
 SELECT is_empty($$
   SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
-    AND p.oid <> ALL ('{notify_bridge.ring(),notify_bridge.wake(),notify_bridge.write_txid()}'::regprocedure[]) AND p.proname !~ '^renew_[0-9]+$'
+    AND p.oid <> ALL ('{notify_bridge.ring(),notify_bridge.wake(),notify_bridge.write_txid()}'::regprocedure[])
+    AND p.proname !~ '^(renew|keep)_[0-9]+$'
     AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))
 $$, 'every function pins its search_path');
 SELECT is_empty($$

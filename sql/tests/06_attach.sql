@@ -28,7 +28,7 @@ $$;
 
 -- Guessing, and what attach adds.
 SELECT results_eq($$ SELECT step FROM notify_bridge.attach('public.workorder_notification') $$,
-  $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('todo'), ('note'), ('note') $$, 'attach says what it did');
+  $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('todo'), ('note'), ('note') $$, 'attach says what it did');
 SELECT is(pg_temp.mapping('public.workorder_notification'),
   'recipient_id:integer id:integer data:jsonb sent=is_sent,sent_at created=created_at read=is_read,read_at txid', 'and infers right');
 SELECT is(pg_temp.problem('public.workorder_notification'), 'none', 'the table is served');
@@ -73,7 +73,7 @@ SELECT lives_ok($$ SELECT notify_bridge.attach('public.renamed') $$, 'a column t
 SELECT matches(pg_temp.mapping('public.renamed'), 'sent=sent_at created=', 'is done without');
 
 -- Detaching.
-SELECT results_eq($$ SELECT step FROM notify_bridge.detach('public.renamed') $$, $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did') $$, 'detach says what it did');
+SELECT results_eq($$ SELECT step FROM notify_bridge.detach('public.renamed') $$, $$ VALUES ('did'), ('did'), ('did'), ('did'), ('did'), ('did'), ('did') $$, 'detach says what it did');
 SELECT is(pg_temp.columns('public.renamed'), 'id,recipient_id,title,body,data,is_read,read_at,created_at', 'the table has the columns that it had');
 SELECT is((SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.renamed'::regclass AND tgname LIKE 'notify%'), 0::bigint, 'and no trigger');
 SELECT is((SELECT count(*) FROM pg_index WHERE indrelid = 'public.renamed'::regclass), 1::bigint, 'and its own index');

@@ -18,7 +18,13 @@ from notify_bridge.operations import AttachLogins, AttachNotifyBridge
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "bare", "lite"])
 
-TRIGGERS = [("notify_bridge_renew", "O"), ("notify_bridge_ring", "A"), ("notify_bridge_txid", "O")]
+TRIGGERS = [
+    ("notify_bridge_applied", "R"),
+    ("notify_bridge_renew", "O"),
+    ("notify_bridge_replicated", "R"),
+    ("notify_bridge_ring", "A"),
+    ("notify_bridge_txid", "A"),
+]
 
 
 def create(name: str = "Alert", **options: Any) -> dj.CreateModel:

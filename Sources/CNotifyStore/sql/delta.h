@@ -5,7 +5,8 @@
 //
 // Exact. A transaction's rows are new where it started after the previous snapshot (txid >= xmax), or was in progress
 // in it (txid = ANY xip) and is visible now. The first row is this statement's own snapshot, which becomes the next
-// previous one: nothing is missing and nothing comes twice. (Documentation/database.md, "The snapshot delta")
+// previous one: nothing is missing and nothing comes twice. A visible row with a txid that the snapshot has not reached
+// is another cluster's, and would be new in every delta. (Documentation/database.md, "The snapshot delta")
 //
 // Names. The session's search path is pg_catalog (connect.c), in which no other role can make a function. A built-in
 // function or operator that has not exactly the types at hand is qualified all the same.
@@ -35,12 +36,16 @@
   "SELECT 2, NULL, NULL, revocation.credential, revocation.txid, NULL, revocation.user_id, "       \
   "  revocation.kind || ' ' || revocation.reason "                                                 \
   "FROM notify_bridge.revocation "                                                                 \
-  "WHERE revocation.txid >= $1::xid8 OR revocation.txid = ANY ($2::xid8[]) "                       \
+  "WHERE revocation.txid >= $1::xid8 "                                                             \
+  "  AND revocation.txid < pg_snapshot_xmax(pg_current_snapshot()) "                               \
+  "  OR revocation.txid = ANY ($2::xid8[]) "                                                       \
   "UNION ALL "
 
 #define DELTA_TABLE(columns)                                                             \
   "SELECT " columns                                                                      \
-  " FROM {relation} n WHERE n.{txid} >= $1::xid8 AND {deliverable} "                     \
+  " FROM {relation} n "                                                                  \
+  "  WHERE n.{txid} >= $1::xid8 AND n.{txid} < pg_snapshot_xmax(pg_current_snapshot()) " \
+  "    AND {deliverable} "                                                               \
   "UNION ALL "                                                                           \
   "SELECT ended.* FROM pg_catalog.unnest($2::xid8[]) AS xip (id), "                      \
   "LATERAL (SELECT " columns                                                             \

@@ -9,6 +9,7 @@ enum MetricHelp {
     "deflate_saved_bytes_total": "Bytes that compression kept off the sockets.",
     "rows_marked_total": "Rows marked sent.",
     "rows_without_user_total": "Rows read that have no recipient.",
+    "rows_repaired_total": "Rows of another cluster that were given a transaction of this one.",
     "doorbells_total": "Notifications from the database.",
     "doorbell_changes_total": "Changes between ringing and not ringing.",
     "doorbell_state": "1 for the state that the doorbell is in: quiet, busy or arming.",

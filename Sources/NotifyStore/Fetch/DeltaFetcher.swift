@@ -121,7 +121,7 @@ package actor DeltaFetcher: DatabaseService {
     let repaired = try session.repairTransactionIDs()
     if repaired != "0" {
       logger.warning(
-        "rows of a restored dump had transaction ids from the future", metadata: [LogKey.rows: "\(repaired)"])
+        "rows had transaction ids of another cluster", metadata: [LogKey.rows: "\(repaired)"])
     }
     let durable = try session.heartbeat()
     let start = try session.snapshot()

@@ -96,7 +96,7 @@ struct ListeningSession {
     return snapshot
   }
 
-  /// Gives rows of a restored dump that have transaction ids from the future an id of the past.
+  /// Gives rows of a restored dump that have transaction ids of another cluster one of this.
   ///
   /// - Returns: how many there were, as text.
   func repairTransactionIDs() throws(StoreError) -> String {

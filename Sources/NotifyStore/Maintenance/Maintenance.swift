@@ -18,6 +18,9 @@ package actor Maintenance: DatabaseService {
   private var lastPurge: ContinuousClock.Instant?
   /// The tasks that the server refused, with the SQLSTATE.
   private var refused: [String: String] = [:]
+  /// The tables whose rows of other clusters could not be repaired, with the SQLSTATE.
+  private var unrepaired: [String: String] = [:]
+  private let metrics: BridgeMetrics
 
   package init(_ store: Store) throws {
     database = try RetryingConnection(.maintenance, of: store)
@@ -26,6 +29,7 @@ package actor Maintenance: DatabaseService {
     purgeHorizon = store.purgeHorizon
     retentionDays = store.settings.retentionDays
     logger = store.logger
+    metrics = store.metrics
     quarantine = QuarantineWatch(metrics: store.metrics, status: store.status, logger: store.logger)
     store.quarantineNews.setWaker(database.connection.waker)
   }
@@ -50,6 +54,7 @@ package actor Maintenance: DatabaseService {
           lastPurge = .now
         }
         try readPurgeHorizon()
+        try attempt("repair_rows") { _ throws(StoreError) in try repairRows() }
         try attempt("quarantine") { connection throws(StoreError) in
           try cleanQuarantine()
           try quarantine.look(connection)
@@ -99,6 +104,27 @@ package actor Maintenance: DatabaseService {
   /// Removes entries of rows that are gone. As often as rows are looked for: a test of no rows costs nothing.
   private func cleanQuarantine() throws(StoreError) {
     try database.connection.query("SELECT notify_bridge.clean_quarantine()")
+  }
+
+  /// Gives rows of other clusters a transaction of this one: no delta delivers them before.
+  private func repairRows() throws(StoreError) {
+    let tables = try database.connection.query(
+      "SELECT source, repaired, failure FROM notify_bridge.repair_rows()", timeout: Limits.scanTimeout)
+    for table in tables {
+      let source = table[0] ?? ""
+      if let sqlstate = table[2] {
+        guard unrepaired.updateValue(sqlstate, forKey: source) != sqlstate else { continue }
+        logger.warning(
+          "rows of another cluster can't be repaired",
+          metadata: [LogKey.source: "\(source)", LogKey.sqlstate: "\(sqlstate)"])
+      } else {
+        unrepaired[source] = nil
+        metrics.rowsRepaired.increment(by: table[1].flatMap { Int64($0) } ?? 0)
+        logger.warning(
+          "rows had transaction ids of another cluster",
+          metadata: [LogKey.source: "\(source)", LogKey.rows: "\(table[1] ?? "")"])
+      }
+    }
   }
 
   private func purge() throws(StoreError) {

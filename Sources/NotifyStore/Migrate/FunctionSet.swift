@@ -55,6 +55,7 @@ package struct FunctionSet: Sendable, Equatable {
       File("reading", PackageResources.reading_sql),
       File("renew", PackageResources.renew_sql),
       File("replica", PackageResources.replica_sql),
+      File("replication", PackageResources.replication_sql),
       File("rights", PackageResources.rights_sql),
       File("tables", PackageResources.tables_sql),
       File("tickets", PackageResources.tickets_sql),

@@ -108,7 +108,7 @@ package actor ReplayReader: DatabaseService, ReplaySource {
     let revocations = try database.connection.query(
       """
       SELECT user_id, kind, credential, reason, txid::text FROM notify_bridge.revocation
-      WHERE txid >= $1::xid8 OR txid = ANY ($2::xid8[])
+      WHERE txid >= $1::xid8 AND txid < pg_snapshot_xmax(pg_current_snapshot()) OR txid = ANY ($2::xid8[])
       """, [String(known.xmax), "{\(known.xip.map(String.init).joined(separator: ","))}"]
     ).compactMap { row in
       Revocation(

@@ -55,5 +55,5 @@ package struct TableMapping: Sendable, Equatable {
     hasUniqueID = row[14] == "t"
   }
 
-  static func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
+  package static func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 }

@@ -100,7 +100,7 @@ struct DatabaseChecks {
         SELECT 'EXECUTE on notify_bridge.' || p.proname::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname = 'notify_bridge'
           AND p.proname IN ('register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'purge',
-            'repair_txids', 'lookup_credentials', 'login_tables', 'login_problem', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
+            'repair_txids', 'repair_rows', 'lookup_credentials', 'login_tables', 'login_problem', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
             'redeem_tickets', 'clean_logins', 'resend', 'quarantine_rows', 'release_rows', 'claim_quarantined',
             'retry_quarantined', 'clean_quarantine', 'is_hidden_from')
           AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')

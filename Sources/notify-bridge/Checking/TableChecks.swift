@@ -21,6 +21,39 @@ struct TableChecks {
       report.ok("tables", "served: \(survey.served.map(\.relation).joined(separator: ", "))")
     }
     try checkTriggers(&report)
+    try checkForeignRows(of: survey.served, &report)
+  }
+
+  /// Reports rows of other clusters, and tables where such rows would be missed.
+  private func checkForeignRows(of tables: [TableMapping], _ report: inout CheckReport) throws {
+    let incomplete = try connection.query(
+      """
+      SELECT v.name FROM notify_bridge.served AS v
+      WHERE v.name IS NOT NULL AND 3 > (
+        SELECT count(*) FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+        JOIN pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE g.tgrelid = v.relation AND n.nspname = 'notify_bridge' AND (p.proname::text, g.tgenabled::text) IN (
+          ('write_txid', 'A'), ('ring_replicated', 'R'), ('keep_' || v.number, 'R')))
+      ORDER BY 1
+      """, timeout: Self.statement)
+    for row in incomplete {
+      let table = row[0] ?? ""
+      report.warn(
+        "clusters", "\(table) lacks a trigger for rows of a restored dump or of logical replication",
+        "As its owner: notify-bridge attach \(table)")
+    }
+    for table in tables {
+      let found = try connection.query(
+        """
+        SELECT EXISTS (SELECT FROM \(table.relation) AS n
+          WHERE n.\(TableMapping.quoted(table.txid)) >= pg_snapshot_xmax(pg_current_snapshot()))
+        """, timeout: Self.statement)
+      if found[0][0] == "t" {
+        report.warn(
+          "clusters", "\(table.relation) has rows with transaction ids of another cluster, which are not delivered",
+          "A running bridge repairs them within seconds; by hand, SELECT notify_bridge.repair_txids()")
+      }
+    }
   }
 
   /// Reports the worst trigger of each table, partitions included.

@@ -55,6 +55,9 @@ BEGIN
   IF (SELECT notify_bridge.attach_renewal(s.number) FROM notify_bridge.source AS s WHERE s.relation = attach.relation) THEN
     RETURN QUERY SELECT 'did', 'added trigger notify_bridge_renew: a row whose recipient is changed is delivered again';
   END IF;
+  IF (SELECT notify_bridge.attach_replication(s.number) FROM notify_bridge.source AS s WHERE s.relation = attach.relation) THEN
+    RETURN QUERY SELECT 'did', 'added triggers notify_bridge_replicated and notify_bridge_applied: for logical replication';
+  END IF;
   IF is_new THEN -- A running transaction may still write, with an id from before this one.
     UPDATE notify_bridge.source AS s SET first_txid = pg_snapshot_xmin(pg_current_snapshot()) WHERE s.relation = plan.relation;
   END IF;

@@ -31,6 +31,7 @@ BEGIN
     END IF;
   END IF;
   PERFORM notify_bridge.detach_renewal(known);
+  EXECUTE format('DROP FUNCTION IF EXISTS notify_bridge.keep_%s()', known.number);
   DELETE FROM notify_bridge.source AS s WHERE s.relation = detach.relation;
   RETURN QUERY SELECT 'did', format('%s is no longer served', name);
   IF known.is_own THEN
@@ -84,7 +85,8 @@ BEGIN
   FOR added IN
     SELECT t.relid, g.tgname FROM notify_bridge.tables_of(known.relation) AS t
     JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgparentid = 0
-      AND g.tgfoid = ANY ('{notify_bridge.ring(),notify_bridge.write_txid()}'::regprocedure[])
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'notify_bridge'::regnamespace
+      AND p.proname IN ('ring', 'ring_replicated', 'write_txid', 'keep_' || known.number)
     ORDER BY t.relid, g.tgname
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', added.tgname, added.relid);

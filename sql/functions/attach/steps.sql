@@ -86,9 +86,9 @@ BEGIN
     EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', target.relid, target.tgname);
     tables := tables + 1;
   END LOOP;
-  IF NOT notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column) THEN
-    PERFORM notify_bridge.create_txid_trigger(plan.relation, plan.id_column, plan.txid_column);
-    RETURN NEXT format('trigger notify_bridge_txid: for rows that are written with %I NULL', plan.txid_column);
+  IF NOT notify_bridge.has_txid_trigger(plan) THEN
+    PERFORM notify_bridge.create_txid_trigger(plan);
+    RETURN NEXT format('trigger notify_bridge_txid: for rows that are written with %I NULL, or by another cluster', plan.txid_column);
   END IF;
   IF tables > 0 THEN
     RETURN NEXT 'trigger notify_bridge_ring: wakes the bridge, once for each INSERT statement'
@@ -106,7 +106,9 @@ AS $$
   SELECT notify_bridge.column_type(plan.relation, plan.sent_at_column) IS NOT NULL
     AND EXISTS (SELECT FROM pg_attribute AS a
       WHERE a.attrelid = plan.relation AND a.attname = plan.txid_column AND a.atthasdef AND NOT a.attisdropped)
-    AND notify_bridge.has_txid_trigger(plan.relation, plan.id_column, plan.txid_column)
+    AND notify_bridge.has_txid_trigger(plan)
+    AND EXISTS (SELECT FROM notify_bridge.source AS s
+      WHERE s.relation = plan.relation AND notify_bridge.has_replication_triggers(s))
     AND NOT EXISTS (SELECT FROM notify_bridge.tables_of(plan.relation) AS t WHERE NOT EXISTS (
       SELECT FROM pg_trigger AS g
       WHERE g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure AND g.tgenabled = 'A'))
