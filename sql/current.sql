@@ -1239,6 +1239,26 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.grant_logins_to(role name) IS 'The part of grant_to for logins: look up credentials, and read the columns of the attached tables that this needs.';
 
+CREATE FUNCTION notify_bridge.grant_reports_to(role name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM notify_bridge.require_role(role);
+  EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
+  EXECUTE format(
+    'GRANT EXECUTE ON FUNCTION
+       notify_bridge.report_deliveries(timestamptz, timestamptz, interval, text, text, text),
+       notify_bridge.report_latency(timestamptz, timestamptz, interval, text, text),
+       notify_bridge.report_backlog(text),
+       notify_bridge.report_users(timestamptz, timestamptz, text, integer),
+       notify_bridge.report_retention(integer, text),
+       notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement) TO %I', role);
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.grant_reports_to(role name) IS 'Lets an existing role call the reports, over all served tables. It needs no right on those tables, and gets none: the reports show counts, ids, recipients and the values of a payload''s path.';
+
 CREATE FUNCTION notify_bridge.grant_to(role name) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1250,6 +1270,7 @@ BEGIN
   PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
   PERFORM notify_bridge.grant_logins_to(role);
+  PERFORM notify_bridge.grant_reports_to(role);
   EXECUTE format(
     'GRANT SELECT ON notify_bridge.migration, notify_bridge.functions, notify_bridge.source, notify_bridge.served,
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
@@ -2142,6 +2163,531 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.repair_txids() IS 'For a restored dump: repair_rows(), and the same for what notify_bridge records of its own. Returns the number of changed rows.';
 
+CREATE FUNCTION notify_bridge.report_backlog(source text DEFAULT NULL::text) RETURNS TABLE(age_bucket text, rows bigint, users bigint, oldest timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  ages CONSTANT interval[] := '{7 days, 1 day, 1 hour, 10 minutes, 1 minute}';
+  names CONSTANT text[] := ARRAY['over 7 days', '1 to 7 days', '1 to 24 hours', '10 to 60 minutes', '1 to 10 minutes', 'under 1 minute'];
+  starts CONSTANT timestamptz[] := ARRAY(SELECT now() - a.age FROM unnest(ages) AS a (age) ORDER BY a.age DESC);
+BEGIN
+  RETURN QUERY EXECUTE format(
+    'SELECT $2[coalesce(w.place, p.place) + 1], coalesce(w.rows, 0), coalesce(w.users, 0), w.oldest
+     FROM (
+       SELECT width_bucket(n.created, $1) AS place, count(*) AS rows, count(DISTINCT n.recipient) AS users, min(n.created) AS oldest
+       FROM %s AS n WHERE NOT n.is_sent AND n.txid IS NOT NULL GROUP BY 1) AS w
+     FULL JOIN generate_series(0, cardinality($1)) AS p (place) ON p.place = w.place
+     ORDER BY coalesce(w.place, p.place) DESC NULLS LAST',
+    notify_bridge.report_rows(report_backlog.source, false))
+  USING starts, names;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_backlog(source text) IS 'Unsent rows of one served table (source) or of all, by their age: how many, of how many users, and when the oldest was created. Rows from before a table was attached are not sent and not counted.';
+
+CREATE FUNCTION notify_bridge.report_buckets(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) RETURNS timestamp with time zone[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+DECLARE
+  longest CONSTANT integer := 100000;
+  width CONSTANT interval := justify_hours(bucket);
+  months CONSTANT integer := date_part('year', width) * 12 + date_part('month', width);
+  days CONSTANT integer := date_part('day', width);
+  parts CONSTANT interval := width - make_interval(months => months, days => days);
+  midnight CONSTANT interval := '0';
+  is_short CONSTANT boolean := months = 0 AND days = 0;
+  now_there timestamp;
+  first timestamp;
+BEGIN
+  IF bucket IS NULL OR width <= midnight OR (months > 0)::integer + (days > 0)::integer + (parts <> midnight)::integer <> 1
+    OR months < 0 OR days < 0 OR parts < midnight
+  THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = format('the bucket can''t be %s', coalesce(bucket::text, 'NULL')),
+      HINT = 'It is less than a day, such as 1 hour, or whole days, weeks, months or years.';
+  ELSIF date_part('epoch', until - since) / date_part('epoch', width) > longest THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = format('buckets of %s would be more than %s', bucket, longest),
+      HINT = 'Give a longer bucket, or a shorter time.';
+  END IF;
+  now_there := since AT TIME ZONE time_zone;
+  first := CASE
+    WHEN months > 0 THEN timestamp '2000-01-01' + make_interval(months => months * floor(
+      ((date_part('year', now_there) - 2000) * 12 + date_part('month', now_there) - 1) / months)::integer)
+    WHEN days > 0 THEN timestamp '2000-01-03' + make_interval(days => days * floor(
+      (now_there::date - date '2000-01-03') / days::double precision)::integer)
+    ELSE date_trunc('day', now_there)
+  END;
+  RETURN ARRAY(
+    WITH clock AS (
+      SELECT coalesce(part.clock, day.clock) AS clock
+      FROM generate_series(first, (until AT TIME ZONE time_zone) + interval '1 day',
+        CASE WHEN is_short THEN interval '1 day' ELSE width END) AS day (clock)
+      LEFT JOIN LATERAL generate_series(day.clock, day.clock + interval '1 day' - interval '1 microsecond', width) AS part (clock)
+        ON is_short
+    ), instant AS (
+      -- AT TIME ZONE takes the second one of two. The first one has the offset from before the change.
+      SELECT c.clock, c.clock AT TIME ZONE time_zone AS second,
+        (c.clock - (before.there - before.utc)) AT TIME ZONE 'UTC' AS first
+      FROM clock AS c
+      CROSS JOIN LATERAL (SELECT
+        (c.clock AT TIME ZONE time_zone - interval '3 hours') AT TIME ZONE time_zone,
+        (c.clock AT TIME ZONE time_zone - interval '3 hours') AT TIME ZONE 'UTC') AS before (there, utc)
+    ), start AS (
+      SELECT i.second AS at FROM instant AS i
+      WHERE is_short AND width <= interval '1 hour' OR i.first AT TIME ZONE time_zone <> i.clock OR i.first > i.second
+      UNION
+      SELECT i.first FROM instant AS i WHERE i.first AT TIME ZONE time_zone = i.clock AND i.first <= i.second
+    )
+    SELECT s.at FROM start AS s
+    WHERE s.at < until AND s.at >= (SELECT max(e.at) FROM start AS e WHERE e.at <= since) ORDER BY s.at);
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_buckets(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) IS 'The starts of the buckets, ascending; the first one is the bucket that since is in. They begin at whole days, weeks (Monday), months or parts of a day of the time zone.';
+
+CREATE FUNCTION notify_bridge.report_counting(created text, is_sent text, is_read text, key text, rows text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  SELECT format(
+    'SELECT g.place, g.key::text, count(*), %1$s, %2$s, %3$s
+     FROM (SELECT %4$s AS place, %5$s AS key, %6$s AS is_sent, %7$s AS is_read FROM %8$s) AS g GROUP BY g.place, g.key',
+    CASE WHEN is_sent IS NULL THEN 'NULL::bigint' ELSE 'count(*) FILTER (WHERE g.is_sent)' END,
+    CASE WHEN is_read IS NULL THEN 'NULL::bigint' ELSE 'count(*) FILTER (WHERE g.is_read)' END,
+    CASE WHEN is_sent IS NULL THEN 'NULL::bigint' ELSE 'count(*) FILTER (WHERE NOT g.is_sent)' END,
+    coalesce('width_bucket(' || created || ', $3)', 'NULL::integer'), coalesce(key, 'NULL::text'),
+    coalesce(is_sent, 'NULL::boolean'), coalesce(is_read, 'NULL::boolean'), rows)
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_counting(created text, is_sent text, is_read text, key text, rows text) IS 'The statement that counts rows n by bucket and key, from expressions of report_tables, a key and a FROM clause. Its parameter $3 is the starts of the buckets.';
+
+CREATE FUNCTION notify_bridge.report_counts(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], source text, by text) RETURNS TABLE(place integer, key text, created bigint, sent bigint, read bigint, unsent bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  path CONSTANT text[] := CASE WHEN by NOT IN ('user', 'source') THEN string_to_array(ltrim(by, '.'), '.') END;
+  t record;
+  statement text;
+BEGIN
+  FOR t IN SELECT * FROM notify_bridge.report_tables(report_counts.source) LOOP
+    -- A row of zeros shows which columns the table has.
+    RETURN QUERY SELECT NULL::integer, NULL::text, 0::bigint, CASE WHEN t.is_sent IS NOT NULL THEN 0::bigint END,
+      CASE WHEN t.is_read IS NOT NULL THEN 0::bigint END, CASE WHEN t.is_sent IS NOT NULL THEN 0::bigint END;
+    IF path IS NULL THEN
+      statement := notify_bridge.report_counting(t.created, t.is_sent, t.is_read,
+        CASE by WHEN 'user' THEN t.recipient WHEN 'source' THEN quote_literal(t.name) END,
+        format('%s AS n WHERE %s', t.relation, t.in_range));
+      RETURN QUERY EXECUTE statement USING since, until, starts;
+    ELSE
+      RETURN QUERY SELECT c.* FROM notify_bridge.report_counts_by_path(
+        since, until, starts, path, t.relation, t.in_range, t.payload, t.created, t.is_sent, t.is_read) AS c;
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_counts(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], source text, by text) IS 'The counts of report_deliveries, for each table apart: place is the number of the bucket. Of each table comes a row of zeros too, null for what it has no column for.';
+
+CREATE FUNCTION notify_bridge.report_counts_by_path(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[], relation regclass, in_range text, payload text, created text, is_sent text, is_read text) RETURNS TABLE(place integer, key text, created_rows bigint, sent bigint, read bigint, unsent bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_variable
+DECLARE
+  stored CONSTANT text := format('%s AS n WHERE %s', relation, in_range);
+  key_text text := format('((%s) #>> $4)', payload);
+BEGIN
+  BEGIN
+    EXECUTE format('SELECT %s FROM %s AS n LIMIT 0', replace(key_text, '$4', '$1'), relation) USING path;
+  EXCEPTION WHEN OTHERS THEN
+    key_text := NULL;
+  END;
+  BEGIN
+    RETURN QUERY SELECT c.* FROM notify_bridge.report_run(
+      notify_bridge.report_counting(created, is_sent, is_read, key_text, stored), since, until, starts, path) AS c;
+    RETURN;
+  EXCEPTION WHEN OTHERS THEN
+    IF key_text IS NULL THEN
+      RAISE;
+    END IF;
+  END;
+  RETURN QUERY EXECUTE format('SELECT c.* FROM notify_bridge.report_run_safely(NULL::%s[], $1, $2, $3, $4, $5, $6, $7) AS c', relation)
+  USING
+    format('SELECT array_agg(b.n) FROM (SELECT n, (row_number() OVER () - 1) / 500 AS batch FROM %s) AS b GROUP BY b.batch', stored),
+    notify_bridge.report_counting(created, is_sent, is_read, key_text, 'unnest($5) AS n'),
+    notify_bridge.report_counting(created, is_sent, is_read, NULL, 'unnest($5) AS n'),
+    since, until, starts, path;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_counts_by_path(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[], relation regclass, in_range text, payload text, created text, is_sent text, is_read text) IS 'The counts of one table by a path in its payload.';
+
+CREATE FUNCTION notify_bridge.report_deliveries(since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, bucket interval DEFAULT '1 day'::interval, source text DEFAULT NULL::text, by text DEFAULT NULL::text, time_zone text DEFAULT 'UTC'::text) RETURNS TABLE(bucket timestamp with time zone, key text, created bigint, sent bigint, read bigint, archived bigint, unsent bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  WITH span AS MATERIALIZED (
+    SELECT r.since, r.until, notify_bridge.report_buckets(r.since, r.until, $3, $6) AS starts
+    FROM notify_bridge.report_range($4, $1, $2) AS r
+  ), counted AS MATERIALIZED (
+    SELECT c.* FROM span AS s, notify_bridge.report_counts(s.since, s.until, s.starts, $4, $5) AS c
+  ), has AS (
+    SELECT CASE WHEN bool_or(c.sent IS NOT NULL) THEN 0 END AS sent, CASE WHEN bool_or(c.read IS NOT NULL) THEN 0 END AS read
+    FROM counted AS c
+  ), total AS (
+    SELECT c.place, c.key, sum(c.created)::bigint AS created, sum(c.sent)::bigint AS sent, sum(c.read)::bigint AS read,
+      sum(c.unsent)::bigint AS unsent
+    FROM counted AS c WHERE c.created > 0 GROUP BY c.place, c.key
+  )
+  SELECT s.starts[coalesce(t.place, b.place)], t.key, coalesce(t.created, 0), CASE WHEN t.created > 0 THEN t.sent ELSE has.sent END,
+    CASE WHEN t.created > 0 THEN t.read ELSE has.read END, NULL::bigint, CASE WHEN t.created > 0 THEN t.unsent ELSE has.sent END
+  FROM total AS t
+  FULL JOIN (SELECT generate_subscripts(s.starts, 1) AS place FROM span AS s WHERE $5 IS NULL) AS b ON b.place = t.place
+  CROSS JOIN has CROSS JOIN span AS s
+  ORDER BY coalesce(t.place, b.place), t.created DESC, t.key
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_deliveries(since timestamp with time zone, until timestamp with time zone, bucket interval, source text, by text, time_zone text) IS 'Rows created from since to before until, by buckets that begin in time_zone, of one served table (source) or of all: how many were created, sent and read, and how many are unsent. by: NULL, ''user'', ''source'', or a path in the payload such as ''type'' or ''meta.kind''. Rows without a time of creation are in the bucket NULL.';
+
+CREATE FUNCTION notify_bridge.report_latency(since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, bucket interval DEFAULT '1 day'::interval, source text DEFAULT NULL::text, time_zone text DEFAULT 'UTC'::text) RETURNS TABLE(bucket timestamp with time zone, rows bigint, sent_p50 double precision, sent_p95 double precision, sent_p99 double precision, read_p50 double precision, read_p95 double precision, read_p99 double precision)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  WITH span AS MATERIALIZED (
+    SELECT r.since, r.until, notify_bridge.report_buckets(r.since, r.until, $3, $5) AS starts
+    FROM notify_bridge.report_range($4, $1, $2) AS r
+  ), measured AS MATERIALIZED (
+    SELECT q.* FROM span AS s, notify_bridge.report_percentiles(s.since, s.until, s.starts, $4) AS q
+  )
+  SELECT s.starts[coalesce(q.place, b.place)], coalesce(q.rows, 0),
+    q.sent[1], q.sent[2], q.sent[3], q.read[1], q.read[2], q.read[3]
+  FROM measured AS q
+  FULL JOIN (SELECT generate_subscripts(s.starts, 1) AS place FROM span AS s) AS b ON b.place = q.place
+  CROSS JOIN span AS s
+  ORDER BY coalesce(q.place, b.place)
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_latency(since timestamp with time zone, until timestamp with time zone, bucket interval, source text, time_zone text) IS 'Seconds from the creation of a row to its sending, and from its sending to its reading, as percentiles over all rows that were created in a bucket, of one served table (source) or of all together. Rows without a time of creation are in the bucket NULL.';
+
+CREATE FUNCTION notify_bridge.report_lock(relations regclass[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+  until CONSTANT timestamptz := clock_timestamp() + notify_bridge.brief_lock_timeout()::interval;
+  target regclass;
+BEGIN
+  FOREACH target IN ARRAY relations LOOP
+    PERFORM set_config('lock_timeout', greatest(1, date_part('epoch', until - clock_timestamp()) * 1000)::integer || 'ms', true);
+    BEGIN
+      EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', target);
+    EXCEPTION
+      WHEN undefined_table THEN
+        NULL; -- It was dropped just now.
+      WHEN lock_not_available OR deadlock_detected THEN
+        RAISE lock_not_available USING
+          MESSAGE = format('%s is locked by another session, such as a migration', target),
+          HINT = 'Repeat the report, or name another table as its source.';
+    END;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_lock(relations regclass[]) IS 'Locks tables against changes of their columns until the end of the transaction. It waits, but for less than deadlock_timeout in all.';
+
+CREATE FUNCTION notify_bridge.report_percentiles(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], source text) RETURNS TABLE(place integer, rows bigint, sent double precision[], read double precision[])
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
+    SET work_mem TO '64MB'
+    AS $_$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY EXECUTE format(
+    'SELECT g.place, count(*), percentile_cont(%1$L::float8[]) WITHIN GROUP (ORDER BY g.sent),
+       percentile_cont(%1$L::float8[]) WITHIN GROUP (ORDER BY g.read)
+     FROM (
+       SELECT width_bucket(n.created, $3) AS place,
+         CASE WHEN isfinite(n.created) AND isfinite(n.sent_at) THEN date_part(''epoch'', n.sent_at - n.created) END AS sent,
+         CASE WHEN isfinite(n.sent_at) AND isfinite(n.read_at) THEN date_part(''epoch'', n.read_at - n.sent_at) END AS read
+       FROM %2$s AS n) AS g
+     GROUP BY g.place',
+    '{0.5,0.95,0.99}', notify_bridge.report_rows(report_percentiles.source, true))
+  USING since, until, starts;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_percentiles(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], source text) IS 'The figures of report_latency: place is the number of the bucket, and the arrays hold the percentiles 50, 95 and 99.';
+
+CREATE FUNCTION notify_bridge.report_range(source text, INOUT since timestamp with time zone, INOUT until timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  oldest timestamptz;
+  newest timestamptz;
+BEGIN
+  until := coalesce(until, now());
+  since := coalesce(since, CASE WHEN isfinite(until) THEN until ELSE now() END - interval '7 days');
+  IF since > until THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = format('since, %s, is after until, %s', since, until),
+      HINT = 'Give an earlier since, or a later until.';
+  ELSIF NOT isfinite(since) OR NOT isfinite(until) THEN
+    EXECUTE format(
+      'SELECT (SELECT min(n.created) FROM %1$s AS n WHERE isfinite(n.created)), (SELECT max(n.created) FROM %1$s AS n WHERE isfinite(n.created))',
+      notify_bridge.report_rows(source, false))
+    INTO oldest, newest;
+    since := CASE WHEN isfinite(since) THEN since ELSE coalesce(least(oldest, until), nullif(until, 'infinity'), now()) END;
+    until := CASE WHEN isfinite(until) THEN until ELSE greatest(newest + interval '1 microsecond', since) END;
+  END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_range(source text, INOUT since timestamp with time zone, INOUT until timestamp with time zone) IS 'The stretch of time of a report: by default the last seven days. -infinity and infinity stand for the oldest and the newest row.';
+
+CREATE FUNCTION notify_bridge.report_relations(source text) RETURNS regclass[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  parts text[];
+  found regclass[];
+  names text;
+  target record;
+BEGIN
+  BEGIN
+    parts := parse_ident(source);
+  EXCEPTION WHEN invalid_parameter_value THEN
+    parts := NULL;
+  END;
+  SELECT array_agg(s.relation ORDER BY s.number), string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY s.number)
+  INTO found, names
+  FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  WHERE source IS NULL OR parts IN (ARRAY[n.nspname, c.relname]::text[], ARRAY[c.relname]::text[])
+    OR source IN (c.relname, n.nspname || '.' || c.relname);
+  IF source IS NOT NULL AND coalesce(cardinality(found), 0) <> 1 THEN
+    RAISE undefined_table USING
+      MESSAGE = CASE WHEN found IS NULL THEN format('%s is not served by notify-bridge', source)
+        ELSE format('%s may be %s', source, replace(names, ', ', ' or ')) END,
+      HINT = coalesce((SELECT 'These tables are served: ' || string_agg(v.name, ', ' ORDER BY v.number)
+        FROM notify_bridge.served AS v WHERE v.name IS NOT NULL), 'No table is served.');
+  END IF;
+  FOR target IN SELECT f.relation FROM unnest(found) AS f (relation) LOOP
+    IF NOT has_table_privilege(target.relation, 'SELECT') THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('%I, which schema notify_bridge belongs to, may not read %s', current_user, target.relation),
+        HINT = format('GRANT SELECT ON %s TO %I', target.relation, current_user);
+    ELSIF notify_bridge.is_hidden_from(target.relation, current_user) THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('row-level security may hide rows of %s from %I', target.relation, current_user),
+        HINT = format('CREATE POLICY notify_bridge ON %s TO %I USING (true)', target.relation, current_user);
+    END IF;
+  END LOOP;
+  RETURN coalesce(found, '{}');
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_relations(source text) IS 'The served table of this name, or all of them: those that exist. An error where it is not served, or where a report would not see all of its rows.';
+
+CREATE FUNCTION notify_bridge.report_retention(days integer DEFAULT 30, source text DEFAULT NULL::text) RETURNS TABLE(day date, rows bigint, bytes bigint, due bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $_$
+#variable_conflict use_column
+BEGIN
+  IF days IS NULL OR days < 0 THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'days can''t be NULL or below 0', HINT = 'It is an age, such as days => 30.';
+  END IF;
+  RETURN QUERY EXECUTE format(
+    'SELECT t.day, sum(t.rows)::bigint, round(sum(z.bytes * t.rows / t.all_rows))::bigint, sum(t.due)::bigint
+     FROM (
+       SELECT g.*, sum(g.rows) OVER (PARTITION BY g.number) AS all_rows
+       FROM (
+         SELECT n.number, n.created::date AS day, count(*) AS rows,
+           count(*) FILTER (WHERE n.is_sent AND n.created < $1) AS due
+         FROM %s AS n GROUP BY n.number, n.created::date) AS g) AS t
+     JOIN (
+       SELECT s.number, (SELECT sum(pg_total_relation_size(r.relid)) FROM notify_bridge.tables_of(s.relation) AS r) AS bytes
+       FROM notify_bridge.source AS s) AS z ON z.number = t.number
+     GROUP BY t.day ORDER BY t.day',
+    notify_bridge.report_rows(report_retention.source, false))
+  USING now() - make_interval(days => report_retention.days);
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_retention(days integer, source text) IS 'Rows by the day of their creation (UTC), of one served table (source) or of all: how many, their share of the table''s size with its indexes, and how many of them purge would delete that are older than days. Unsent rows are never due.';
+
+CREATE FUNCTION notify_bridge.report_rows(source text, is_ranged boolean) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT '(' || coalesce(string_agg(format(
+      'SELECT %s AS number, %s::text AS recipient, %s AS txid, %s AS created, %s AS is_sent, %s AS sent_at, %s AS is_read, %s AS read_at FROM %s AS n WHERE %s',
+      t.number, t.recipient, t.txid, coalesce(t.created, 'NULL::timestamptz'), coalesce(t.is_sent, 'NULL::boolean'),
+      coalesce(t.sent_at, 'NULL::timestamptz'), coalesce(t.is_read, 'NULL::boolean'), coalesce(t.read_at, 'NULL::timestamptz'),
+      t.relation, CASE WHEN is_ranged THEN t.in_range ELSE 'true' END), ' UNION ALL ' ORDER BY t.number),
+    'SELECT 0 AS number, NULL::text AS recipient, NULL::xid8 AS txid, NULL::timestamptz AS created, NULL::boolean AS is_sent,
+       NULL::timestamptz AS sent_at, NULL::boolean AS is_read, NULL::timestamptz AS read_at WHERE false') || ')'
+  FROM notify_bridge.report_tables(source) AS t
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_rows(source text, is_ranged boolean) IS 'A subquery over all rows of one or all served tables, in the same columns, null where a table lacks one. With is_ranged its parameters are $1 (since) and $2 (until).';
+
+CREATE FUNCTION notify_bridge.report_run(statement text, since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[]) RETURNS TABLE(place integer, key text, created bigint, sent bigint, read bigint, unsent bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+  RETURN QUERY EXECUTE statement USING since, until, starts, path;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_run(statement text, since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[]) IS 'Runs a statement of report_counting, with the settings that a bridge has when it reads a payload.';
+
+CREATE FUNCTION notify_bridge.report_run_batch(rows anyarray, statement text, keyless text, starts timestamp with time zone[], path text[]) RETURNS TABLE(place integer, key text, created bigint, sent bigint, read bigint, unsent bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  middle CONSTANT integer := cardinality(rows) / 2;
+BEGIN
+  BEGIN
+    RETURN QUERY EXECUTE statement USING NULL::timestamptz, NULL::timestamptz, starts, path, rows;
+    RETURN;
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
+  IF middle = 0 THEN
+    RETURN QUERY EXECUTE keyless USING NULL::timestamptz, NULL::timestamptz, starts, path, rows;
+  ELSE
+    RETURN QUERY SELECT c.* FROM notify_bridge.report_run_batch(rows[:middle], statement, keyless, starts, path) AS c;
+    RETURN QUERY SELECT c.* FROM notify_bridge.report_run_batch(rows[middle + 1:], statement, keyless, starts, path) AS c;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_run_batch(rows anyarray, statement text, keyless text, starts timestamp with time zone[], path text[]) IS 'Counts rows by the key, and halves them where its expression fails.';
+
+CREATE FUNCTION notify_bridge.report_run_safely(rows anyarray, batches text, statement text, keyless text, since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[]) RETURNS TABLE(place integer, key text, created bigint, sent bigint, read bigint, unsent bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    SET "IntervalStyle" TO 'postgres'
+    SET enable_hashagg TO 'off'
+    AS $$
+BEGIN
+  FOR rows IN EXECUTE batches USING since, until LOOP
+    RETURN QUERY SELECT c.* FROM notify_bridge.report_run_batch(rows, statement, keyless, starts, path) AS c;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.report_run_safely(rows anyarray, batches text, statement text, keyless text, since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[]) IS 'Counts the rows of a statement that returns them in batches, those that the expression of the key fails for under the key NULL.';
+
+CREATE FUNCTION notify_bridge.report_tables(source text DEFAULT NULL::text) RETURNS TABLE(number integer, name text, relation regclass, id text, id_type text, recipient text, payload text, txid text, created text, in_range text, is_sent text, sent_at text, is_read text, read_at text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  relations CONSTANT regclass[] := notify_bridge.report_relations(report_tables.source);
+BEGIN
+  PERFORM notify_bridge.report_lock(relations);
+  RETURN QUERY
+  SELECT s.number, format('%I.%I', p.nspname, c.relname), s.relation,
+    format('n.%I', s.id_column), of.id::text,
+    coalesce('n.' || quote_ident(CASE WHEN of.recipient IS NOT NULL THEN s.recipient_column END), 'NULL::text'),
+    s.payload,
+    coalesce('n.' || quote_ident(CASE WHEN of.txid = 'xid8'::regtype THEN s.txid_column END), 'NULL::xid8'),
+    at.created,
+    CASE
+      WHEN at.created IS NULL THEN 'true'
+      WHEN of.created = 'timestamptz'::regtype THEN
+        format(CASE WHEN of.is_required THEN '%s' ELSE '(%s OR %s IS NULL)' END,
+          format('n.%1$I >= $1 AND n.%1$I < $2', s.created_column), at.created)
+      -- The bounds of the column let an index be used. A time that the clock shows twice is compared as an instant.
+      ELSE
+        format(CASE WHEN of.is_required THEN '%s' ELSE '(%s OR %s IS NULL)' END,
+          format('n.%1$I >= timezone(%2$L, $1) - interval ''1 day'' AND n.%1$I < timezone(%2$L, $2) + interval ''1 day''
+            AND %3$s >= $1 AND %3$s < $2', s.created_column, s.created_zone, at.created), at.created)
+    END,
+    '(' || nullif(concat_ws(' OR ', at.sent || ' IS NOT NULL', flag.sent || ' IS TRUE'), '') || ')', at.sent,
+    '(' || nullif(concat_ws(' OR ', at.read || ' IS NOT NULL', flag.read || ' IS TRUE'), '') || ')', at.read
+  FROM notify_bridge.source AS s
+  JOIN pg_class AS c ON c.oid = s.relation
+  JOIN pg_namespace AS p ON p.oid = c.relnamespace
+  CROSS JOIN LATERAL (SELECT
+    notify_bridge.column_type(s.relation, s.id_column) AS id,
+    notify_bridge.column_type(s.relation, s.recipient_column) AS recipient,
+    notify_bridge.column_type(s.relation, s.txid_column) AS txid,
+    notify_bridge.column_type(s.relation, s.created_column) AS created,
+    EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = s.relation AND a.attname = s.created_column AND a.attnotnull) AS is_required
+  ) AS of
+  CROSS JOIN LATERAL (SELECT
+    CASE WHEN notify_bridge.column_type(s.relation, s.sent_column) = 'bool'::regtype THEN format('n.%I', s.sent_column) END,
+    CASE WHEN notify_bridge.column_type(s.relation, s.read_column) = 'bool'::regtype THEN format('n.%I', s.read_column) END
+  ) AS flag (sent, read)
+  CROSS JOIN LATERAL (SELECT
+    CASE
+      WHEN of.created = 'timestamptz'::regtype THEN format('n.%I', s.created_column)
+      WHEN of.created = 'timestamp'::regtype AND s.created_zone IS NOT NULL
+        THEN format('(n.%I AT TIME ZONE %L)', s.created_column, s.created_zone)
+    END,
+    CASE WHEN notify_bridge.column_type(s.relation, s.sent_at_column) = 'timestamptz'::regtype THEN format('n.%I', s.sent_at_column) END,
+    CASE WHEN notify_bridge.column_type(s.relation, s.read_at_column) = 'timestamptz'::regtype THEN format('n.%I', s.read_at_column) END
+  ) AS at (created, sent, read)
+  WHERE s.relation = ANY (relations)
+  ORDER BY s.number;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_tables(source text) IS 'The served tables for a report, locked against changes. Expressions are over a row n, and null where the table lacks the column; in_range is a condition with the parameters $1 (since) and $2 (until), true for a row without a time of creation.';
+
+CREATE FUNCTION notify_bridge.report_users(since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, source text DEFAULT NULL::text, row_limit integer DEFAULT 100) RETURNS TABLE(recipient text, created bigint, sent bigint, read bigint, unsent bigint, last_sent timestamp with time zone, last_read timestamp with time zone, online boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  range record;
+BEGIN
+  IF row_limit < 0 THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'row_limit can''t be below 0', HINT = 'NULL stands for all recipients.';
+  END IF;
+  SELECT r.since, r.until INTO range
+  FROM notify_bridge.report_range(report_users.source, report_users.since, report_users.until) AS r;
+  RETURN QUERY EXECUTE format(
+    'SELECT n.recipient, count(*),
+       CASE WHEN count(n.is_sent) > 0 THEN count(*) FILTER (WHERE n.is_sent) END,
+       CASE WHEN count(n.is_read) > 0 THEN count(*) FILTER (WHERE n.is_read) END,
+       CASE WHEN count(n.is_sent) > 0 THEN count(*) FILTER (WHERE NOT n.is_sent) END,
+       max(n.sent_at), max(n.read_at), NULL::boolean
+     FROM %s AS n GROUP BY n.recipient ORDER BY 2 DESC, 1 LIMIT $3',
+    notify_bridge.report_rows(report_users.source, true))
+  USING range.since, range.until, row_limit;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_users(since timestamp with time zone, until timestamp with time zone, source text, row_limit integer) IS 'The recipients of rows created from since to before until, of one served table (source) or of all, those with the most rows first: how many rows were created, sent and read, how many are unsent, and the last times. At most row_limit rows; NULL: all.';
+
 CREATE FUNCTION notify_bridge.require_role(role name) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2464,6 +3010,53 @@ CREATE FUNCTION notify_bridge.tables_of(relation regclass) RETURNS TABLE(relid r
 $$;
 
 COMMENT ON FUNCTION notify_bridge.tables_of(relation regclass) IS 'The table and, where it is partitioned, all tables below it.';
+
+CREATE FUNCTION notify_bridge.timeline(source text, id anyelement) RETURNS TABLE(at timestamp with time zone, event text, detail text)
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT t.* FROM notify_bridge.timeline($1, $2::text) AS t; $_$;
+
+COMMENT ON FUNCTION notify_bridge.timeline(source text, id anyelement) IS 'The same for an id that is an integer or a uuid.';
+
+CREATE FUNCTION notify_bridge.timeline(source text, id text) RETURNS TABLE(at timestamp with time zone, event text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  t record;
+BEGIN
+  FOR t IN SELECT r.*, count(*) OVER () AS tables FROM notify_bridge.report_tables(timeline.source) AS r LOOP
+    IF t.tables > 1 THEN
+      RAISE ambiguous_parameter USING
+        MESSAGE = 'more than one table is served', HINT = 'Name the table of the row: source => ''public.notification''.';
+    END IF;
+    RETURN QUERY EXECUTE format(
+      'SELECT e.at, e.event, e.detail
+       FROM (
+         SELECT %1$s AS recipient, %2$s AS created, %3$s AS is_sent, %4$s AS sent_at, %5$s AS is_read, %6$s AS read_at
+         FROM %7$s AS n WHERE %8$s = $1::%9$s) AS n
+       CROSS JOIN LATERAL (
+         SELECT 1, n.created, ''inserted'', coalesce(''for '' || n.recipient::text, ''for nobody'')
+         UNION ALL
+         SELECT 2, n.sent_at, ''sent'', NULL WHERE n.is_sent
+         UNION ALL
+         SELECT 3, n.read_at, ''read'', NULL WHERE n.is_read
+         UNION ALL
+         SELECT 4, q.since, ''quarantined'',
+           format(''stage %%s, SQLSTATE %%s, %%s %%s'', q.stage, q.sqlstate, q.attempts, CASE q.attempts WHEN 1 THEN ''attempt'' ELSE ''attempts'' END)
+         FROM notify_bridge.quarantined AS q WHERE q.source = $2 AND q.row_id = ($1::%9$s)::text
+       ) AS e (place, at, event, detail)
+       ORDER BY coalesce(e.at, n.created, ''-infinity''), e.place',
+      t.recipient, coalesce(t.created, 'NULL::timestamptz'), coalesce(t.is_sent, 'NULL::boolean'),
+      coalesce(t.sent_at, 'NULL::timestamptz'), coalesce(t.is_read, 'NULL::boolean'), coalesce(t.read_at, 'NULL::timestamptz'),
+      t.relation, t.id, t.id_type)
+    USING timeline.id, t.number;
+  END LOOP;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.timeline(source text, id text) IS 'What is known of one row of a served table, in the order of time: inserted, sent, read, quarantined. The time is null where the table has no column for it. source may be NULL where one table is served.';
 
 CREATE FUNCTION notify_bridge.unregister_replica(replica integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3191,6 +3784,8 @@ REVOKE ALL ON FUNCTION notify_bridge.grant_backend_to(role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.grant_logins_to(role name) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.grant_reports_to(role name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.grant_to(role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.has_replication_triggers(known notify_bridge.source) FROM PUBLIC;
@@ -3249,6 +3844,42 @@ REVOKE ALL ON FUNCTION notify_bridge.repair_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.repair_txids() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.report_backlog(source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_buckets(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_counting(created text, is_sent text, is_read text, key text, rows text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_counts(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], source text, by text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_counts_by_path(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[], relation regclass, in_range text, payload text, created text, is_sent text, is_read text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_deliveries(since timestamp with time zone, until timestamp with time zone, bucket interval, source text, by text, time_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_latency(since timestamp with time zone, until timestamp with time zone, bucket interval, source text, time_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_lock(relations regclass[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_percentiles(since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_range(source text, INOUT since timestamp with time zone, INOUT until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_relations(source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_retention(days integer, source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_rows(source text, is_ranged boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_run(statement text, since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_run_batch(rows anyarray, statement text, keyless text, starts timestamp with time zone[], path text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_run_safely(rows anyarray, batches text, statement text, keyless text, since timestamp with time zone, until timestamp with time zone, starts timestamp with time zone[], path text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_tables(source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_users(since timestamp with time zone, until timestamp with time zone, source text, row_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.require_role(role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) FROM PUBLIC;
@@ -3274,6 +3905,10 @@ REVOKE ALL ON FUNCTION notify_bridge.ring_replicated() FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.set_bell() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.tables_of(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.timeline(source text, id anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.timeline(source text, id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.unregister_replica(replica integer) FROM PUBLIC;
 

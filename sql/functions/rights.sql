@@ -25,6 +25,7 @@ BEGIN
   PERFORM notify_bridge.require_role(role);
   EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
   PERFORM notify_bridge.grant_logins_to(role);
+  PERFORM notify_bridge.grant_reports_to(role);
   EXECUTE format(
     'GRANT SELECT ON notify_bridge.migration, notify_bridge.functions, notify_bridge.source, notify_bridge.served,
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
@@ -117,3 +118,23 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.grant_backend_to(name) IS
   'Lets an existing role, that of a backend, issue tickets and disconnect users. Inserting notifications needs no right on notify_bridge.';
+
+CREATE OR REPLACE FUNCTION notify_bridge.grant_reports_to(role name) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM notify_bridge.require_role(role);
+  EXECUTE format('GRANT USAGE ON SCHEMA notify_bridge TO %I', role);
+  EXECUTE format(
+    'GRANT EXECUTE ON FUNCTION
+       notify_bridge.report_deliveries(timestamptz, timestamptz, interval, text, text, text),
+       notify_bridge.report_latency(timestamptz, timestamptz, interval, text, text),
+       notify_bridge.report_backlog(text),
+       notify_bridge.report_users(timestamptz, timestamptz, text, integer),
+       notify_bridge.report_retention(integer, text),
+       notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement) TO %I', role);
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.grant_reports_to(name) IS
+  'Lets an existing role call the reports, over all served tables. It needs no right on those tables, and gets none: the reports show counts, ids, recipients and the values of a payload''s path.';

@@ -60,7 +60,7 @@ refused 'nor remove replicas' notify_bridge 'SELECT notify_bridge.remove_dead_re
 refused 'nor give rights away' notify_bridge "SELECT notify_bridge.grant_to('notify_bridge_writer')"
 refused 'nor create in its schema' notify_bridge 'CREATE TABLE notify_bridge.x ()'
 
-for function in grant_to grant_logins_to grant_backend_to; do
+for function in grant_to grant_logins_to grant_backend_to grant_reports_to; do
   like "$(sql notify_bridge_owner "SELECT notify_bridge.$function('public')")" 'role "public" does not exist' \
     "$function refuses rights for everybody"
 done
