@@ -155,7 +155,7 @@ final class LoopHub<Member: LoopMember> {
   func drain() {
     isDraining = true
     consumeLazyCursor()
-    let last = Heartbeat(now: eventLoop.now, wall: WallClock.microseconds(), cursor: cursor)
+    let last = cursor.map { Heartbeat(now: eventLoop.now, wall: WallClock.microseconds(), cursor: $0) }
     for connection in connections { connection.drain(last) }
     for handler in httpHandlers.values { handler.drain() }
   }

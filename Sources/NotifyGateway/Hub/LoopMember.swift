@@ -27,8 +27,10 @@ protocol LoopMember: AnyObject, SendableMetatype {
   func close(_ reason: CloseReason)
   /// Closes the socket for a restart, with this connection's random delay.
   func restart()
-  /// Sends the newest cursor where that vouches for this connection, and closes the socket for a restart.
-  func drain(_ last: Heartbeat)
+  /// Closes the socket for a restart.
+  ///
+  /// - Parameter last: the newest cursor, sent before where it vouches for this connection.
+  func drain(_ last: Heartbeat?)
   /// Closes the socket without a close frame.
   func abandon()
 }

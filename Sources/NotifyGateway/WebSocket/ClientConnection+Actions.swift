@@ -126,8 +126,8 @@ extension ClientConnection {
 
   func restart() { perform(machine.restart(now: eventLoop.now)) }
 
-  func drain(_ last: Heartbeat) {
-    if machine.takesCursor {
+  func drain(_ last: Heartbeat?) {
+    if let last, machine.takesCursor {
       messages += 1
       write(last.withCursor)
     }
