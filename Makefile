@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test lint schema configuration package test-package install-run install-test install-package clean
+.PHONY: run build test test-postgresql chaos lint schema configuration package test-package install-run install-test install-package clean
 
 # A first start is mostly building: without an index for editors and without debug information it takes a quarter less.
 # Developers want both, so this build has a folder of its own.
@@ -15,6 +15,16 @@ build:
 
 test: install-test
 	Tests/Support/run_all.sh
+
+# All that a version of PostgreSQL decides, on 16, 17 and 18. `make test` runs a part of it.
+test-postgresql: install-test
+	$(SWIFT) build --build-tests
+	Tests/Support/test_postgresql.sh --all
+
+# Faults of every kind with an account of every row. SCENARIO=bridge_killed runs one. `make test` runs a part.
+# TABLE=Documentation/reliability.md writes the numbers of a whole run into that document.
+chaos: install-test build
+	cd Tests/Chaos && ../EndToEndTests/.venv/bin/pytest -q $(if $(SCENARIO),-k test_$(SCENARIO)) $(if $(TABLE),--table $(CURDIR)/$(TABLE))
 
 package: install-package
 	Packaging/build.sh

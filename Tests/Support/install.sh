@@ -40,6 +40,7 @@ if [ "${1:-run}" = test ]; then
     "$venv/bin/pip" install -q --disable-pip-version-check -r Tests/EndToEndTests/requirements.txt
     cp Tests/EndToEndTests/requirements.txt "$venv/installed.txt"
   fi
+  Tests/Support/postgresql_versions.sh >/dev/null
   # nginx's program alone: its package would start a server on port 80.
   nginx=Tests/EndToEndTests/.nginx
   if ! [ -x "$nginx/usr/sbin/nginx" ]; then

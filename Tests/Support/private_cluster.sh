@@ -22,6 +22,7 @@
 #   PRIVATE_CLUSTER_SETTINGS  lines for postgresql.conf, such as 'max_prepared_transactions = 5'
 #   PRIVATE_CLUSTER_PASSWORD  asks for this password (SCRAM) on TCP; without it everybody is trusted
 #   PRIVATE_CLUSTER_LOCALE    C.UTF-8 unless set
+#   NOTIFY_BRIDGE_TEST_POSTGRESQL  the folder of the server's programs; otherwise they are looked for
 #
 # Every function returns non-zero and prints why on stderr when it fails. A server is only ever
 # ended through its own data folder. As root, PostgreSQL runs as the user `postgres`.
@@ -36,7 +37,12 @@ private_cluster__fail() {
 # Prints the folder of the server's binaries.
 private_cluster__bindir() {
   local found folder
-  found=$(command -v initdb 2>/dev/null) && [ -x "$(dirname "$found")/pg_ctl" ] &&
+  if [ -n "${NOTIFY_BRIDGE_TEST_POSTGRESQL:-}" ]; then
+    [ -x "$NOTIFY_BRIDGE_TEST_POSTGRESQL/initdb" ] && { echo "$NOTIFY_BRIDGE_TEST_POSTGRESQL"; return 0; }
+    private_cluster__fail "no initdb in NOTIFY_BRIDGE_TEST_POSTGRESQL=$NOTIFY_BRIDGE_TEST_POSTGRESQL"
+    return 1
+  fi
+  found=$(command -v initdb 2>/dev/null) && found=$(readlink -f "$found") && [ -x "$(dirname "$found")/pg_ctl" ] &&
     [ -x "$(dirname "$found")/postgres" ] && { dirname "$found"; return 0; }
   found=$(pg_config --bindir 2>/dev/null) && [ -x "$found/initdb" ] && { echo "$found"; return 0; }
   found=

@@ -29,6 +29,11 @@ build() {
   swift build --build-tests --explicit-target-dependency-import-check error && echo 'built 1 package'
 }
 
+# Those that are not tried above, with fewer rows: `make chaos` runs all.
+faults() {
+  (cd Tests/Chaos && NOTIFY_BRIDGE_TEST_TRANSACTIONS=25 ../EndToEndTests/.venv/bin/pytest -q -m short)
+}
+
 micro() {
   # Optimised, as shipped: a debug build allocates for what the optimiser leaves out.
   swift build -c release --product micro-benchmarks && .build/release/micro-benchmarks
@@ -45,10 +50,12 @@ part build 's/^built \([0-9]*\) package.*/\1/p' build
 part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --skip NotifyStoreTests
 # Apart, and one after the other: these block threads of the shared pool while the database works, and others would wait.
 part store 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --no-parallel --filter NotifyStoreTests
+part postgresql 's/^PostgreSQL: \([0-9]*\) tests passed.*/\1/p' Tests/Support/test_postgresql.sh
 part micro 's/^micro benchmarks: \([0-9]*\) passed.*/\1/p' micro
 part package 's/^package: \([0-9]*\) checks passed.*/\1/p' package
 part django 's/^Django: \([0-9]*\) tests passed.*/\1/p' Clients/django/tests/run.sh
 part end-to-end 's/^=* *\([0-9]*\) passed.* in .*/\1/p' Tests/EndToEndTests/.venv/bin/pytest -q Tests/EndToEndTests
+part faults 's/^=* *\([0-9]*\) passed.* in .*/\1/p' faults
 
 # Once more at the end, where a reader of a long log looks first.
 for name in "${failed[@]}"; do

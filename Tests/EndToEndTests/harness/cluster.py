@@ -26,7 +26,9 @@ deadlock_timeout = 200ms
 
 
 def binary(name: str) -> str:
-    """Finds a program of the server."""
+    """Finds a program of the server: in the folder NOTIFY_BRIDGE_TEST_POSTGRESQL where that is set."""
+    if wanted := os.environ.get("NOTIFY_BRIDGE_TEST_POSTGRESQL"):
+        return str(Path(wanted) / name)
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     try:
@@ -50,11 +52,20 @@ def free_port() -> int:
 class Cluster:
     """One server. Everybody is trusted, except where `hba` says otherwise.
 
-    `primary` makes it a standby of that one. `next_transaction` is the first transaction id that it gives.
+    `primary` makes it a standby of that one. `next_transaction` is the first transaction id that it gives. `programs` is the
+    folder of another server's programs. With `disk_bytes` its folder is a disk of that size, which only root can make.
     """
 
-    def __init__(self, settings: str = "", hba: str = "", primary: Cluster | None = None, next_transaction: int | None = None) -> None:
+    def __init__(
+        self, settings: str = "", hba: str = "", primary: Cluster | None = None, next_transaction: int | None = None,
+        programs: Path | None = None, disk_bytes: int | None = None,
+    ) -> None:
+        self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="notify-bridge-e2e-"))
+        self.has_disk = disk_bytes is not None
+        if disk_bytes is not None:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_bytes},mode=700", "notify-bridge-disk", self.folder], check=True)
+            atexit.register(self.remove)
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.port = free_port()
@@ -78,7 +89,7 @@ class Cluster:
         """Runs a program of the server as the user who may: root may not."""
         user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
         done = subprocess.run(
-            [binary(program), *map(str, arguments)], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [str(self.programs / program) if self.programs else binary(program), *map(str, arguments)], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=60, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **user)
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stdout}")
@@ -154,4 +165,6 @@ class Cluster:
         if self.pid is not None:
             self.thaw()
             self.stop("immediate")
+        if self.has_disk:
+            subprocess.run(["umount", self.folder], check=True)
         shutil.rmtree(self.folder)

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../support/tap.sh"
 
 owner() { sql notify_bridge_owner "$1"; }
-dump() { pg_dump --schema-only --exclude-schema=notify_bridge --exclude-schema=tap -h 127.0.0.1 \
+dump() { "$PRIVATE_CLUSTER_BINDIR/pg_dump" --schema-only --exclude-schema=notify_bridge --exclude-schema=tap -h 127.0.0.1 \
   -p "$PRIVATE_CLUSTER_PORT" -U postgres "$PRIVATE_CLUSTER_DATABASE" | sed '/^\\\(un\)\{0,1\}restrict /d'; }
 
 # A role of the backend owns its tables; the one that owns schema notify_bridge is made a member of it.

@@ -39,11 +39,11 @@ like "$plan" 'Index .*notification_txid_idx' 'a delta uses the index on txid'
 plan=$(sql postgres "EXPLAIN SELECT id FROM public.notification WHERE user_id = 7 AND txid >= '700' ORDER BY txid, id LIMIT 100")
 like "$plan" 'notification_user_id_txid_idx' 'a replay uses the index on (user_id, txid)'
 
-# The retention: what purge runs inside, with its real plan.
-plan=$(sql postgres "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
-  SET auto_explain.log_level = notice; SELECT notify_bridge.purge(30, 1000)")
-like "$plan" 'Index Scan using notification_created_at_idx' 'purge finds old rows by the index on created_at'
-like "$plan" '(^|[^0-9])1000$' 'and deletes one batch'
+# The retention: what purge reads inside. Not every server has auto_explain; all count their scans.
+scans=$(sql postgres "BEGIN; SELECT notify_bridge.purge(30, 1000);
+  SELECT pg_stat_get_xact_numscans('notification_created_at_idx'::regclass) > 0, pg_stat_get_xact_numscans('notification'::regclass); COMMIT")
+like "$scans" 't[|]0$' 'purge finds old rows by the index on created_at'
+like "$scans" '^1000' 'and deletes one batch'
 
 # Two purges at once: neither waits, none deletes a row twice.
 session_open first postgres
