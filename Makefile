@@ -24,7 +24,7 @@ test-postgresql: install-test
 # Faults of every kind with an account of every row. SCENARIO=bridge_killed runs one. `make test` runs a part.
 # TABLE=Documentation/reliability.md writes the numbers of a whole run into that document.
 chaos: install-test build
-	cd Tests/Chaos && ../EndToEndTests/.venv/bin/pytest -q $(if $(SCENARIO),-k test_$(SCENARIO)) $(if $(TABLE),--table $(CURDIR)/$(TABLE))
+	cd Tests/Chaos && ../EndToEndTests/.venv/bin/pytest -q $(if $(SCENARIO),-k test_$(SCENARIO)) $(if $(TABLE),--table=$(CURDIR)/$(TABLE))
 
 package: install-package
 	Packaging/build.sh

@@ -28,6 +28,7 @@ class Transaction:
     commit_sent: float | None = None
     commit_returned: float | None = None
     outcome: str = "open"  # committed, rolled back, unknown (the connection broke during COMMIT)
+    failed: bool = False  # the server refused it or was away
 
 
 @dataclass
@@ -67,6 +68,10 @@ class Connection:
     acknowledged: set[int] = field(default_factory=set)
     ended: float | None = None  # None: open at the end, when nothing was under way any more
     ended_by_client: bool = False
+    # When the message came whose cursor this connection gave back: rows that came until then need not come again.
+    cursor_at: float | None = None
+    # The ids of the list that the page fetched after replay_truncated.
+    reloaded: set[int] | None = None
 
 
 @dataclass
@@ -98,7 +103,7 @@ class Accounting:
 
     def faults(self) -> list[Fault]:
         return [Fault(rule, detail) for check in (
-            self._table, self._greeting, self._arrivals, self._order, self._missing, self._uncalled, self._marks,
+            self._table, self._greeting, self._arrivals, self._order, self._missing, self._uncalled, self._again, self._marks,
         ) for rule, detail in check()]
 
     # MARK: The table itself
@@ -127,7 +132,7 @@ class Accounting:
                 yield "greeting first", f"{name(connection)} got {connection.first_type} first"
             if connection.ended is None and connection.established is None:
                 yield "greeting first", f"{name(connection)} never got connection_established"
-            if connection.truncated:
+            if connection.truncated and connection.reloaded is None:
                 yield "truncated", f"{name(connection)} got replay_truncated under a limit that was never reached"
 
     def _arrivals(self) -> Iterator[tuple[str, str]]:
@@ -183,7 +188,7 @@ class Accounting:
             if connection.ended is not None or connection.established is None:
                 continue
             here = {arrival.id for arrival in connection.arrivals}
-            chained = {arrival.id for part in chain for arrival in part.arrivals}
+            chained = {id for part in chain for id in (part.reloaded or set()).union(arrival.id for arrival in part.arrivals)}
             start = next((part.established for part in chain if part.established is not None), connection.established)
             for row in self.rows_of_user[connection.user]:
                 commit_sent = self._commit_sent(row)
@@ -209,6 +214,33 @@ class Accounting:
             for row in self._rows(connection):
                 if row.sent_at is not None and row.sent_at < connection.opened - MARKING_SECONDS:
                     yield "not what was sent before", f"{name(connection)} got row {row.key}, sent {connection.opened - row.sent_at:.1f} s before it came"
+
+    def repeated(self) -> int:
+        """Rows that came to a device again after a reconnect, as the rule allows."""
+        return sum(1 for _ in self._repetitions())
+
+    def _repetitions(self) -> Iterator[tuple[Connection, StoredRow, float]]:
+        """Each row that a device got again with its cursor, and when it had got it before."""
+        came: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+        for connection in self.connections:
+            before = came[connection.user, connection.device]
+            if not connection.resumed:
+                before.clear()
+            for row in self._rows(connection):
+                if row.id in before:
+                    yield connection, row, before[row.id]
+            for arrival in connection.arrivals:
+                before.setdefault(arrival.id, arrival.at)
+
+    def _again(self) -> Iterator[tuple[str, str]]:
+        """With a cursor come again: what came after its message, what was not yet known to be on disk when it was made,
+        and what is unsent."""
+        for connection, row, at in self._repetitions():
+            if connection.cursor_at is None or at >= self._earliest_write(connection.cursor_at):
+                continue
+            if row.sent_at is not None and row.sent_at < self._earliest_write(connection.opened):
+                yield "again only the last rows", (
+                    f"{name(connection)} got row {row.key}, which it had {connection.cursor_at - at:.1f} s before its cursor")
 
     # MARK: Marks
 

@@ -98,13 +98,14 @@ class Program:
 
     @classmethod
     async def start(
-        cls, *arguments: str, input: bool = False, open_files: int | None = None, **settings: str | None,
+        cls, *arguments: str, input: bool = False, open_files: int | None = None, binary: Path = BINARY,
+        **settings: str | None,
     ) -> Program:
-        """`open_files` is the limit of descriptors, soft and hard."""
+        """`open_files` is the limit of descriptors, soft and hard; `binary` another build."""
         stdin = asyncio.subprocess.PIPE if input else asyncio.subprocess.DEVNULL
         limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))) if open_files else None
         return cls(await asyncio.create_subprocess_exec(
-            str(BINARY), *arguments, env=environment(**settings), stdin=stdin, stdout=asyncio.subprocess.PIPE,
+            str(binary), *arguments, env=environment(**settings), stdin=stdin, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE, limit=1 << 24, cwd="/", preexec_fn=limit))
 
     @property
@@ -166,14 +167,15 @@ class Bridge(Program):
 
     @classmethod
     async def serve(
-        cls, database_url: str, *arguments: str, open_files: int | None = None, **settings: str | None,
+        cls, database_url: str, *arguments: str, open_files: int | None = None, binary: Path = BINARY,
+        **settings: str | None,
     ) -> Bridge:
         """Starts it, and returns when it says that it listens."""
         defaults = {
             "DATABASE_URL": database_url, "NOTIFY_BRIDGE_HTTP_PORT": "0", "NOTIFY_BRIDGE_AUTH_JWT_SECRET": SECRET,
             "NOTIFY_BRIDGE_LOG_FORMAT": "json",
         }
-        bridge = await cls.start("serve", *arguments, open_files=open_files, **(defaults | settings))
+        bridge = await cls.start("serve", *arguments, open_files=open_files, binary=binary, **(defaults | settings))
         try:
             await bridge.listening()
         except BaseException:

@@ -6,10 +6,12 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .accounting import Accounting, Arrival, Connection, StoredRow
+import psycopg
+
+from .accounting import Accounting, Arrival, Connection, StoredRow, Transaction
 from .bridge import Bridge
 from .database import Database
 from .device import Closed, Device, Message
@@ -40,13 +42,21 @@ class Habit:
 class Visitor:
     """A device over all its connections."""
 
-    def __init__(self, habit: Habit, bridges: Callable[[], list[Bridge]], progress: Progress, seed: int) -> None:
+    def __init__(
+        self, habit: Habit, bridges: Callable[[], list[Bridge]], progress: Progress, seed: int,
+        reload: Callable[[int], Awaitable[set[int]]] | None = None, lossy: bool = False,
+    ) -> None:
+        """`reload` fetches the ids of a user's list, as a page does after replay_truncated. `lossy`: the way to the bridge
+        may lose what the bridge has written."""
         self.habit = habit
         self.bridges = bridges
+        self.reload = reload
+        self.lossy = lossy
         self.progress = progress
         self.random = random.Random(f"{seed} {habit.user} {habit.name}")
         self.connections: list[Connection] = []
         self.cursor: str | None = None
+        self.cursor_at: float | None = None
         self.device: Device | None = None
         self.last_arrival = time.monotonic()
 
@@ -61,7 +71,8 @@ class Visitor:
     async def _visit(self) -> None:
         since = self.cursor if self.habit.remembers else None
         connection = Connection(
-            self.habit.user, self.habit.name, time.time(), resumed=since is not None, acknowledges=self.habit.acknowledges)
+            self.habit.user, self.habit.name, time.time(), resumed=since is not None, acknowledges=self.habit.acknowledges,
+            cursor_at=self.cursor_at)
         try:
             device = await Device.connect(
                 self.random.choice(self.bridges()), self.habit.user, since=since, ack=self.habit.acknowledges, greeted=False)
@@ -73,10 +84,13 @@ class Visitor:
         stay = self.random.randint(1, 2 * self.habit.rows_per_visit) if self.habit.rows_per_visit else None
         try:
             while stay is None or self.progress.closed or len(connection.arrivals) < stay:
-                self._record(connection, await device.next(seconds=3600))
+                message = await device.next(seconds=3600)
+                self._record(connection, message)
+                if message.type == "replay_truncated" and self.reload is not None:
+                    connection.reloaded = await self.reload(self.habit.user)
             connection.ended_by_client = True
         except Closed:
-            pass
+            connection.ended_by_client = self.lossy and not device.clean
         finally:
             if not asyncio.current_task().cancelling():
                 connection.ended = time.time()
@@ -87,7 +101,7 @@ class Visitor:
         self.last_arrival = time.monotonic()
         connection.first_type = connection.first_type or message.type
         if message.cursor is not None:
-            self.cursor = message.cursor
+            self.cursor, self.cursor_at = message.cursor, time.time()
         if message.type == "notification":
             connection.arrivals.append(Arrival(time.time(), message.id, message.data))
             # Some are never acknowledged, and stay unsent.
@@ -104,14 +118,20 @@ class Visitor:
 class Traffic:
     """A run: users 1 to `users` with devices of every habit, and one more without any."""
 
-    def __init__(self, database: Database, bridges: Callable[[], list[Bridge]], seed: int, users: int = 12) -> None:
+    def __init__(
+        self, database: Database, bridges: Callable[[], list[Bridge]], seed: int, users: int = 12, *,
+        reloads: bool = False, lossy: bool = False,
+    ) -> None:
+        """`reloads`: pages fetch their list after replay_truncated, which is a fault otherwise."""
         self.database = database
         self.progress = Progress()
         self.outages: list[tuple[float, float]] = []  # when the database was away
         self.users = users
         everybody = list(range(1, users + 2))
         self.writers = [Writer(number, database.url, everybody, self.progress, seed) for number in range(8)]
-        self.visitors = [Visitor(habit, bridges, self.progress, seed) for habit in self._habits()]
+        reload = self._list if reloads else None
+        self.visitors = [Visitor(habit, bridges, self.progress, seed, reload, lossy) for habit in self._habits()]
+        self.more: list[Transaction] = []  # of others than the writers
 
     def _habits(self) -> list[Habit]:
         habits = []
@@ -130,6 +150,16 @@ class Traffic:
                 case _:  # devices without end
                     habits += [Habit(user, f"flickering {n}", 2, remembers=n % 2 == 0) for n in range(4)]
         return habits
+
+    async def _list(self, user: int) -> set[int]:
+        """What a page shows after it was loaded again."""
+        while True:
+            try:
+                async with await self.database.connect() as session:
+                    cursor = await session.execute("SELECT id FROM notification WHERE user_id = %s", (user,))
+                    return {row[0] for row in await cursor.fetchall()}
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.05)  # the database is away: nothing but its port tells when it is back
 
     async def run(self, transactions: int, disturb: Callable[[Progress], object] | None = None, seconds: float = 90) -> Accounting:
         """Lets all write so many transactions each, disturbs them meanwhile, lets it settle, and returns the records."""
@@ -193,7 +223,7 @@ class Traffic:
                 "SELECT id, user_id, data::text, is_sent, extract(epoch FROM sent_at)::float8 FROM notification")
         ]
         return Accounting(
-            [transaction for writer in self.writers for transaction in writer.transactions], stored,
+            [*self.more, *(transaction for writer in self.writers for transaction in writer.transactions)], stored,
             [connection for visitor in self.visitors for connection in visitor.connections], self.outages)
 
     def summary(self) -> str:

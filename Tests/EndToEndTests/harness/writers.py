@@ -23,6 +23,7 @@ class Progress:
         self.ended = 0
         self.closed = False
         self.writing = 0
+        self.hurries = False
         self._overtaken = 0
         self._changed = asyncio.Condition()
 
@@ -37,6 +38,12 @@ class Progress:
             self.closed = True
             self._changed.notify_all()
 
+    async def hurry(self, hurries: bool) -> None:
+        """While it hurries, no transaction waits for others: somebody waits for a lock that all would queue behind."""
+        async with self._changed:
+            self.hurries = hurries
+            self._changed.notify_all()
+
     async def reach(self, number: int) -> None:
         """Waits until so many have ended, or none will any more."""
         async with self._changed:
@@ -48,7 +55,7 @@ class Progress:
             wanted = self.ended + by
             self._overtaken += 1
             self._changed.notify_all()
-            await self._changed.wait_for(lambda: self.ended >= wanted or self._overtaken >= self.writing)
+            await self._changed.wait_for(lambda: self.hurries or self.ended >= wanted or self._overtaken >= self.writing)
             self._overtaken -= 1
 
     async def start(self) -> None:
@@ -118,9 +125,10 @@ class Writer:
                 await session.rollback()
             except psycopg.OperationalError:
                 await session.close()  # the server went at this moment
-        except psycopg.OperationalError:
-            # The server is gone: a COMMIT that was on its way may have been carried out.
+        except (psycopg.OperationalError, psycopg.InternalError):
+            # The server is gone or can't: a COMMIT that was on its way may have been carried out.
             transaction.outcome = "unknown" if transaction.commit_sent is not None else "rolled back"
+            transaction.failed = True
             await session.close()
 
     # MARK: Kinds of transactions. Each returns whether to commit.
