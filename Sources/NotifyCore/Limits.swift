@@ -11,6 +11,8 @@ package struct Limits: Sendable, Equatable {
   package static let cursorBytes = 128
   /// Transactions in progress that a cursor names; of more, the newest are replayed again.
   package static let cursorTransactions = 4
+  /// Tables for whose rows a cursor does not vouch; while more can't be read, there is none.
+  package static let cursorTables = 4
   /// Rows of one batch; the delta goes on in the next.
   package static let batchRows = 2_000
   /// Payload bytes at which a batch ends (one row may be larger).

@@ -20,6 +20,8 @@ package struct StoreSettings: Sendable {
   package var revocationsKept = Limits.revocationsKept
   /// How long one row may take where it is read by its key; beyond, it is quarantined.
   package var rowTimeout = Limits.statementTimeout
+  /// How long there are no cursors while a table can't be read; beyond, they name the table.
+  package var cursorsWithheld = Limits.cursorsWithheld
 
   package init(
     url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge",

@@ -61,6 +61,17 @@ struct CursorTests {
     #expect(Cursor.read(cursor.text, epoch: epoch) == .cursor(Snapshot(xmax: 2_000, xip: [1_000, 1_500])))
   }
 
+  @Test("A cursor that names tables counts as long as none of them can be read")
+  func omittedTables() {
+    let snapshot = Snapshot(xmax: 2_000, xip: [1_000])
+    let cursor = Cursor(epoch: epoch, snapshot: snapshot, durable: 5_000, omitted: [3, 40])
+    #expect(Cursor.read(cursor.text, epoch: epoch, missing: [2, 3, 40]) == .cursor(snapshot))
+    #expect(Cursor.read(cursor.text, epoch: epoch, missing: [3]) == .foreign)
+    #expect(Cursor.read(cursor.text, epoch: epoch) == .foreign)
+    let whole = Cursor(epoch: epoch, snapshot: snapshot, durable: 5_000)
+    #expect(Cursor.read(whole.text, epoch: epoch, missing: [3]) == .cursor(snapshot))
+  }
+
   @Test("A cursor lowers xmax to the fifth transaction in progress, so that more is replayed and never less")
   func manyInProgress() {
     let snapshot = Snapshot(xmax: 100, xip: [10, 20, 30, 40, 50, 60])
@@ -99,10 +110,11 @@ struct CursorTests {
   func length() {
     let top = UInt64(Int64.max)
     let cursor = Cursor(
-      epoch: epoch, snapshot: Snapshot(xmax: top, xip: [top - 4, top - 3, top - 2, top - 1]), durable: top)
+      epoch: epoch, snapshot: Snapshot(xmax: top, xip: [top - 4, top - 3, top - 2, top - 1]), durable: top,
+      omitted: (0..<Int32(Limits.cursorTables)).map { .max - $0 })
     #expect(cursor.text.utf8.count <= Limits.cursorBytes)
     #expect(cursor.text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
-    #expect(Cursor.read(cursor.text, epoch: epoch) == .cursor(cursor.snapshot))
+    #expect(Cursor.read(cursor.text, epoch: epoch, missing: cursor.omitted) == .cursor(cursor.snapshot))
   }
 }
 

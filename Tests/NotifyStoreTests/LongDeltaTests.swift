@@ -10,7 +10,8 @@ struct LongDeltaTests {
   let cluster: TestCluster
   let store: Store
   let connection: PGConnection
-  let sink = RecordingSink()
+  /// Users from 1,000 on have no socket.
+  let sink = RecordingSink { (Int64($0.text) ?? 0) < 1_000 }
 
   init() throws {
     cluster = try TestCluster()
@@ -70,6 +71,32 @@ struct LongDeltaTests {
         timeout: .seconds(120))
       let keys = await sink.rows(count)
       #expect(keys.count == count && Set(keys).count == count)
+    }
+  }
+
+  @Test("evaluates no payload for users without a socket, who get their rows when they connect")
+  func absentUsers() async throws {
+    try connection.query(
+      """
+      CREATE FUNCTION seen(user_id bigint, data jsonb) RETURNS jsonb LANGUAGE plpgsql AS
+        'BEGIN IF user_id > 1000 THEN RAISE ''evaluated''; END IF; RETURN data; END';
+      UPDATE notify_bridge.source SET payload = 'public.seen(user_id, data)'
+      """)
+    try await run { replays in
+      try connection.query(
+        """
+        INSERT INTO notification (user_id, data)
+        SELECT CASE WHEN g % 1000 = 0 THEN 7 ELSE 1000 + g % 3000 END, '1' FROM generate_series(1, 50000) g
+        """)
+      let keys = await sink.rows(50)
+      #expect(keys.count == 50 && Set(keys).count == 50)
+      try connection.query("INSERT INTO notification (user_id, data) VALUES (8, '2')")
+      #expect(await sink.rows(1).count == 1)
+      let quarantined = try connection.query("SELECT count(*) FROM notify_bridge.quarantine")
+      #expect(quarantined == [["0"]])
+      try connection.query("UPDATE notify_bridge.source SET payload = 'data'")
+      let rows = store.unsent.withLock { $0.hasNone(UserID(Int64(1_001))) }
+      #expect(!rows, "counted as unsent")
     }
   }
 

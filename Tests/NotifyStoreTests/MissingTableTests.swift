@@ -28,7 +28,8 @@ struct MissingTableTests {
       metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
   }
 
-  func run(_ body: (ReplayReader) async throws -> Void) async throws {
+  func run(_ other: Store? = nil, _ body: (ReplayReader) async throws -> Void) async throws {
+    let store = other ?? store
     let fetcher = try DeltaFetcher(store, sink: sink)
     let replays = try ReplayReader(store)
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -42,6 +43,14 @@ struct MissingTableTests {
 
   func page(_ replays: ReplayReader) async -> ReplayPage {
     await replays.pages([UserID(1)])[0]
+  }
+
+  func page(_ replays: ReplayReader, since cursor: String) async -> ReplayPage {
+    await withCheckedContinuation { continuation in
+      replays.replay(
+        ReplayRequest(user: UserID(1), wanted: .connecting(since: cursor), cancellation: ReplayCancellation())
+      ) { continuation.resume(returning: $0) }
+    }
   }
 
   /// The tables of the next rows up to the return of a table.
@@ -89,6 +98,33 @@ struct MissingTableTests {
       #expect(released.isEmpty)
       try connection.query("INSERT INTO app.note (recipient, title) VALUES (1, 'after it')")
       #expect(await sink.rows(1).map(\.row.table) == [2])
+    }
+  }
+
+  @Test("for so long that cursors go without it has clients refetch when it is back")
+  func cursorsWithoutIt() async throws {
+    var settings = store.settings
+    settings.cursorsWithheld = .zero
+    let other = Store(
+      settings: settings, limits: Limits(), status: BridgeStatus(),
+      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
+    try await run(other) { replays in
+      try connection.query("ALTER TABLE app.note RENAME title TO text")
+      try connection.query("INSERT INTO app.note (recipient, text, sent_at) VALUES (1, 'to another device', now())")
+      while await page(replays).omitted != [2] {}
+      try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '1')")
+      var cursor: String?
+      for await event in sink.events {
+        if case .batch(let batch) = event, !batch.frames.isEmpty { cursor = batch.cursor }
+        if cursor != nil { break }
+      }
+      let during = await page(replays, since: try #require(cursor))
+      #expect(!during.truncated && during.omitted == [2])
+      try connection.query("ALTER TABLE app.note RENAME text TO title")
+      _ = await tablesOfRowsUntilReturn()
+      let after = await page(replays, since: try #require(cursor))
+      #expect(after.truncated && after.omitted.isEmpty)
+      #expect(await !page(replays, since: try #require(after.batch.cursor)).truncated)
     }
   }
 

@@ -18,8 +18,15 @@ final class RecordingSink: DeliverySink {
 
   let events: AsyncStream<Event>
   private let continuation: AsyncStream<Event>.Continuation
+  private let isPresent: @Sendable (UserID) -> Bool
 
-  init() { (events, continuation) = AsyncStream.makeStream() }
+  /// - Parameter isPresent: whether a user has sockets.
+  init(isPresent: @escaping @Sendable (UserID) -> Bool = { _ in true }) {
+    (events, continuation) = AsyncStream.makeStream()
+    self.isPresent = isPresent
+  }
+
+  func loops(of users: [UserID]) -> [LoopSet] { users.map { isPresent($0) ? .all : .none } }
 
   func deliver(_ batch: DeliveryBatch) async { continuation.yield(.batch(batch)) }
   func reconnected(generation: UInt64, durable: UInt64) {

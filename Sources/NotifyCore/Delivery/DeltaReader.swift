@@ -53,6 +53,9 @@ package struct DeltaReader: Sendable, Equatable {
     for key in keys where key.txid > durable { recent.append(key) }
   }
 
+  /// Rows up to this one need no routing: nobody is connected who would get them.
+  package mutating func passed(_ key: RowKey) { lastRouted = max(lastRouted ?? key, key) }
+
   /// The delta's statement failed: the rows that were routed do not come again.
   package mutating func interrupted() {
     if let snapshot = current, let last = lastRouted {

@@ -17,14 +17,12 @@ extension DeltaDelivery {
     // Keys are sorted in the server before the first one comes.
     try connection.deltaKeys(since: delta.base, timeout: Limits.scanTimeout)
     var isFirst = true
+    delta.isCounted = true
     while true {
       var page: [KeyedUser] = []
       let items = try readKeys(&page, &delta, connection, isFirst: isFirst)
       isFirst = false
       try await deliverRows(of: page, &delta, connection, of: tables)
-      // Before the rows behind them are routed: a delta that goes on later does not come back to them.
-      try connection.quarantine(delta.failed)
-      delta.failed = []
       if items < Limits.keysPerPage { break }
       delta.generation = try betweenPages()
       delta.reader.forget(upTo: delta.generation.durable)
@@ -71,23 +69,42 @@ extension DeltaDelivery {
     return items
   }
 
+  /// Reads and delivers the rows of users with sockets. Nothing is read for others: whoever connects from now on gets them
+  /// by the replay, since they are counted before it is asked who has a socket.
   private func deliverRows(
-    of page: [KeyedUser], _ delta: inout Delta, _ connection: PGConnection, of tables: [TableMapping]
+    of keys: [KeyedUser], _ delta: inout Delta, _ connection: PGConnection, of tables: [TableMapping]
   ) async throws {
+    unsent.withLock { index in
+      for row in keys { index.add(row.user, oldest: row.key.txid, rows: 1) }
+    }
+    let page = zip(keys, sink.loops(of: keys.map(\.user))).filter { !$0.1.isEmpty }.map(\.0)
+    let absent = keys.count - page.count
+    delta.fetched.rows += absent
     var rows = KeyedRows(page.map(\.key), connection, of: tables, timeout: rowTimeout)
     while let (index, row) = try rows.next() {
       let (key, user) = (page[index].key, page[index].user)
       switch row {
       case .found(let current, let createdAt, let data):
         // A row that was given to another user since then is a new row.
-        guard current == user else { continue }
+        guard current == user else {
+          unsent.withLock { $0.remove(PendingMark(key: key, user: user)) }
+          continue
+        }
         if delta.builder.isFull { await deliverBatch(&delta, cursor: nil) }
         delta.add(key, user: user, createdAt: createdAt, data: data)
       case .gone:
-        continue
+        unsent.withLock { $0.remove(PendingMark(key: key, user: user)) }
       case .failed(let sqlstate):
+        unsent.withLock { $0.remove(PendingMark(key: key, user: user)) }
         delta.failed.append(FailedRow(key: key, sqlstate: sqlstate))
       }
+    }
+    // Before the rows behind them are routed: a delta that goes on later does not come back to them.
+    try connection.quarantine(delta.failed)
+    delta.failed = []
+    if absent > 0, let last = keys.last {
+      if !delta.builder.isEmpty { await deliverBatch(&delta, cursor: nil) }
+      delta.reader.passed(last.key)
     }
   }
 }

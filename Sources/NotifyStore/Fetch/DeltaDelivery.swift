@@ -26,6 +26,8 @@ final class DeltaDelivery {
     var fetched: Fetched
     /// Rows that can't be read, not set aside yet.
     var failed: [FailedRow] = []
+    /// Rows are counted as unsent before they are read.
+    var isCounted = false
     private var transaction: UInt64?
 
     init(
@@ -69,12 +71,13 @@ final class DeltaDelivery {
     }
   }
 
-  private let sink: any DeliverySink
-  private let unsent: UnsentRows
+  let sink: any DeliverySink
+  let unsent: UnsentRows
   private let progress: DeliveryProgress
   let status: BridgeStatus
   let metrics: BridgeMetrics
   let rowTimeout: Duration
+  private let cursorsWithheld: Duration
   private var reader: DeltaReader?
   /// The snapshot of the last delta that was routed whole.
   private var previous: Snapshot?
@@ -92,6 +95,7 @@ final class DeltaDelivery {
     status = store.status
     metrics = store.metrics
     rowTimeout = store.settings.rowTimeout
+    cursorsWithheld = store.settings.cursorsWithheld
   }
 
   /// Begins anew: nothing visible in `start` is delivered; what is unsent in it comes by replay.
@@ -157,7 +161,9 @@ final class DeltaDelivery {
     }
     try connection.quarantine(delta.failed)
     let snapshot = delta.fetched.snapshot
-    let cursor = Cursor(epoch: generation.epoch, snapshot: snapshot, durable: delta.generation.durable).text
+    let cursor = Cursor(
+      epoch: generation.epoch, snapshot: snapshot, durable: delta.generation.durable, omitted: missingTables
+    ).text
     await deliverBatch(&delta, isEnd: true, cursor: withholdsCursors ? nil : cursor)
     delta.reader.finish()
     previous = delta.reader.previous
@@ -232,7 +238,9 @@ final class DeltaDelivery {
   /// Gives the sockets a cursor for the newest delta, which claims what is known to be on disk by now.
   func vouch(in generation: GenerationFence.Generation) async {
     guard let previous, !withholdsCursors else { return }
-    let cursor = Cursor(epoch: generation.epoch, snapshot: previous, durable: generation.durable).text
+    let cursor = Cursor(
+      epoch: generation.epoch, snapshot: previous, durable: generation.durable, omitted: missingTables
+    ).text
     await sink.deliver(builder.finish(base: previous, snapshot: previous, isEnd: true, cursor: cursor))
   }
 
@@ -241,10 +249,10 @@ final class DeltaDelivery {
     missing.values.reduce(snapshot) { $1.previous.xmin < $0.xmin ? $1.previous : $0 }
   }
 
-  /// A cursor vouches for the rows of all tables. After a long time clients get one all the same: a table that is never
-  /// repaired would have each of them read everything again whenever it connects.
+  /// A cursor vouches for the rows of all tables. After a long time clients get one that names the tables it lacks: a table
+  /// that is never repaired would have each of them read everything again whenever it connects.
   private var withholdsCursors: Bool {
-    missingSince.map { .now - $0 < Limits.cursorsWithheld } ?? false
+    missingTables.count > Limits.cursorTables || missingSince.map { .now - $0 < cursorsWithheld } ?? false
   }
 
   /// All revocations of a delta come before its rows: no row is sent to a user without access.
@@ -262,9 +270,11 @@ final class DeltaDelivery {
   func deliverBatch(_ delta: inout Delta, isEnd: Bool = false, cursor: String?) async {
     status.databaseAnswered(at: .now)
     // Counted before any of them can be marked.
-    unsent.withLock { index in
-      for (user, share) in zip(delta.builder.users, delta.builder.shares) {
-        index.add(user, oldest: share.oldest, rows: share.rows)
+    if !delta.isCounted {
+      unsent.withLock { index in
+        for (user, share) in zip(delta.builder.users, delta.builder.shares) {
+          index.add(user, oldest: share.oldest, rows: share.rows)
+        }
       }
     }
     delta.reader.routed(delta.builder.keys, durable: delta.generation.durable)

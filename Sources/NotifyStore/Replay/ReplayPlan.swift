@@ -18,7 +18,10 @@ struct ReplayPlan {
   ///   - request: adapted to all losses of the connection.
   ///   - lowest: no unsent row of the user has a lower txid.
   ///   - purged: the newest transaction of which the retention has deleted a row.
-  init(_ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64) {
+  ///   - missing: the tables that can't be read.
+  init(
+    _ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64, missing: [Int32] = []
+  ) {
     self.request = request
     var firstSnapshot: Snapshot?
     var since: Snapshot?
@@ -32,7 +35,7 @@ struct ReplayPlan {
     switch request.wanted {
     case .connecting(let text, let routedAtJoin):
       sentLimit = limits.replayRows
-      switch Cursor.read(text, epoch: epoch) {
+      switch Cursor.read(text, epoch: epoch, missing: missing) {
       case .none:
         since = routedAtJoin
         from = min(from, routedAtJoin?.xmin ?? from)

@@ -80,7 +80,8 @@ package actor ReplayReader: DatabaseService, ReplaySource {
     let plans = batch.map { one in
       ReplayPlan(
         fence.adapted(one.request), epoch: generation.epoch, limits: limits,
-        lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest)
+        lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest,
+        missing: database.missing)
     }
     var pages = ReplayPages(of: plans, in: generation, catalog: status.catalog, omitted: database.missing)
     do throws(StoreError) {
