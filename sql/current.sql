@@ -2167,6 +2167,7 @@ CREATE FUNCTION notify_bridge.report_backlog(source text DEFAULT NULL::text) RET
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET max_parallel_workers_per_gather TO '0'
+    SET enable_seqscan TO 'on'
     AS $_$
 #variable_conflict use_column
 DECLARE
@@ -2271,6 +2272,7 @@ CREATE FUNCTION notify_bridge.report_counts(since timestamp with time zone, unti
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET max_parallel_workers_per_gather TO '0'
+    SET enable_seqscan TO 'on'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -2409,6 +2411,7 @@ CREATE FUNCTION notify_bridge.report_percentiles(since timestamp with time zone,
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET max_parallel_workers_per_gather TO '0'
+    SET enable_seqscan TO 'on'
     SET work_mem TO '64MB'
     AS $_$
 #variable_conflict use_column
@@ -2505,6 +2508,7 @@ CREATE FUNCTION notify_bridge.report_retention(days integer DEFAULT 30, source t
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET max_parallel_workers_per_gather TO '0'
+    SET enable_seqscan TO 'on'
     AS $_$
 #variable_conflict use_column
 BEGIN
@@ -2664,6 +2668,7 @@ CREATE FUNCTION notify_bridge.report_users(since timestamp with time zone DEFAUL
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET max_parallel_workers_per_gather TO '0'
+    SET enable_seqscan TO 'on'
     AS $_$
 #variable_conflict use_column
 DECLARE

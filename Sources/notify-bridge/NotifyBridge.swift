@@ -14,7 +14,7 @@ struct NotifyBridge: ParsableCommand {
     subcommands: [
       ServeCommand.self, DevCommand.self, MigrateCommand.self, AttachCommand.self, DetachCommand.self,
       SendCommand.self, ListenCommand.self, TokenCommand.self, CheckCommand.self, PurgeCommand.self,
-      ReferenceCommand.self,
+      ReportCommand.self, ReferenceCommand.self,
     ])
 
   /// Only reached without a subcommand.

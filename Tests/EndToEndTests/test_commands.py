@@ -25,7 +25,7 @@ from harness.tokens import SECRET, token
 Connect = Callable[..., Awaitable[Device]]
 Serve = Callable[..., Awaitable[Bridge]]
 
-COMMANDS = ["serve", "dev", "migrate", "attach", "detach", "send", "listen", "token", "check", "purge"]
+COMMANDS = ["serve", "dev", "migrate", "attach", "detach", "send", "listen", "token", "check", "purge", "report"]
 
 
 @pytest_asyncio.fixture

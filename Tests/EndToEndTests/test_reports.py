@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 import pytest_asyncio
-from harness.bridge import ROOT
+from harness.bridge import ROOT, Done, run
 from harness.database import Database
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -302,3 +303,58 @@ async def test_the_examples_of_the_guide_have_the_columns_that_it_shows(database
         if shown:
             assert [column.name for column in cursor.description or []] == [name.strip() for name in shown.split("|")]
         await session.close()
+
+
+# MARK: the command
+
+
+async def test_the_command_prints_a_report(database: Database) -> None:
+    for user, kind in ((42, "order"), (42, "invoice"), (7, "order")):
+        await database.insert(user, json.dumps({"type": kind, "text": "secret"}), created_at=datetime(2026, 5, 1, 12, tzinfo=UTC))
+
+    async def report(*arguments: str, url: str = database.url) -> Done:
+        return await run("report", *arguments, DATABASE_URL=url)
+
+    month = ("--since", "2026-05-01", "--until", "2026-05-03")
+    table = await report("deliveries", *month)
+    assert table.status == 0 and table.stdout.splitlines() == [
+        "bucket                  created  sent  read  unsent",
+        "2026-05-01 00:00:00+00        3     0     0       3",
+        "2026-05-02 00:00:00+00        0     0     0       0"]
+    csv = await report("deliveries", *month, "--by", "type", "--time-zone", "Europe/Berlin", "--format", "csv")
+    assert csv.stdout.splitlines() == [
+        "bucket,key,created,sent,read,archived,unsent",
+        "2026-05-01 00:00:00+02,order,2,0,0,,2", "2026-05-01 00:00:00+02,invoice,1,0,0,,1"]
+    users = json.loads((await report("users", *month, "--limit", "1", "--format", "json")).stdout)
+    assert [(user["recipient"], user["created"], user["online"]) for user in users] == [("42", 2, None)]
+    assert json.loads((await report("users", "--since", "2h", "--format", "json")).stdout) == []
+    timeline = await report("timeline", "--id", "1")
+    assert timeline.stdout.splitlines()[1] == "2026-05-01 12:00:00+00  inserted  for 42"
+    for name in ("latency", "backlog", "retention"):
+        assert (done := await report(name)).status == 0, done
+        assert json.loads((await report(name, "--format", "json")).stdout)
+
+    await database.execute(f"DO $$BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$")
+    reader = database.cluster.url(database.name, ROLE)
+    refused = await report("backlog", url=reader)
+    assert refused.status == 1 and "grant_reports_to" in refused.stderr
+    await database.execute("SELECT notify_bridge.grant_reports_to(%s)", (ROLE,))
+    assert (await report("backlog", url=reader)).status == 0
+
+    for arguments, said in ((("nonsense",), "deliveries"), (("latency", "--by", "user"), "--by is not valid"), (("timeline",), "--id")):
+        done = await report(*arguments)
+        assert done.status == 64 and said in done.stderr, done
+    for arguments, said in (
+            (("deliveries", "--since", "1d", "--until", "2d"), "is after until"), (("backlog", "--source", "nobody"), "public.notification"),
+            (("deliveries", "--since", "tomorrow or so"), "invalid input syntax")):
+        done = await report(*arguments)
+        assert done.status == 1 and said in done.stderr and len(done.stderr.splitlines()) <= 3, done
+
+
+async def test_a_report_that_takes_too_long_is_cancelled_in_the_server(database: Database) -> None:
+    await database.execute("CREATE TABLE slow (id integer PRIMARY KEY, user_id integer, data jsonb)")
+    await database.execute("SELECT notify_bridge.attach('slow', payload => 'to_jsonb(pg_sleep(id)::text)')")
+    await database.execute("INSERT INTO slow (id, user_id) VALUES (60, 1)")
+    done = await run("report", "deliveries", "--by", "type", "--timeout", "1s", DATABASE_URL=database.url)
+    assert done.status == 1 and "longer than 1s" in done.stderr, done
+    assert await database.value("SELECT count(*) FROM pg_stat_activity WHERE query ~ 'report_deliveries' AND pid <> pg_backend_pid()") == 0

@@ -1,9 +1,12 @@
 import Foundation
 
-/// The terminal at standard input.
+/// The terminal at standard input and output.
 enum Terminal {
   /// Whether standard input is a terminal.
   static var isInteractive: Bool { isatty(STDIN_FILENO) != 0 }
+
+  /// Whether standard output is a terminal.
+  static var isShown: Bool { isatty(STDOUT_FILENO) != 0 }
 
   /// Asks a yes-or-no question.
   ///

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION notify_bridge.report_backlog(source text DEFAULT NULL)
 RETURNS TABLE (age_bucket text, rows bigint, users bigint, oldest timestamptz)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  SET max_parallel_workers_per_gather = 0
+  SET max_parallel_workers_per_gather = 0 SET enable_seqscan = on
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -39,7 +39,7 @@ CREATE OR REPLACE FUNCTION notify_bridge.report_counts(
   since timestamptz, until timestamptz, starts timestamptz[], source text, by text)
 RETURNS TABLE (place integer, key text, created bigint, sent bigint, read bigint, unsent bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-  SET max_parallel_workers_per_gather = 0
+  SET max_parallel_workers_per_gather = 0 SET enable_seqscan = on
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -30,7 +30,7 @@ CREATE OR REPLACE FUNCTION notify_bridge.report_percentiles(
   since timestamptz, until timestamptz, starts timestamptz[], source text)
 RETURNS TABLE (place integer, rows bigint, sent double precision[], read double precision[])
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-  SET max_parallel_workers_per_gather = 0 SET work_mem = '64MB'
+  SET max_parallel_workers_per_gather = 0 SET enable_seqscan = on SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION notify_bridge.report_retention(days integer DEFAULT 30, source text DEFAULT NULL)
 RETURNS TABLE (day date, rows bigint, bytes bigint, due bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
-  SET max_parallel_workers_per_gather = 0
+  SET max_parallel_workers_per_gather = 0 SET enable_seqscan = on
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -5,6 +5,7 @@
 -- as the report's own statement does anyway, so that no migration comes between the look and the statement.
 --
 -- Reports run in one process (max_parallel_workers_per_gather = 0): they never take more than one core from the writers.
+-- The sessions of a bridge have enable_seqscan off, which would have a report of everything use an index.
 
 -- A session that waits while it holds other locks may make a deadlock, whose victim may be the backend. All waits together
 -- end before the server looks for one. Every function that calls this one is VOLATILE, so that it sees what the holder of

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION notify_bridge.report_users(
 RETURNS TABLE (recipient text, created bigint, sent bigint, read bigint, unsent bigint, last_sent timestamptz,
   last_read timestamptz, online boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  SET max_parallel_workers_per_gather = 0
+  SET max_parallel_workers_per_gather = 0 SET enable_seqscan = on
 AS $$
 #variable_conflict use_column
 DECLARE
