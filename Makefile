@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test test-postgresql chaos lint schema configuration package test-package install-run install-test install-package clean
+.PHONY: run build test test-postgresql autobahn chaos lint schema configuration package test-package install-run install-test install-package clean
 
 # A first start is mostly building: without an index for editors and without debug information it takes a quarter less.
 # Developers want both, so this build has a folder of its own.
@@ -25,6 +25,11 @@ test-postgresql: install-test
 # TABLE=Documentation/reliability.md writes the numbers of a whole run into that document.
 chaos: install-test build
 	cd Tests/Chaos && ../EndToEndTests/.venv/bin/pytest -q $(if $(SCENARIO),-k test_$(SCENARIO)) $(if $(TABLE),--table=$(CURDIR)/$(TABLE))
+
+# All cases of the Autobahn|Testsuite; `test` runs those without large messages.
+autobahn: install-test
+	$(SWIFT) build -c release --product websocket-echo
+	WEBSOCKET_ECHO=.build/release/websocket-echo Tests/Autobahn/run.py all
 
 package: install-package
 	Packaging/build.sh
@@ -54,4 +59,4 @@ install-package:
 	Tests/Support/install.sh package
 
 clean:
-	rm -rf .build .build-run Tests/EndToEndTests/.venv Tests/EndToEndTests/.nginx Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build
+	rm -rf .build .build-run Tests/EndToEndTests/.venv Tests/EndToEndTests/.nginx Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build

@@ -147,6 +147,17 @@ let package = Package(
       exclude: ["thresholds.json"],
       swiftSettings: strict
     ),
+    // The gateway as an echo server, for the Autobahn|Testsuite. Not part of what ships.
+    .executableTarget(
+      name: "websocket-echo",
+      dependencies: [
+        "NotifyCore", "NotifyGateway",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Tests/Autobahn/websocket-echo",
+      swiftSettings: strict
+    ),
     // Code that several test targets share.
     .target(
       name: "TestSupport",

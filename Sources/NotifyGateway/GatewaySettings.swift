@@ -20,6 +20,10 @@ package struct GatewaySettings: Sendable {
   package var firstMessage: Bool
   /// The least bytes of a compressed message, where the client offers compression; nil compresses none.
   package var deflateFromBytes: Int?
+  /// log2 of the window that messages are compressed with, 9 to 15. Only `echoes` needs another than the default.
+  package var deflateWindowBits = Deflater.usualWindowBits
+  /// Every connect is accepted, and its messages, binary ones too, are sent back: for conformance tests of the protocol.
+  package var echoes = false
   /// Seconds between two heartbeats of a connection.
   package var heartbeatSeconds: Int
   /// The longest that a graceful shutdown waits for the sockets.

@@ -251,6 +251,18 @@ struct ClientStateMachineTests {
     #expect(bench.tick(seconds: 60) == ClientStateMachine.TickActions(then: .heartbeat(withCursor: true)))
   }
 
+  @Test("An echo server sends messages back and opens without a credential; a client's binary message is unsupported")
+  func echoes() {
+    var bench = StateMachineBench()
+    #expect(bench.begin(.echo) == .none)
+    let payload = ByteBuffer(string: "x")
+    #expect(bench.receive(.message(payload)) == .echo(payload, isText: true))
+    #expect(bench.receive(.binary(payload)) == .echo(payload, isText: false))
+    #expect(bench.receive(.close(code: 1000)) == .answerClose(1000))
+    var client = StateMachineBench(.open)
+    #expect(client.receive(.binary(payload)) == .close(.unsupportedData))
+  }
+
   @Test("A peer that doesn't answer our close frame is closed after five seconds, once")
   func closeTimeout() {
     var bench = StateMachineBench(.closing)

@@ -52,6 +52,13 @@ struct DeflateNegotiationTests {
     #expect(DeflateNegotiation.response(to: try ExtensionOffer.read(offered.fields)) == offered.response)
   }
 
+  @Test("The response names the window that is used")
+  func windows() throws {
+    let offers = try ExtensionOffer.read(["permessage-deflate; server_max_window_bits=9"])
+    #expect(DeflateNegotiation.response(to: offers) == nil)
+    #expect(DeflateNegotiation.response(to: offers, windowBits: 9) == Self.plain + "; server_max_window_bits=9")
+  }
+
   @Test(
     "A header out of RFC 6455's form is refused",
     arguments: [

@@ -104,6 +104,31 @@ struct FramingTests {
     #expect(events == [.message(ByteBuffer(bytes: text)), .close(code: nil)])
   }
 
+  @Test(
+    "Bad UTF-8 is refused before its frame has come to its end",
+    arguments: [[], frame(0x01, [0x61]), frame(0x01, [0xf0, 0x9f])])
+  func refusesEarly(_ before: [UInt8]) throws {
+    let text: [UInt8] = before.count > 7 ? [0x98, 0x80] : Array("κό".utf8)
+    let start = Self.frame(before.isEmpty ? 0x81 : 0x80, text + [0xed, 0xa0, 0x80, 0x61]).dropLast(2)
+    var reader = FrameReader(limit: 100)
+    reader.append(ByteBuffer(bytes: before))
+    // Byte by byte: what was validated is not validated again.
+    for byte in start.dropLast() {
+      #expect(try reader.next() == nil)
+      reader.append(ByteBuffer(bytes: [byte]))
+    }
+    #expect(try reader.next() == nil)
+    reader.append(ByteBuffer(bytes: start.suffix(1)))
+    #expect(throws: FrameReader.Violation(reason: .invalidText)) { try reader.next() }
+  }
+
+  @Test("Binary messages are read where they are taken")
+  func binary() throws {
+    var reader = FrameReader(limit: 100, takesBinary: true)
+    reader.append(ByteBuffer(bytes: Self.frame(0x02, [0xff]) + Self.frame(0x80, [0xfe])))
+    #expect(try reader.next() == .binary(ByteBuffer(bytes: [0xff, 0xfe])))
+  }
+
   @Test("One second's share of messages may come at once, and no more")
   func rate() {
     var rate = MessageRate(perSecond: 5, now: .uptimeNanoseconds(0))

@@ -33,6 +33,27 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
+# The Autobahn|Testsuite in an environment of its own: it runs on Python 2.7 only.
+autobahn() {
+  local folder=Tests/Autobahn/.venv tools=Tests/Autobahn/.venv/tools python
+  if cmp -s Tests/Autobahn/requirements.txt "$folder/installed.txt"; then return; fi
+  # A python2.7 on PATH may be a shim of pyenv that runs none.
+  for python in python2.7 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7.*/bin/python2.7; do
+    if "$python" -c '' 2>/dev/null; then break; fi
+  done
+  if ! "$python" -c '' 2>/dev/null; then
+    echo 'error: no python2.7, which the Autobahn|Testsuite needs: install pyenv (https://github.com/pyenv/pyenv), then run: pyenv install 2.7.18' >&2
+    exit 1
+  fi
+  rm -rf "$folder"
+  # The last version that makes environments of Python 2.7.
+  python3 -m venv "$tools"
+  "$tools/bin/pip" install -q --disable-pip-version-check virtualenv==20.21.1
+  "$tools/bin/virtualenv" -q -p "$python" "$folder/suite"
+  "$folder/suite/bin/pip" install -q --no-python-version-warning --disable-pip-version-check -r Tests/Autobahn/requirements.txt
+  cp Tests/Autobahn/requirements.txt "$folder/installed.txt"
+}
+
 if [ "${1:-run}" = test ]; then
   venv=Tests/EndToEndTests/.venv
   [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
@@ -41,6 +62,7 @@ if [ "${1:-run}" = test ]; then
     cp Tests/EndToEndTests/requirements.txt "$venv/installed.txt"
   fi
   Tests/Support/postgresql_versions.sh >/dev/null
+  autobahn
   # nginx's program alone: its package would start a server on port 80.
   nginx=Tests/EndToEndTests/.nginx
   if ! [ -x "$nginx/usr/sbin/nginx" ]; then

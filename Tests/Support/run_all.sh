@@ -51,6 +51,7 @@ part swift 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' s
 # Apart, and one after the other: these block threads of the shared pool while the database works, and others would wait.
 part store 's/.*Test run with \([0-9]*\) tests in [0-9]* suites passed.*/\1/p' swift test --skip-build --no-parallel --filter NotifyStoreTests
 part postgresql 's/^PostgreSQL: \([0-9]*\) tests passed.*/\1/p' Tests/Support/test_postgresql.sh
+part autobahn 's/^autobahn: \([0-9]*\) passed.*/\1/p' Tests/Autobahn/run.py short
 part micro 's/^micro benchmarks: \([0-9]*\) passed.*/\1/p' micro
 part package 's/^package: \([0-9]*\) checks passed.*/\1/p' package
 part django 's/^Django: \([0-9]*\) tests passed.*/\1/p' Clients/django/tests/run.sh

@@ -1,4 +1,4 @@
-/// Writes WebSocket text frames of a server: whole, unmasked, uncompressed (RFC 6455, 5.2).
+/// Writes a server's WebSocket frames of messages: whole, unmasked, uncompressed (RFC 6455, 5.2).
 package enum FrameEncoder {
   /// One frame with a message of the bridge.
   package static func text(_ message: String) -> [UInt8] {
@@ -6,6 +6,16 @@ package enum FrameEncoder {
     bytes.reserveCapacity(message.utf8.count + 10)
     appendTextHeader(payloadLength: message.utf8.count, to: &bytes)
     bytes.append(contentsOf: message.utf8)
+    return bytes
+  }
+
+  /// One frame with a text or binary message.
+  package static func frame(_ message: some Collection<UInt8>, isText: Bool) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(message.count + 10)
+    appendTextHeader(payloadLength: message.count, to: &bytes)
+    if !isText { bytes[0] = 0x82 }
+    bytes.append(contentsOf: message)
     return bytes
   }
 

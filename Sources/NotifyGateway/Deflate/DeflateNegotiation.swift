@@ -6,15 +6,17 @@ enum DeflateNegotiation {
   private static let name = "permessage-deflate"
 
   /// The response to the first acceptable offer; nil where there is none.
-  static func response(to offers: [ExtensionOffer]) -> String? {
+  ///
+  /// - Parameter windowBits: log2 of the window that messages are compressed with.
+  static func response(to offers: [ExtensionOffer], windowBits: Int = Deflater.usualWindowBits) -> String? {
     for offer in offers where offer.name == name {
-      if let response = response(to: offer.parameters) { return response }
+      if let response = response(to: offer.parameters, windowBits) { return response }
     }
     return nil
   }
 
   /// RFC 7692, 7.1: an offer is declined for a parameter that is unknown, given twice or has a value it can't have.
-  private static func response(to parameters: [ExtensionOffer.Parameter]) -> String? {
+  private static func response(to parameters: [ExtensionOffer.Parameter], _ windowBits: Int) -> String? {
     var response = "\(name); server_no_context_takeover; client_no_context_takeover"
     var seen: Set<String> = []
     for parameter in parameters {
@@ -23,11 +25,11 @@ enum DeflateNegotiation {
       case ("server_no_context_takeover", nil), ("client_no_context_takeover", nil), ("client_max_window_bits", nil):
         break
       case ("client_max_window_bits", let value?):
-        guard windowBits(value) != nil else { return nil }
+        guard bits(value) != nil else { return nil }
       case ("server_max_window_bits", let value?):
         // All messages are compressed with the same window. A client with a smaller one gets them uncompressed.
-        guard let bits = windowBits(value), bits >= Deflater.windowBits else { return nil }
-        response += "; server_max_window_bits=\(Deflater.windowBits)"
+        guard let bits = bits(value), bits >= windowBits else { return nil }
+        response += "; server_max_window_bits=\(windowBits)"
       default:
         return nil
       }
@@ -36,7 +38,7 @@ enum DeflateNegotiation {
   }
 
   /// 8 to 15, without leading zeros.
-  private static func windowBits(_ text: String) -> Int? {
+  private static func bits(_ text: String) -> Int? {
     guard let bits = Int(text), 8...15 ~= bits, String(bits) == text else { return nil }
     return bits
   }

@@ -4,14 +4,15 @@ import NIOCore
 
 /// Compresses frames (RFC 7692) for all connections of an event loop. Touched only on its loop.
 final class Deflater {
-  /// log2 of the window. With 12, rows of usual sizes become as small as with 15; a stream takes 54 KB instead of 262 KB,
-  /// and Python's `websockets` requests the same.
-  static let windowBits = 12
+  /// log2 of the window by default. With 12, rows of usual sizes become as small as with 15; a stream takes 54 KB instead
+  /// of 262 KB, and Python's `websockets` requests the same.
+  static let usualWindowBits = 12
   /// zlib's memLevel: as fast as larger ones, which take longer to clear, and faster than smaller ones.
   private static let memoryLevel: Int32 = 6
 
   /// Payloads that are compressed.
   private let sizes: ClosedRange<Int>
+  private let windowBits: Int
   private let counter: Counter
   private var stream: UnsafeMutablePointer<z_stream>?
   private var scratch: [UInt8] = []
@@ -20,9 +21,11 @@ final class Deflater {
   ///
   /// - Parameters:
   ///   - minimum: bytes of a message; smaller ones stay as they are.
+  ///   - windowBits: log2 of the window, 9 to 15.
   ///   - counter: counts the frames that were compressed.
-  init(minimum: Int, counter: Counter) {
+  init(minimum: Int, windowBits: Int = usualWindowBits, counter: Counter) {
     sizes = minimum...max(minimum, GatewayLimits.deflateBytes)
+    self.windowBits = windowBits
     self.counter = counter
   }
 
@@ -37,7 +40,7 @@ final class Deflater {
 
   /// Appends a frame: compressed where that makes it smaller, else as it is.
   ///
-  /// - Parameter frame: a whole text frame as `FrameEncoder` writes it.
+  /// - Parameter frame: a whole frame of a message as `FrameEncoder` writes it.
   func append(_ frame: UnsafeRawBufferPointer, to bytes: inout ByteBuffer) {
     guard wants(frameBytes: frame.count) else {
       bytes.writeBytes(frame)
@@ -49,7 +52,7 @@ final class Deflater {
       return
     }
     counter.increment()
-    bytes.writeInteger(0xc1 as UInt8)  // FIN, RSV1, text
+    bytes.writeInteger(frame[0] | 0x40)  // RSV1
     switch size {
     case ..<126:
       bytes.writeInteger(UInt8(size))
@@ -74,7 +77,7 @@ final class Deflater {
 
   /// Compresses into `scratch`; nil where that needs as many bytes as the payload has.
   private func compress(_ payload: UnsafeRawBufferPointer) -> Int? {
-    let stream = stream ?? Self.makeStream()
+    let stream = stream ?? Self.makeStream(windowBits)
     self.stream = stream
     deflateReset(stream)
     if scratch.count < payload.count { scratch = Array(repeating: 0, count: payload.count) }
@@ -90,7 +93,7 @@ final class Deflater {
     }
   }
 
-  private static func makeStream() -> UnsafeMutablePointer<z_stream> {
+  private static func makeStream(_ windowBits: Int) -> UnsafeMutablePointer<z_stream> {
     let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     stream.initialize(to: z_stream())
     // Negative: without zlib's own header. `deflateInit2` is a macro, which Swift does not see.

@@ -33,7 +33,8 @@ struct Handshake: Sendable {
 
   private let paths: [String]
   private let origins: OriginRule
-  private let deflates: Bool
+  /// Nil where no connection has compressed frames.
+  private let deflateWindowBits: Int?
   /// Finds the address of a request's client.
   let remote: RemoteAddress
 
@@ -45,7 +46,7 @@ struct Handshake: Sendable {
     while bare.hasSuffix("/"), bare.count > 1 { bare.removeLast() }
     paths = bare == "/" ? ["/"] : [bare, bare + "/"]
     origins = OriginRule(settings.origins)
-    deflates = settings.deflateFromBytes != nil
+    deflateWindowBits = settings.deflateFromBytes == nil ? nil : settings.deflateWindowBits
     remote = try RemoteAddress(trusting: settings.trustedProxies, header: settings.forwardedHeader)
   }
 
@@ -77,7 +78,7 @@ struct Handshake: Sendable {
     let extensions: String?
     do throws(ExtensionOffer.Malformed) {
       let offers = try ExtensionOffer.read(headers["sec-websocket-extensions"])
-      extensions = deflates ? DeflateNegotiation.response(to: offers) : nil
+      extensions = deflateWindowBits.flatMap { DeflateNegotiation.response(to: offers, windowBits: $0) }
     } catch {
       return .refuse(.badRequest, [:], reason: "Sec-WebSocket-Extensions is malformed")
     }

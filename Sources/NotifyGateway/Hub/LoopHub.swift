@@ -49,7 +49,8 @@ final class LoopHub<Member: LoopMember> {
     self.dependencies = dependencies
     self.users = users
     deflater = dependencies.settings.deflateFromBytes.map {
-      Deflater(minimum: $0, counter: dependencies.metrics.rowsDeflated)
+      Deflater(
+        minimum: $0, windowBits: dependencies.settings.deflateWindowBits, counter: dependencies.metrics.rowsDeflated)
     }
     self.queuedBytes = queuedBytes
     self.lazyCursor = lazyCursor

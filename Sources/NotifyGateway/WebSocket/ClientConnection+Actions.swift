@@ -37,6 +37,8 @@ extension ClientConnection {
       dependencies.metrics.idsIgnored.increment(by: count)
     case .pong(let payload):
       write(ControlFrame.pong(payload))
+    case .echo(let payload, let isText):
+      send(payload, isText: isText)
     case .close(let reason):
       writeClose(reason)
     case .reject(let reason, let detail):
@@ -74,6 +76,8 @@ extension ClientConnection {
         .draining
       } else if let refusal {
         .tooMany(refusal)
+      } else if dependencies.settings.echoes {
+        .echo
       } else if let credential {
         .credential(credential)
       } else if dependencies.settings.firstMessage {

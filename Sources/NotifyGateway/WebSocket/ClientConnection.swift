@@ -64,7 +64,9 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
       since: offer.since, acknowledges: offer.acknowledges, messageRate: limits.messageRate,
       retryMilliseconds: Int(random * Double(Limits.retryMilliseconds)),
       firstHeartbeat: started + .milliseconds(Int64((1 + random) * interval / 2)), now: started)
-    reader = FrameReader(limit: limits.messageBytes, inflater: offer.extensions == nil ? nil : hub.inflater)
+    reader = FrameReader(
+      limit: limits.messageBytes, inflater: offer.extensions == nil ? nil : hub.inflater,
+      takesBinary: hub.dependencies.settings.echoes)
   }
 
   // MARK: The socket
@@ -166,5 +168,15 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
   func send(_ message: ServerMessage) {
     messages += 1
     write(ByteBuffer(bytes: FrameEncoder.text(message.json)))
+  }
+
+  /// Writes a message, compressed like rows.
+  func send(_ payload: ByteBuffer, isText: Bool) {
+    messages += 1
+    let frame = FrameEncoder.frame(payload.readableBytesView, isText: isText)
+    guard let deflater else { return write(ByteBuffer(bytes: frame)) }
+    var bytes = ByteBuffer()
+    frame.withUnsafeBytes { deflater.append($0, to: &bytes) }
+    write(bytes)
   }
 }

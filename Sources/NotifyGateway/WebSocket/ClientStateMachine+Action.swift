@@ -32,6 +32,8 @@ extension ClientStateMachine {
     case ignoreIDs(Int)
     /// Write a pong.
     case pong(ByteBuffer)
+    /// Send a message back.
+    case echo(ByteBuffer, isText: Bool)
 
     // MARK: The end
 

@@ -15,6 +15,8 @@ extension ClientStateMachine {
     case tooMany(CloseReason)
     /// The gateway stops.
     case draining
+    /// Messages are sent back (`GatewaySettings.echoes`).
+    case echo
   }
 
   /// The upgrade is answered.
@@ -23,6 +25,10 @@ extension ClientStateMachine {
     switch start {
     case .draining:
       return close(.restart(retryMilliseconds: retryMilliseconds), now: now)
+    case .echo:
+      echoes = true
+      state = .open(nil)
+      return .none
     case .tooMany(let reason):
       return reject(reason, detail: "too many connects from this address", now: now)
     case .noCredential:

@@ -33,8 +33,12 @@ extension ClientStateMachine {
       // Of several pings only the last needs an answer (RFC 6455, 5.5.3).
       pendingPong = payload
       return .none
+    case .binary(let bytes):
+      guard rate.accept(at: now) else { return close(.tooManyMessages, now: now) }
+      return echoes ? .echo(bytes, isText: false) : close(.unsupportedData, now: now)
     case .message(let bytes):
       guard rate.accept(at: now) else { return close(.tooManyMessages, now: now) }
+      if echoes { return .echo(bytes, isText: true) }
       let message = bytes.withUnsafeReadableBytes(ClientMessage.read)
       return receive(
         message, bytes: bytes.readableBytes, tables: tables(), limits: limits, events: events, now: now)

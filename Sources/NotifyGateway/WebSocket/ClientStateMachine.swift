@@ -105,6 +105,8 @@ struct ClientStateMachine {
   let retryMilliseconds: Int
   /// The logins were reloaded since the credential was verified.
   var isVerificationDue = false
+  /// Messages are sent back instead of read.
+  var echoes = false
   var rate: MessageRate
   /// When the peer gave its last sign of life.
   var lastHeard: NIODeadline

@@ -8,6 +8,8 @@ struct FrameReader {
   enum Event: Equatable {
     /// A whole text message, known to be UTF-8.
     case message(ByteBuffer)
+    /// A whole binary message, where those are taken.
+    case binary(ByteBuffer)
     case ping(ByteBuffer)
     case pong
     /// A part of a message that has no bytes, and isn't the last: no bound of bytes counts it.
@@ -29,19 +31,25 @@ struct FrameReader {
   private let limit: Int
   /// Nil where compressed messages were not agreed on.
   private let inflater: Inflater?
+  private let takesBinary: Bool
   private var unread: ByteBuffer?
   private var fragments: ByteBuffer?
   private var isDeflated = false
+  private var isText = true
   /// Messages are neither decompressed nor validated: after our close frame only the peer's close frame matters.
   var skipsTexts = false
   private var validator = UTF8Validator()
+  /// Bytes of the frame that is coming that the validator has seen.
+  private var validated = 0
 
   /// - Parameters:
   ///   - limit: bytes of a message, over all its fragments; of one that is compressed, before and after.
   ///   - inflater: decompresses messages, where that was agreed on.
-  init(limit: Int, inflater: Inflater? = nil) {
+  ///   - takesBinary: binary messages are no violation.
+  init(limit: Int, inflater: Inflater? = nil, takesBinary: Bool = false) {
     self.limit = limit
     self.inflater = inflater
+    self.takesBinary = takesBinary
   }
 
   /// Takes bytes from the socket. Less than one frame stays unread after `next` has returned nil.
@@ -58,7 +66,10 @@ struct FrameReader {
   /// - Throws: the reason to close with; nothing can be read any more then.
   mutating func next() throws(Violation) -> Event? {
     while let header = try header() {
-      guard let unread, unread.readableBytes >= header.size + header.length else { return nil }
+      guard let unread, unread.readableBytes >= header.size + header.length else {
+        try validateStart(header)
+        return nil
+      }
       let payload = take(header)
       if let event = try accept(header, payload) { return event }
     }
@@ -109,8 +120,8 @@ struct FrameReader {
     if isDeflated, inflater == nil || !(1...2 ~= first & 0x0f) { throw Violation(reason: .protocolError) }
     switch first & 0x0f {
     case 0x0: if fragments == nil { throw Violation(reason: .protocolError) }
-    case 0x1: if fragments != nil { throw Violation(reason: .protocolError) }
-    case 0x2: throw Violation(reason: .unsupportedData)
+    case 0x2 where !takesBinary: throw Violation(reason: .unsupportedData)
+    case 0x1, 0x2: if fragments != nil { throw Violation(reason: .protocolError) }
     case 0x8, 0x9, 0xa: if !isFinal || second & 0x7f > 125 { throw Violation(reason: .protocolError) }
     default: throw Violation(reason: .protocolError)
     }
@@ -137,8 +148,9 @@ struct FrameReader {
     case 0xa: return .pong
     default: break
     }
-    if header.opcode != 0 { isDeflated = header.isDeflated }
-    if !isDeflated, !skipsTexts { try validate(payload) }
+    if header.opcode != 0 { (isText, isDeflated) = (header.opcode == 1, header.isDeflated) }
+    if !isDeflated { try validate(payload.readableBytesView.dropFirst(validated)) }
+    validated = 0
     var message = payload
     if var started = fragments {
       fragments = nil
@@ -151,14 +163,28 @@ struct FrameReader {
     }
     if isDeflated, !skipsTexts {
       message = try inflate(message)
-      try validate(message)
+      try validate(message.readableBytesView)
     }
     guard validator.isComplete || skipsTexts else { throw Violation(reason: .invalidText) }
-    return .message(message)
+    return isText ? .message(message) : .binary(message)
   }
 
-  private mutating func validate(_ text: ByteBuffer) throws(Violation) {
-    guard validator.accept(text.readableBytesView) else { throw Violation(reason: .invalidText) }
+  private mutating func validate(_ payload: some Sequence<UInt8>) throws(Violation) {
+    guard !isText || skipsTexts || validator.accept(payload) else { throw Violation(reason: .invalidText) }
+  }
+
+  /// Validates a text as far as it has come: a peer that sends bad UTF-8 learns it before it has sent the whole frame.
+  private mutating func validateStart(_ header: Header) throws(Violation) {
+    guard header.opcode < 8, let bytes = unread?.readableBytesView.dropFirst(header.size - 4), bytes.count > 4 else {
+      return
+    }
+    if header.opcode != 0 { (isText, isDeflated) = (header.opcode == 1, header.isDeflated) }
+    guard !isDeflated else { return }
+    let key = Array(bytes.prefix(4))
+    let payload = bytes.dropFirst(4)
+    let next = validated
+    validated = payload.count
+    try validate(payload.dropFirst(next).enumerated().lazy.map { $1 ^ key[(next + $0) & 3] })
   }
 
   /// RFC 7692 names no code for a message that can't be decompressed. 1007 would mean bad UTF-8, so it is 1002.
