@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test test-postgresql autobahn chaos lint schema configuration package test-package install-run install-test install-package clean
+.PHONY: run build test test-postgresql autobahn fuzz chaos lint schema configuration package test-package install-run install-test install-package clean
 
 # A first start is mostly building: without an index for editors and without debug information it takes a quarter less.
 # Developers want both, so this build has a folder of its own.
@@ -30,6 +30,11 @@ chaos: install-test build
 autobahn: install-test
 	$(SWIFT) build -c release --product websocket-echo
 	WEBSOCKET_ECHO=.build/release/websocket-echo Tests/Autobahn/run.py all
+
+# All fuzz targets, or one: make fuzz SECONDS=600 TARGET=frames
+SECONDS = 20
+fuzz: install-test
+	Fuzzing/run.py $(SECONDS) $(TARGET)
 
 package: install-package
 	Packaging/build.sh
@@ -59,4 +64,4 @@ install-package:
 	Tests/Support/install.sh package
 
 clean:
-	rm -rf .build .build-run Tests/EndToEndTests/.venv Tests/EndToEndTests/.nginx Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build
+	rm -rf .build .build-run .build-fuzz Tests/EndToEndTests/.venv Tests/EndToEndTests/.nginx Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build

@@ -2,15 +2,19 @@
 
 #include "internal.h"
 
+// Of a line: control characters become blanks.
+static bool is_blank(char byte) {
+  return (unsigned char)byte <= 0x20 || byte == 0x7f;
+}
+
 void ns_copy_line(char *out, size_t size, const char *text, size_t length) {
   size_t used = 0;
   size_t at = 0;
-  while (at < length && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n')) {
+  while (at < length && is_blank(text[at])) {
     at++;
   }
   for (; at < length && used + 1 < size; at++) {
-    unsigned char byte = (unsigned char)text[at];
-    out[used++] = byte < 0x20 || byte == 0x7f ? ' ' : text[at];
+    out[used++] = is_blank(text[at]) ? ' ' : text[at];
   }
   if (at < length) {
     // Cut: give up the bytes of a character that did not fit whole.
@@ -65,6 +69,10 @@ static void copy_without_sqlstate(char *out, size_t size, const char *line, size
   if (used + 2 < size) {
     out[used++] = ' ';
     ns_copy_line(out + used, size - used, rest, length - (size_t)(rest - line));
+    // With nothing behind it the blank would end the line.
+    if (out[used] == '\0') {
+      out[used - 1] = '\0';
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the C module with the address and undefined-behaviour sanitizers, and tests it: first with every libpq function
-# replaced, then against PostgreSQL (NOTIFY_STORE_TEST_DATABASE, or a private cluster), then the example.
+# replaced, and again under valgrind, which sees values that were never set, then against PostgreSQL (NOTIFY_STORE_TEST_DATABASE, or a private cluster), then the example.
 #
 #   CC=clang Tests/CNotifyStoreTests/run.sh [text]    runs only the tests whose sentence holds the text
 set -euo pipefail
@@ -9,20 +9,31 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 tests=Tests/CNotifyStoreTests
 build=$tests/build
 compiler=${CC:-cc}
-flags=(-std=c11 -g -O1 -Wall -Wextra -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
-  -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -ISources/CNotifyStore/include)
+plain=(-std=c11 -g -O1 -Wall -Wextra -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+  -ISources/CNotifyStore/include)
+flags=("${plain[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1
 
 mkdir -p "$build"
-"$compiler" "${flags[@]}" -o "$build/without_server" Sources/CNotifyStore/*.c \
-  $tests/{check,fake,fake_connection,fake_values,fake_results,fake_main}.c \
-  $tests/{connect,wait,statement,stream,keys,replay,mark,source,pooler,sweep}_tests.c -lpq
+without_server=(Sources/CNotifyStore/*.c
+  $tests/{check,fake,fake_connection,fake_values,fake_results,fake_main}.c
+  $tests/{connect,wait,statement,stream,keys,replay,mark,source,pooler,sweep}_tests.c)
+"$compiler" "${flags[@]}" -o "$build/without_server" "${without_server[@]}" -lpq
+"$compiler" "${plain[@]}" -o "$build/without_sanitizers" "${without_server[@]}" -lpq
 "$compiler" "${flags[@]}" -pthread -o "$build/with_server" Sources/CNotifyStore/*.c \
   $tests/{check,server,server_tables,server_main}.c $tests/server_*_tests.c -lpq
 "$compiler" "${flags[@]}" -o "$build/example" Sources/CNotifyStore/*.c Examples/notify_store_example.c -lpq
 
 status=0
 "$build/without_server" "$@" || status=1
+if valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
+  "$build/without_sanitizers" "$@" >"$build/valgrind" 2>&1; then
+  echo 'ok: valgrind finds nothing'
+else
+  tail -n 40 "$build/valgrind"
+  echo 'FAILED: valgrind'
+  status=1
+fi
 
 if [ -z "${NOTIFY_STORE_TEST_DATABASE:-}" ]; then
   # shellcheck source=../Support/private_cluster.sh

@@ -9,7 +9,7 @@ if [ "${1:-run}" != run ]; then
   packages+=(dpkg-dev debhelper chrpath lintian debootstrap)
 fi
 if [ "${1:-run}" = test ]; then
-  packages+=(postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl chromium clang-format-14 pgbouncer gcc make curl python3-venv)
+  packages+=(postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl chromium clang-format-14 pgbouncer valgrind gcc make curl python3-venv)
 fi
 
 command -v swift >/dev/null || {

@@ -76,7 +76,7 @@ mkdir "$bad/figures"
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
 mapfile -t statements < <(git grep -lE '\.(query|retryLocked)\(' -- 'Sources/*.swift')
 mapfile -t layers < <(git ls-files Sources | grep -E '\.swift$' | grep -v '^Sources/NotifyStore/')
-check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro Package.swift
+check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro Fuzzing/Targets Fuzzing/Package.swift Package.swift
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"
 check 'image' "$bad/Dockerfile" image_form Dockerfile Clients/django/example/Dockerfile
 check 'compose files' "$bad/compose.yaml" compose_form compose.yaml Clients/django/example/compose.yaml
@@ -97,7 +97,7 @@ check 'short SQL files' "$bad/long.sql" short_sql sql Config
 check 'SQL in ASCII' "$bad/text.sql" ascii sql/schema sql/functions sql/finish.sql sql/current.sql Config/postgresql Sources/CNotifyStore Sources/NotifyStore "${statements[@]}"
 for kind in swift c h py js sh; do
   yes '//' | head -n 401 >"$bad/long.$kind"
-  check "short .$kind files" "$bad/long.$kind" short_code Sources Tests Benchmarks Clients Documentation Packaging sql
+  check "short .$kind files" "$bad/long.$kind" short_code Sources Tests Benchmarks Fuzzing/Targets Fuzzing/C Clients Documentation Packaging sql
 done
 
 [ "$status" -eq 0 ] && echo "lint: $passed checks passed"

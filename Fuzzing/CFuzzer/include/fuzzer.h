@@ -1,0 +1,10 @@
+#ifndef FUZZER_H
+#define FUZZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// libFuzzer's entry (https://llvm.org/docs/LibFuzzer.html, "Using libFuzzer as a library").
+int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*callback)(const uint8_t *data, size_t size));
+
+#endif
