@@ -143,7 +143,7 @@ package struct Limits: Sendable, Equatable {
   package var connectRate = 0
   /// Bytes of the text of a row's payload; a row with more is quarantined.
   package var rowBytes = 64 << 20
-  /// Memory of what waits for one socket behind its first frame; beyond, it is closed with 4008.
+  /// Memory of what waits for one socket behind its first frame; beyond, rows are left out, and replayed once that was taken.
   package var queueBytes = 1 << 20
   /// Bytes of a message from a client; beyond, it is closed with 1009.
   package var messageBytes = 65_536

@@ -46,6 +46,8 @@ enum GatewayLimits {
   static let sharedBytes = 32 << 10
   /// Memory that a row takes while it waits for a slow socket, besides its bytes: its key, its buffer, its promise.
   static let queuedRowBytes = 512
+  /// How long a peer may take no byte of the rows that wait for it; beyond, it is closed with 4008.
+  static let stall: TimeAmount = .seconds(5)
   /// Addresses whose connects are counted; beyond, counts of earlier seconds are forgotten.
   static let countedAddresses = 65_536
   /// Bytes of a message that is compressed, at most; larger ones would block their event loop for more than some ms.

@@ -8,14 +8,14 @@ enum Sample {
 
   static func batch(
     _ keys: [RowKey], base: Snapshot = Snapshot(xmax: 1), snapshot: Snapshot = Snapshot(xmax: 1_000), bytes: Int = 2,
-    cursor: String? = nil
+    isExact: Bool = true, cursor: String? = nil
   ) -> DeliveryBatch {
     var builder = BatchBuilder(catalog: TableCatalog())
     let data = Array(repeating: UInt8(ascii: "1"), count: bytes)
     for key in keys {
       data.withUnsafeBytes { builder.add(user: user, key: key, createdAt: nil, data: $0) }
     }
-    return builder.finish(base: base, snapshot: snapshot, cursor: cursor)
+    return builder.finish(base: base, snapshot: snapshot, isExact: isExact, cursor: cursor)
   }
 
   static func keys(_ txids: [UInt64]) -> [RowKey] { txids.map { RowKey(txid: $0, id: Int64($0)) } }
@@ -55,6 +55,11 @@ struct SessionTests {
     _ = session.replayed(Sample.page([], snapshot: Snapshot(xmax: 100)), generation: 0)
     if phase == .replaying { return session }
     _ = session.pageFlushed(limits: limits)
+    if phase == .behind {
+      var limits = limits
+      limits.queueBytes = 1
+      for txid in UInt64(190)..<192 { _ = session.route(Sample.batch(Sample.keys([txid])), 0..<1, limits: limits) }
+    }
     return session
   }
 
@@ -85,6 +90,7 @@ struct SessionTests {
     case (.joining, .nothing), (.live, .nothing), (.closed, .nothing): break
     case (.replaying, .writeAndGoLive(let rows, 0)): #expect(rows.isEmpty && session.phase == .live)
     case (.flushingCatchUp, .write(let rows)): #expect(rows.count == 1 && session.phase == .flushingCatchUp)
+    case (.behind, .request(.after(let base))): #expect(base == Snapshot(xmax: 1) && session.phase == .replaying)
     case (_, let next): Issue.record("\(phase): \(next)")
     }
   }
@@ -92,7 +98,7 @@ struct SessionTests {
   @Test("A closed session stays closed")
   func closed() {
     var session = session(.closed)
-    session.lower(durable: 5)
+    _ = session.lower(durable: 5)
     _ = session.acknowledged([1], by: Sample.user, limits: limits)
     session.close()
     #expect(session.phase == .closed && !session.takesCursor)
@@ -126,7 +132,7 @@ struct SessionTests {
     }
     #expect(rows.flatMap(\.keys).map(\.txid) == [100, 101])
     #expect(session.queuedBytes == bytes && bytes > 0)
-    session.flushed(bytes: bytes)
+    _ = session.flushed(bytes: bytes)
     #expect(session.queuedBytes == 0 && session.takesCursor)
   }
 
@@ -189,44 +195,13 @@ struct SessionTests {
     #expect(rows.flatMap(\.keys).map(\.txid) == [110])
   }
 
-  @Test("A slow client is closed, but an empty queue takes a frame of any size")
-  mutating func slow() {
-    limits.queueBytes = 100
-    var session = session(.live)
-    func route(_ txid: UInt64, bytes: Int) -> DeliverySession.Routing {
-      session.route(Sample.batch(Sample.keys([txid]), base: Snapshot(xmax: 100), bytes: bytes), 0..<1, limits: limits)
-    }
-    let routings = [route(200, bytes: 10_000), route(201, bytes: 1), route(202, bytes: 1)]
-    #expect(routings == [.writeAll, .close(.tooSlow), .nothing])
-  }
-
-  @Test("Compressed frames count with their size on the socket")
-  mutating func slowCompressed() {
-    limits.queueBytes = 100
-    var session = session(.live)
-    let routings = (200..<213).map { txid in
-      session.route(
-        Sample.batch(Sample.keys([txid]), base: Snapshot(xmax: 100), bytes: 10_000), 0..<1, limits: limits
-      ) { _ in 10 }
-    }
-    #expect(routings == Array(repeating: .writeAll, count: 10) + [.close(.tooSlow), .nothing, .nothing])
-  }
-
-  @Test("A client that is too slow for the rows held back is closed")
-  mutating func slowDrain() {
-    var session = session(.flushingCatchUp)
-    limits.catchUpRows = 1
-    let routing = session.route(Sample.batch(Sample.keys([300])), 0..<1, limits: limits)
-    #expect(routing == .close(.tooSlow))
-  }
-
   @Test("After a crash a row with a reused id goes out, and the replayed one does not")
   func crash() {
     var session = DeliverySession(acknowledges: false)
     let page = Sample.page([90, 95], snapshot: Snapshot(xmax: 100), durable: 92)
     _ = session.replayed(page, generation: 0)
     _ = session.pageFlushed(limits: limits)
-    session.lower(durable: 92)
+    _ = session.lower(durable: 92)
     let reused = RowKey(txid: 95, id: 7)
     let routing = session.route(Sample.batch(Sample.keys([95]) + [reused]), 0..<2, limits: limits)
     #expect(routing == .write([1..<2]))
@@ -237,39 +212,34 @@ struct SessionTests {
     var session = DeliverySession(acknowledges: false)
     _ = session.replayed(Sample.page([95], snapshot: Snapshot(xmax: 100), durable: 92), generation: 0)
     _ = session.pageFlushed(limits: limits)
-    session.lower(durable: 92)
+    _ = session.lower(durable: 92)
     // The first delta after the crash starts from the lowered snapshot, and holds the replayed row once more.
     let routing = session.route(
       Sample.batch(Sample.keys([95, 96]), base: Snapshot(xmax: 93)), 0..<2, limits: limits)
     #expect(routing == .write([1..<2]))
   }
 
-  @Test("Rows of a page read after a crash under the earlier snapshot are remembered")
-  func pageAfterCrash() {
-    var session = DeliverySession(acknowledges: false)
-    let snapshot = Snapshot(xmax: 100)
-    _ = session.replayed(Sample.page([50], snapshot: snapshot, hasMore: true, durable: 92), generation: 0)
-    session.lower(durable: 92)
-    _ = session.pageFlushed(limits: limits)
-    let page = Sample.page([95], snapshot: snapshot, generation: 1)
-    _ = session.replayed(page, generation: 1)
-    _ = session.pageFlushed(limits: limits)
-    let routing = session.route(
-      Sample.batch(Sample.keys([95, 96]), base: Snapshot(xmax: 93)), 0..<2, limits: limits)
-    #expect(routing == .write([1..<2]))
-  }
-
-  @Test("A replay goes on after a crash from the newest durable transaction")
-  func nextPageAfterCrash() {
-    var session = DeliverySession(acknowledges: false)
-    _ = session.replayed(
-      Sample.page([50], snapshot: Snapshot(xmax: 100), since: Snapshot(xmax: 98), hasMore: true), generation: 0)
-    session.lower(durable: 92)
-    guard case .request(.page(let position)) = session.pageFlushed(limits: limits) else {
-      Issue.record("did not go on")
-      return
+  @Test("A replay's further pages are not read after a loss in whose course ids may have been given again")
+  func pagesAfterLoss() {
+    let first = Sample.page(
+      [50], snapshot: Snapshot(xmax: 100), since: Snapshot(xmax: 98), hasMore: true, durable: 92)
+    for isRequested in [false, true] {
+      var session = DeliverySession(acknowledges: false)
+      _ = session.replayed(first, generation: 0)
+      if isRequested { _ = session.pageFlushed(limits: limits) }
+      let goesOn = session.lower(durable: 98)
+      #expect(!goesOn)
+      let goesOnWhereNoneWas = session.lower(durable: 99)
+      #expect(goesOnWhereNoneWas)
     }
-    #expect(position.since == Snapshot(xmax: 93) && position.snapshot == Snapshot(xmax: 100))
+    #expect(first.isCutShort(by: 1) && !first.isCutShort(by: 0))
+    #expect(!Sample.page([50], snapshot: Snapshot(xmax: 100), durable: 92).isCutShort(by: 1))
+    // The last page needs none behind it.
+    var session = DeliverySession(acknowledges: false)
+    _ = session.replayed(first, generation: 0)
+    _ = session.replayed(Sample.page([60], snapshot: Snapshot(xmax: 100), durable: 92), generation: 0)
+    let goesOn = session.lower(durable: 92)
+    #expect(goesOn)
   }
 
   @Test("A page read before one or more crashes is lowered when it comes")

@@ -81,9 +81,7 @@ struct ClientStateMachineTableTests {
     case .restart: return .action(bench.machine.restart(now: now))
     case .close: return .action(bench.machine.close(.tooManyConnections, now: now))
     case .rows: return .routing(bench.route(StateMachineBench.rows))
-    case .reconnected:
-      bench.machine.reconnected(durable: 90)
-      return .action(.none)
+    case .reconnected: return .action(bench.machine.reconnected(durable: 90, now: now))
     case .ended: return .action(bench.machine.ended())
     }
   }
@@ -222,7 +220,7 @@ struct ClientStateMachineTableTests {
     switch (situation, input) {
     case (.joining, .revocation), (.replaying, .revocation), (.open, .revocation), (.reverifying, .revocation):
       return (.action(.close(.unauthorized(.revoked))), .closing)
-    case (_, .restart) where !situation.isOver:
+    case (_, .restart) where !situation.isOver, (.replaying, .reconnected):
       return (.action(.close(.restart(retryMilliseconds: StateMachineBench.retry))), .closing)
     case (_, .close) where !situation.isOver:
       return (.action(.close(.tooManyConnections)), .closing)

@@ -204,16 +204,34 @@ struct ClientStateMachineTests {
 
   // MARK: Rows and the end
 
-  @Test("A client that reads too slowly is closed with 4008, and its late flushes still count")
-  func tooSlow() {
+  @Test("A client that takes nothing of what waits is closed with 4008, and its late flushes still count")
+  func takesNothing() {
     var bench = StateMachineBench(.open)
     bench.limits.queueBytes = 1
     #expect(bench.route(StateMachineBench.rows) == .writeAll)
-    #expect(bench.route(StateMachineBench.rows) == .close(.tooSlow))
+    #expect(bench.route(StateMachineBench.rows) == .nothing)
+    #expect(bench.situation == .replaying)
+    #expect(bench.tick(seconds: 1, taken: 7) == ClientStateMachine.TickActions())
+    #expect(bench.tick(seconds: 5, taken: 7) == ClientStateMachine.TickActions())
+    // Whatever it says meanwhile.
+    #expect(bench.readsBytes() == true)
+    #expect(bench.tick(seconds: 1, taken: 7).then == .perform(.close(.tooSlow)))
     #expect(bench.situation == .closing)
     #expect(bench.machine.queuedBytes == StateMachineBench.rows.bytes.count)
-    bench.machine.flushed(bytes: StateMachineBench.rows.bytes.count)
-    #expect(bench.machine.queuedBytes == 0)
+    let catchesUp = bench.machine.flushed(bytes: StateMachineBench.rows.bytes.count)
+    #expect(bench.machine.queuedBytes == 0 && !catchesUp)
+  }
+
+  @Test("A client that takes a large row slowly is alive, and so is one for which nothing waits")
+  func takesSome() {
+    var bench = StateMachineBench(.open)
+    for taken in UInt64(0)..<20 {
+      #expect(bench.tick(seconds: 10, isWritable: false, taken: taken) == ClientStateMachine.TickActions())
+    }
+    #expect(bench.tick(seconds: 10, isWritable: false) == ClientStateMachine.TickActions())
+    #expect(bench.tick(seconds: 10, isWritable: false, taken: 19) == ClientStateMachine.TickActions())
+    #expect(bench.tick(seconds: 10, isWritable: false, taken: 20) == ClientStateMachine.TickActions())
+    #expect(bench.tick(seconds: 6, isWritable: false, taken: 20).then == .perform(.close(.tooSlow)))
   }
 
   @Test(

@@ -96,13 +96,14 @@ package struct BatchBuilder: Sendable {
   /// Encodes the batch and starts a new one.
   ///
   /// - Parameters:
+  ///   - isExact: see `DeliveryBatch`.
   ///   - isEnd: whether this is the last batch of a delta; nil: where it has a cursor.
   ///   - cursor: the end of the delta or replay, where this is its last batch; it stands in each user's last row.
   ///   - doorbell: when the doorbell rang that led to the batch.
   ///   - loops: the event loops of each of `users`; rows of a user without any are left out. Nil stands for all loops.
   package mutating func finish(
-    base: Snapshot, snapshot: Snapshot, isEnd: Bool? = nil, cursor: String?, doorbell: ContinuousClock.Instant? = nil,
-    loops: [LoopSet]? = nil
+    base: Snapshot, snapshot: Snapshot, isExact: Bool = true, isEnd: Bool? = nil, cursor: String?,
+    doorbell: ContinuousClock.Instant? = nil, loops: [LoopSet]? = nil
   ) -> DeliveryBatch {
     let groups = arrange(loops)
     var bytes: [UInt8] = []
@@ -126,8 +127,8 @@ package struct BatchBuilder: Sendable {
     }
     forget()
     return DeliveryBatch(
-      bytes: bytes, frames: frames, groups: groups, base: base, snapshot: snapshot, isEnd: isEnd, cursor: cursor,
-      doorbell: doorbell)
+      bytes: bytes, frames: frames, groups: groups, base: base, snapshot: snapshot, isExact: isExact, isEnd: isEnd,
+      cursor: cursor, doorbell: doorbell)
   }
 
   /// Puts the wanted rows of each user side by side, in `order`: a counting sort, which is stable and keeps their order.

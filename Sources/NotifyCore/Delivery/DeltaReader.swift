@@ -37,6 +37,9 @@ package struct DeltaReader: Sendable, Equatable {
     lastRouted = nil
   }
 
+  /// Whether every row of the delta is new.
+  package var acceptsAll: Bool { cuts.isEmpty && suspects.isEmpty }
+
   /// Whether a row of the delta is new.
   package func accepts(_ key: RowKey) -> Bool {
     if !suspects.isEmpty, suspects.contains(key) { return false }

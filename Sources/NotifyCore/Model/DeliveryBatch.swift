@@ -42,6 +42,8 @@ package final class DeliveryBatch: Sendable {
   package let base: Snapshot
   /// The snapshot under which the delta was read.
   package let snapshot: Snapshot
+  /// Whether the delta's rows are all those that `base` doesn't see and `snapshot` does: none was routed before.
+  package let isExact: Bool
   /// Whether the delta ends with this batch.
   package let isEnd: Bool
   /// Where the delta or replay ends with this batch: the cursor that vouches for all of it. Nil where none does, because
@@ -52,13 +54,14 @@ package final class DeliveryBatch: Sendable {
 
   package init(
     bytes: [UInt8] = [], frames: [Frame] = [], groups: [UserFrames] = [], base: Snapshot, snapshot: Snapshot,
-    isEnd: Bool? = nil, cursor: String? = nil, doorbell: ContinuousClock.Instant? = nil
+    isExact: Bool = true, isEnd: Bool? = nil, cursor: String? = nil, doorbell: ContinuousClock.Instant? = nil
   ) {
     self.bytes = bytes
     self.frames = frames
     self.groups = groups
     self.base = base
     self.snapshot = snapshot
+    self.isExact = isExact
     self.isEnd = isEnd ?? (cursor != nil)
     self.cursor = cursor
     self.doorbell = doorbell

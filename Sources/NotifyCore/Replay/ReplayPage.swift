@@ -20,6 +20,10 @@ package struct ReplayPage: Sendable {
       self.isVouched = isVouched
     }
 
+    /// Whether the page can't be read after a lost connection. Ids above the newest durable transaction may be given again;
+    /// of such rows, the first page's snapshot would show some and hide others.
+    package func isVoid(durable: UInt64) -> Bool { snapshot.xmax > durable + 1 }
+
     /// The connection to the database was lost: `since` claims nothing above the newest durable transaction.
     package func lowered(durable: UInt64) -> Position {
       Position(
@@ -43,6 +47,11 @@ package struct ReplayPage: Sendable {
   package let durable: UInt64
   /// Tables that could not be read, and whose rows are not in the page.
   package let omitted: [Int32]
+
+  /// Whether the connection to the database was lost since the page was read, and the next one can't be read any more.
+  package func isCutShort(by generation: UInt64) -> Bool {
+    self.generation < generation && next?.isVoid(durable: durable) == true
+  }
 
   package init(
     batch: DeliveryBatch, truncated: Bool, next: Position?, epoch: Epoch, generation: UInt64, durable: UInt64,

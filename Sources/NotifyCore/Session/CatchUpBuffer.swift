@@ -6,24 +6,35 @@ struct CatchUpBuffer: Sendable {
   private var rows = 0
   private var bytes = 0
 
-  /// Rows were dropped: the connection has to catch up again.
+  /// Rows were dropped: the connection has to catch up again. None is held back until then.
   private(set) var overflowed = false
+  /// Rows are held of before a lost connection: the snapshots of their deltas claim too much.
+  private(set) var isOutdated = false
 
   var isEmpty: Bool { selections.isEmpty }
+  var first: FrameSelection? { selections.first }
 
-  /// Holds rows back, or drops these and all that were held where they are too many.
+  /// Holds rows back.
   ///
-  /// - Parameter limit: rows; the memory that all of them take is bounded by `Limits.catchUpBytes`.
-  mutating func append(_ selection: FrameSelection, limit: Int) {
-    if overflowed { return }
-    rows += selection.rows
-    bytes += selection.storedBytes
-    if rows > limit || bytes > Limits.catchUpBytes {
-      self = CatchUpBuffer()
-      overflowed = true
-    } else {
-      selections.append(selection.detached)
-    }
+  /// - Parameters:
+  ///   - limit: rows.
+  ///   - limitBytes: the memory that all of them take.
+  /// - Returns: false where they are too many, and nothing changed.
+  mutating func append(_ selection: FrameSelection, limit: Int, bytes limitBytes: Int) -> Bool {
+    let (newRows, newBytes) = (rows + selection.rows, bytes + selection.storedBytes)
+    guard newRows <= limit, newBytes <= limitBytes else { return false }
+    (rows, bytes) = (newRows, newBytes)
+    selections.append(selection.detached)
+    return true
+  }
+
+  /// The connection to the database was lost.
+  mutating func outdate() { isOutdated = !isEmpty }
+
+  /// Drops everything.
+  mutating func overflow() {
+    self = CatchUpBuffer()
+    overflowed = true
   }
 
   /// Takes the oldest selections, up to `bytes` and at least one.

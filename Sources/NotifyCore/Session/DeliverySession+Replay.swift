@@ -41,7 +41,9 @@ extension DeliverySession {
   package mutating func replayed(_ page: ReplayPage, generation: UInt64) -> Opening? {
     guard phase == .joining || phase == .replaying else { return nil }
     enter(.replaying)
-    let rows = FrameSelection(page.batch, page.batch.frames.indices) { !replayedNotDurable.contains($0) }
+    let rows = FrameSelection(page.batch, page.batch.frames.indices) {
+      !replayedNotDurable.contains($0) && written?.contains($0) != true
+    }
     if expectsFirstPage {
       // Later pages are read under the first one's snapshot, which may have been lowered since.
       expectsFirstPage = false
@@ -51,7 +53,7 @@ extension DeliverySession {
     nextPage = page.next
     if !page.omitted.isEmpty { omitted = page.omitted }
     // Lost once or several times since: the newest transaction durable before the first loss counts.
-    if page.generation < generation { lower(durable: page.durable) }
+    if page.generation < generation { _ = lower(durable: page.durable) }
     // Rows that S doesn't see (of a later page, read after S was lowered) or may be lowered below.
     let durable = min(page.durable, (replaySnapshot?.xmax ?? 1) - 1)
     replayedNotDurable.formUnion(rows.keys.lazy.filter { $0.txid > durable })
@@ -73,20 +75,19 @@ extension DeliverySession {
     switch phase {
     case .joining, .live, .closed:
       return .nothing
-    case .replaying:
+    case .replaying, .behind:
       if unacknowledged.count > Limits.unacknowledgedRows / 2 {
         awaitsAcknowledgements = true
         return .nothing
       }
-      if let page = nextPage {
-        nextPage = nil
-        return .request(.page(of: page))
-      }
-      if catchUpBuffer.overflowed, let snapshot = replaySnapshot {
+      if let page = nextPage { return .request(.page(of: page)) }
+      let known = phase == .behind ? written?.base : catchUpBuffer.overflowed ? replaySnapshot : nil
+      if let known {
         // Hold back again first, and only then read: join first, then replay.
         catchUpBuffer = CatchUpBuffer()
         expectsFirstPage = true
-        return .request(.after(snapshot))
+        enter(.replaying)
+        return .request(.after(known))
       }
       enter(.flushingCatchUp)
       return flushCatchUp(limits: limits)
@@ -125,6 +126,8 @@ extension DeliverySession {
         selections.append(unknown)
       }
       if catchUpBuffer.isEmpty {
+        catchUpBuffer = CatchUpBuffer()
+        written = nil
         enter(.live)
         let bytes = selections.reduce(0) { $0 + $1.bytes }
         _ = enqueue(bytes, limits: limits)  // the queue is empty: a session that is not live has written nothing to it

@@ -5,6 +5,9 @@
 /// replayed, or was sent before this device came, and is left out, also after going live. `Documentation/architecture.md`,
 /// "Order and loss", has the rules. Where one is left out, rows are lost, doubled or mixed up.
 ///
+/// A live client that takes less than comes *falls behind*: rows are left out from where its queue is full. Once the kernel
+/// has taken the queue, the session replays what it left out, and is live again.
+///
 /// A value without clock or I/O: each method is one input and returns the caller's next action.
 package struct DeliverySession: Sendable {
   /// The step of its life that a session is in.
@@ -17,6 +20,8 @@ package struct DeliverySession: Sendable {
     case flushingCatchUp
     /// Rows go out as they come.
     case live
+    /// The queue is full: rows are left out until the kernel has taken what was written.
+    case behind
     /// Nothing goes out any more.
     case closed
   }
@@ -43,8 +48,10 @@ package struct DeliverySession: Sendable {
   var replayXmax: UInt64 = 0
   /// Rows that were replayed and not known to be on disk then: a crash may lower S below them.
   var replayedNotDurable: Set<RowKey> = []
-  /// The replay's next page, while this one is being written.
+  /// The replay's next page, until it comes.
   var nextPage: ReplayPage.Position?
+  /// The rows that were written before the client fell behind; nil where it is not behind.
+  var written: WrittenRows?
   var wasEstablished = false
   /// The next page to come is the first of its replay: its snapshot divides.
   var expectsFirstPage = true
@@ -70,7 +77,7 @@ package struct DeliverySession: Sendable {
   ///
   /// A replay that has not come yet may be without their rows too.
   package func lacks(_ tables: [Int32]) -> Bool {
-    phase == .joining || !omitted.allSatisfy { !tables.contains($0) }
+    expectsFirstPage || !omitted.allSatisfy { !tables.contains($0) }
   }
 
   // MARK: Rows as they come
@@ -87,14 +94,14 @@ package struct DeliverySession: Sendable {
     _ batch: DeliveryBatch, _ frames: Range<Int>, limits: Limits, size: (Range<Int>) -> Int
   ) -> Routing {
     switch phase {
-    case .closed:
+    case .behind, .closed:
       return .nothing
     case .joining, .replaying:
-      catchUpBuffer.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
+      if !holdBack(FrameSelection(batch, frames), limits: limits) { catchUpBuffer.overflow() }
       return .nothing
     case .flushingCatchUp:
-      catchUpBuffer.append(FrameSelection(batch, frames), limit: limits.catchUpRows)
-      return catchUpBuffer.overflowed ? close(.tooSlow) : .nothing
+      let rows = FrameSelection(batch, frames)
+      return holdBack(rows, limits: limits) ? .nothing : fallBehind(at: catchUpBuffer.first ?? rows)
     case .live:
       return routeLive(batch, frames, limits: limits, size: size)
     }
@@ -109,27 +116,38 @@ package struct DeliverySession: Sendable {
       replayedNotDurable = []
     }
     if replaySnapshot == nil, !acknowledges {
-      return enqueue(size(frames), limits: limits) ? .writeAll : close(.tooSlow)
+      return enqueue(size(frames), limits: limits) ? .writeAll : fallBehind(at: FrameSelection(batch, frames))
     }
     let selection = FrameSelection(batch, frames) { !replayCovers($0) }
     if selection.isEmpty { return .nothing }
     let bytes = selection.runs.reduce(0) { $0 + size($1) }
-    guard enqueue(bytes, limits: limits), expectAcknowledgements(of: selection) else { return close(.tooSlow) }
+    guard enqueue(bytes, limits: limits) else { return fallBehind(at: selection) }
+    guard expectAcknowledgements(of: selection) else { return close(.tooSlow) }
     return .write(selection.runs)
   }
 
   /// The kernel took live rows of this many bytes, or the socket has ended and never will.
-  package mutating func flushed(bytes: Int) {
+  ///
+  /// - Returns: whether these were the last that a client which is behind had to take: call `pageFlushed(limits:)`.
+  package mutating func flushed(bytes: Int) -> Bool {
     queuedBytes -= bytes
     precondition(queuedBytes >= 0, "more bytes were flushed than were queued")
+    return phase == .behind && queuedBytes == 0
   }
 
   /// The connection to the database was lost: neither S nor the next page claims anything above the newest durable
   /// transaction.
-  package mutating func lower(durable: UInt64) {
+  ///
+  /// - Returns: whether the session can go on. Where it can't, close the connection: its client is behind, and it is not
+  ///   known which rows above that transaction were written; or the rest of its replay would be read under a snapshot in
+  ///   which ids that are given again mean other rows.
+  package mutating func lower(durable: UInt64) -> Bool {
+    if written != nil || nextPage?.isVoid(durable: durable) == true { return false }
     replaySnapshot = replaySnapshot?.lowered(to: durable + 1)
     nextPage = nextPage?.lowered(durable: durable)
+    catchUpBuffer.outdate()
     // `replayedNotDurable` stays whole: S may have been lowered further before.
+    return true
   }
 
   /// The connection is closing: nothing more is to be written.
@@ -137,6 +155,8 @@ package struct DeliverySession: Sendable {
     phase = .closed
     catchUpBuffer = CatchUpBuffer()
     replayedNotDurable = []
+    written = nil
+    nextPage = nil
   }
 
   // MARK: Shared with the replay
@@ -154,6 +174,26 @@ package struct DeliverySession: Sendable {
   }
 
   mutating func enter(_ phase: Phase) { self.phase = phase }
+
+  /// Holds rows back; false where they are too many. A client that was slow before keeps no more than its queue.
+  private mutating func holdBack(_ rows: FrameSelection, limits: Limits) -> Bool {
+    if catchUpBuffer.overflowed { return true }
+    let bytes = written == nil ? Limits.catchUpBytes : min(limits.queueBytes, Limits.catchUpBytes)
+    return catchUpBuffer.append(rows, limit: limits.catchUpRows, bytes: bytes)
+  }
+
+  /// Leaves rows out, and all that follow. What came before them was written or is in the queue, what follows was not.
+  ///
+  /// Where the rows of their delta are not all that its snapshots tell, it can't be said later which those are.
+  private mutating func fallBehind(at rows: FrameSelection) -> Routing {
+    guard rows.batch.isExact, !catchUpBuffer.isOutdated, let first = rows.runs.first?.first else {
+      return close(.tooSlow)
+    }
+    written = WrittenRows(before: rows.batch.frames[first].key, of: rows.batch, replayed: replaySnapshot)
+    catchUpBuffer = CatchUpBuffer()
+    enter(.behind)
+    return .nothing
+  }
 
   /// Counts live rows to the queue behind the bytes that it has; false where that is too much.
   mutating func enqueue(_ bytes: Int, limits: Limits) -> Bool {

@@ -54,8 +54,8 @@ package struct FrameSelection: Equatable, Sendable {
       frames.append(DeliveryBatch.Frame(key: frame.key, end: bytes.count, createdAt: frame.createdAt))
     }
     let own = DeliveryBatch(
-      bytes: bytes, frames: frames, base: batch.base, snapshot: batch.snapshot, cursor: batch.cursor,
-      doorbell: batch.doorbell)
+      bytes: bytes, frames: frames, base: batch.base, snapshot: batch.snapshot, isExact: batch.isExact,
+      cursor: batch.cursor, doorbell: batch.doorbell)
     return FrameSelection(own, frames.indices)
   }
   /// The rows' keys.

@@ -104,7 +104,7 @@ extension ClientConnection {
   func tick(_ beat: Heartbeat) {
     let actions = machine.tick(
       now: beat.now, wall: beat.wall, heartbeat: .seconds(Int64(dependencies.settings.heartbeatSeconds)),
-      isWritable: isWritable, events: events)
+      isWritable: isWritable, taken: taken, events: events)
     if let credential = actions.verify { verify(credential) }
     switch actions.then {
     case .none:
@@ -118,7 +118,7 @@ extension ClientConnection {
     flush()
   }
 
-  func reconnected(durable: UInt64) { machine.reconnected(durable: durable) }
+  func reconnected(durable: UInt64) { perform(machine.reconnected(durable: durable, now: eventLoop.now)) }
 
   func revoke(_ index: RevocationIndex) { perform(machine.revoke(index, now: eventLoop.now)) }
 

@@ -65,13 +65,13 @@ extension ClientConnection {
       writePage(selections, counter: dependencies.metrics.rowsDelivered)
       flush()
     case .writeAndGoLive(let selections, let bytes):
-      guard !selections.isEmpty else { return machine.flushed(bytes: bytes) }
+      guard !selections.isEmpty else { return unqueue(bytes: bytes) }
       let piece = piece(selections)
       let written = piece.readableBytes
       // Compressed rows queue fewer bytes than were counted.
-      machine.flushed(bytes: bytes - written)
+      unqueue(bytes: bytes - written)
       write(piece, of: selections, counter: dependencies.metrics.rowsDelivered) { connection, _ in
-        connection.machine.flushed(bytes: written)
+        connection.unqueue(bytes: written)
       }
       flush()
     }

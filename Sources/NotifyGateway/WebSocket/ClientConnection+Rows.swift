@@ -60,7 +60,7 @@ extension ClientConnection {
       for (batch, frames) in awaitingFlush { rowsFlushed(batch, frames) }
       awaitingFlush.removeAll(keepingCapacity: true)
       awaitingFlushBytes = 0
-      machine.flushed(bytes: bytes)
+      unqueue(bytes: bytes)
       return
     }
     let rows = awaitingFlush.map { $0.batch.held($0.frames) }
@@ -72,9 +72,21 @@ extension ClientConnection {
     promise.futureResult.assumeIsolated().whenComplete { [self] result in
       flushesUnderWay -= 1
       if case .success = result { for held in rows { rowsFlushed(held) } }
-      machine.flushed(bytes: bytes)
+      unqueue(bytes: bytes)
     }
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+  }
+
+  /// The kernel took live rows of this many bytes, or never will. A client that is behind catches up after the last ones.
+  func unqueue(bytes: Int) {
+    guard machine.flushed(bytes: bytes) else { return }
+    catchUp(machine.pageFlushed(limits: dependencies.limits, now: eventLoop.now))
+  }
+
+  /// Bytes that the peer has taken so far, while rows wait for it; nil where none wait.
+  var taken: UInt64? {
+    guard flushesUnderWay > 0, let channel = context?.channel else { return nil }
+    return TakenBytes.count(of: channel)
   }
 
   /// The kernel took rows: they count as delivered, unless the client is to acknowledge them.

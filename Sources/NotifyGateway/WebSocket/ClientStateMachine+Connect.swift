@@ -147,7 +147,7 @@ extension ClientStateMachine {
   ///   - generation: the number of lost connections to the database by now.
   mutating func replayed(_ page: ReplayPage, epoch: Epoch?, generation: UInt64, now: NIODeadline) -> Action {
     guard membership != nil, !isClosing else { return .none }
-    if let epoch, page.epoch != epoch { return close(.restart(retryMilliseconds: retryMilliseconds), now: now) }
+    if epoch.map({ $0 != page.epoch }) ?? false || page.isCutShort(by: generation) { return restart(now: now) }
     guard let opening = membership?.session.replayed(page, generation: generation) else { return .none }
     guard case .joining(let connecting) = state else { return .writePage(opening, epoch: page.epoch) }
     state = .open(nil)

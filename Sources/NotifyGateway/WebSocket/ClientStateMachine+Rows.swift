@@ -18,7 +18,9 @@ extension ClientStateMachine {
   }
 
   /// The kernel took live rows of this many bytes, or the socket has ended and never will.
-  mutating func flushed(bytes: Int) { membership?.session.flushed(bytes: bytes) }
+  ///
+  /// - Returns: whether a client that is behind catches up now: report `pageFlushed`.
+  mutating func flushed(bytes: Int) -> Bool { membership?.session.flushed(bytes: bytes) ?? false }
 
   /// The kernel took rows: the peer makes room for them, so it is alive.
   mutating func rowsFlushed(now: NIODeadline) { lastHeard = now }
@@ -36,9 +38,9 @@ extension ClientStateMachine {
   }
 
   /// The connection to the database was lost and is back.
-  mutating func reconnected(durable: UInt64) {
-    membership?.session.lower(durable: durable)
+  mutating func reconnected(durable: UInt64, now: NIODeadline) -> Action {
     // Transaction ids may be given again: a snapshot of before proves nothing.
     membership?.identity.seen = nil
+    return membership?.session.lower(durable: durable) == false ? restart(now: now) : .none
   }
 }

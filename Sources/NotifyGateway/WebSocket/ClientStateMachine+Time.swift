@@ -9,8 +9,10 @@ extension ClientStateMachine {
   ///   - wall: microseconds since 1970 UTC.
   ///   - heartbeat: the time between two heartbeats.
   ///   - isWritable: whether the socket takes bytes.
+  ///   - taken: bytes that the peer has taken so far, while rows wait for it; nil where none wait.
   mutating func tick(
-    now: NIODeadline, wall: Int64, heartbeat: TimeAmount, isWritable: @autoclosure () -> Bool, events: LoopEvents
+    now: NIODeadline, wall: Int64, heartbeat: TimeAmount, isWritable: @autoclosure () -> Bool, taken: UInt64?,
+    events: LoopEvents
   ) -> TickActions {
     switch state {
     case .upgrading, .closed:
@@ -30,7 +32,8 @@ extension ClientStateMachine {
       return perform(reject(tryLater, detail: "the replay could not be read in time", now: now))
     case .open(let verification):
       return tickOpen(
-        verification, now: now, wall: wall, heartbeat: heartbeat, isWritable: isWritable(), events: events)
+        verification, now: now, wall: wall, heartbeat: heartbeat, isWritable: isWritable(), taken: taken,
+        events: events)
     case .closing(var closing):
       guard let deadline = closing.deadline, deadline <= now else { return TickActions() }
       closing.deadline = nil
@@ -51,7 +54,7 @@ extension ClientStateMachine {
 
   private mutating func tickOpen(
     _ verification: Verification?, now: NIODeadline, wall: Int64, heartbeat: TimeAmount,
-    isWritable: @autoclosure () -> Bool, events: LoopEvents
+    isWritable: @autoclosure () -> Bool, taken: UInt64?, events: LoopEvents
   ) -> TickActions {
     var actions = TickActions()
     if let verification {
@@ -79,6 +82,10 @@ extension ClientStateMachine {
         actions.verify = renewal
       }
     }
+    if isStalled(taken: taken, now: now) {
+      actions.then = .perform(close(.tooSlow, now: now))
+      return actions
+    }
     if now - lastHeard > heartbeat * GatewayLimits.silentHeartbeats {
       actions.then = .perform(close(.unresponsive, now: now))
       return actions
@@ -88,5 +95,17 @@ extension ClientStateMachine {
     // A peer that is behind needs no sign of life on top, and a cursor would be of no use to it yet.
     if isWritable() { actions.then = .heartbeat(withCursor: takesCursor) }
     return actions
+  }
+
+  /// Whether rows wait for a peer that takes none of them. One that takes some of a large row is alive, however slow it is.
+  private mutating func isStalled(taken: UInt64?, now: NIODeadline) -> Bool {
+    guard let taken else {
+      progress = nil
+      return false
+    }
+    if let progress, progress.taken == taken { return now - progress.at > GatewayLimits.stall }
+    if progress != nil { lastHeard = now }
+    progress = Progress(taken: taken, at: now)
+    return false
   }
 }

@@ -96,6 +96,12 @@ struct ClientStateMachine {
     }
   }
 
+  /// The bytes that a peer has taken, and when they were first seen to be as many.
+  struct Progress: Equatable {
+    let taken: UInt64
+    let at: NIODeadline
+  }
+
   var state: State
   /// Beside the state, so that it is mutated in place: each row goes through its session.
   var membership: Membership?
@@ -111,6 +117,8 @@ struct ClientStateMachine {
   /// When the peer gave its last sign of life.
   var lastHeard: NIODeadline
   var nextHeartbeat: NIODeadline
+  /// How far the peer came with the rows that wait for it; nil where none wait.
+  var progress: Progress?
   /// The last ping that could not be answered yet.
   var pendingPong: ByteBuffer?
 

@@ -279,8 +279,8 @@ final class DeltaDelivery {
     }
     delta.reader.routed(delta.builder.keys, durable: delta.generation.durable)
     let batch = delta.builder.finish(
-      base: delta.oldest, snapshot: delta.fetched.snapshot, isEnd: isEnd, cursor: cursor, doorbell: delta.doorbell,
-      loops: sink.loops(of: delta.builder.users))
+      base: delta.oldest, snapshot: delta.fetched.snapshot, isExact: missing.isEmpty && delta.reader.acceptsAll,
+      isEnd: isEnd, cursor: cursor, doorbell: delta.doorbell, loops: sink.loops(of: delta.builder.users))
     await sink.deliver(batch)
   }
 }

@@ -123,8 +123,9 @@ package actor DeltaFetcher: DatabaseService {
       logger.warning(
         "rows had transaction ids of another cluster", metadata: [LogKey.rows: "\(repaired)"])
     }
-    let durable = try session.heartbeat()
+    // In this order: what is visible at the start is on disk, and can't come again after a crash.
     let start = try session.snapshot()
+    let durable = try session.heartbeat()
     hasNewTables = false
     unsent.forget()
     purgeHorizon.newest = 0

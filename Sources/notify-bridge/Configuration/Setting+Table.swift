@@ -153,7 +153,7 @@ extension Setting {
       "Connects from one address, 0 for no limit. Beyond, a connect is closed with 4029"),
     Setting(
       "limits.queue_bytes", \.gateway.limits.queueBytes, .integer(1...1_073_741_824, "bytes"), default: 1 << 20,
-      "Memory of what waits for one socket. Beyond, it is closed with 4008"),
+      "Memory of what waits for one socket. Beyond, further rows wait in the database"),
     Setting(
       "limits.row_bytes", \.gateway.limits.rowBytes, .integer(1...1_073_741_823, "bytes"), default: 64 << 20,
       "The text of one row's payload. A row with more is quarantined; the others are delivered"),

@@ -5,11 +5,12 @@ import TestSupport
 /// has to notice.
 enum Rule: CaseIterable {
   case joinBeforeReplay, snapshotDivides, cursorVouches, orderByTransaction, markAfterWriting, unsentIsReplayed
-  case lowerAfterCrash, dropByKeyAfterCrash, unsentIsCounted
+  case lowerAfterCrash, dropByKeyAfterCrash, unsentIsCounted, writtenIsKnown, exactBatchesOnly
 }
 
 /// The bridge's path of rows on real decisions (`DeltaReader`, `DeliverySession`, `Cursor`, `UnsentIndex`) with every wait turned into
-/// a step that a seed chooses: deltas fetched early and routed late, sockets cut between any two messages, kills and crashes.
+/// a step that a seed chooses: deltas fetched early and routed late, given up in the middle, sockets that are slow, or cut
+/// between any two messages, kills and crashes.
 struct Model {
   /// One socket of a client.
   final class Connection {
@@ -21,6 +22,9 @@ struct Model {
     var page: ReplayPage?
     var asked: ReplayRequest?
     var awaitsWrite = false
+    /// Bytes of live rows that the kernel has not taken.
+    var queued = 0
+    var fellBehind = false
     init(user: UserID, since: String?) {
       self.user = user
       self.since = since
@@ -30,13 +34,18 @@ struct Model {
   /// A browser: one connection after the other, resuming with the newest cursor.
   final class Client {
     let user: UserID
+    /// What it is sent waits for a step of its own.
+    let isSlow: Bool
     var connection: Connection?
     var cursor: String?
     /// What each of its connections received.
     var history: [[RowKey]] = []
     /// How many transactions had committed when it last connected without a cursor: it must have all rows since.
     var firstConnect: Int?
-    init(user: UserID) { self.user = user }
+    init(user: UserID, isSlow: Bool) {
+      self.user = user
+      self.isSlow = isSlow
+    }
   }
 
   static let epoch = Epoch(systemIdentifier: 1, timeline: 1)
@@ -44,7 +53,8 @@ struct Model {
   var random: SeededGenerator
   var database = ModelDatabase()
   var reader: DeltaReader
-  var routed: [DeliveryBatch] = []
+  /// Batches on their way, with the snapshots of their deltas.
+  var routed: [(batch: DeliveryBatch, snapshot: Snapshot)] = []
   var clients: [Client]
   var written: Set<RowKey> = []
   /// Of a bridge that was just started: not scanned yet.
@@ -55,6 +65,8 @@ struct Model {
   /// What was on disk at each loss.
   var losses: [UInt64] = []
   let limits: Limits
+  /// How often a client that had fallen behind was live again.
+  private(set) var recovered = 0
   /// No more accidents.
   private var isSettling = false
 
@@ -63,9 +75,11 @@ struct Model {
     random = SeededGenerator(seed: seed)
     reader = DeltaReader(start: database.snapshot)
     lastRouted = database.snapshot
-    clients = (0..<6).map { Client(user: UserID(Int64($0 % 3))) }
+    clients = (0..<6).map { Client(user: UserID(Int64($0 % 3)), isSlow: $0 % 2 == 1) }
     var limits = Limits()
     limits.catchUpRows = 6
+    // Room for nothing behind the first row, or for some, also of those held back.
+    limits.queueBytes = seed % 2 == 0 ? 1 : 1_500
     limits.replayRows = 1_000_000
     self.limits = limits
   }
@@ -85,7 +99,7 @@ struct Model {
     case 68..<72: if client.connection == nil { connect(client) }
     case 72..<80: replay(client)
     case 80..<88: receive(client)
-    case 88..<92: flush(client)
+    case 88..<92: takeSome(client)
     case 92..<94: disconnect(client)
     case 94..<97: mark()
     case 97: if Int.random(in: 0..<4, using: &random) == 0 { kill() } else { scan() }
@@ -98,7 +112,7 @@ struct Model {
     for writer in 0..<5 { database.commit(writer) }
     isSettling = true
     scan()
-    for _ in 0..<100 {
+    for _ in 0..<200 {
       for client in clients where client.connection == nil { connect(client) }
       fetch()
       while !routed.isEmpty { route() }
@@ -123,10 +137,11 @@ struct Model {
     repeat {
       let end = min(start + size, sorted.count)
       let isLast = end == sorted.count
-      // A crash of the database in the middle of a delta.
-      if !isLast, !isSettling, Int.random(in: 0..<10, using: &random) == 0 {
+      // A crash of the database in the middle of a delta, or a statement that fails.
+      let accident = isLast || isSettling ? 10 : Int.random(in: 0..<10, using: &random)
+      if accident < 4 {
         routeChunk(sorted[start..<end], base: base, snapshot: snapshot, isLast: false)
-        crash()
+        if accident == 0 { crash() } else { reader.interrupted() }
         return
       }
       routeChunk(sorted[start..<end], base: base, snapshot: snapshot, isLast: isLast)
@@ -148,25 +163,27 @@ struct Model {
     for row in rows { unsent.add(row.user, oldest: row.key.txid, rows: 1) }
     reader.routed(rows.map(\.key), durable: database.durable)
     let batch = self.batch(
-      Array(rows), base: base, snapshot: snapshot, cursor: isLast || without == .cursorVouches ? cursor : nil)
-    routed.append(batch)
+      Array(rows), base: base, snapshot: without == .writtenIsKnown ? base : snapshot,
+      isExact: reader.acceptsAll || without == .exactBatchesOnly,
+      cursor: isLast || without == .cursorVouches ? cursor : nil)
+    routed.append((batch, snapshot))
     if without == .markAfterWriting { written.formUnion(rows.map(\.key)) }
   }
 
   private func batch(
-    _ rows: [ModelDatabase.Row], base: Snapshot, snapshot: Snapshot, cursor: String?
+    _ rows: [ModelDatabase.Row], base: Snapshot, snapshot: Snapshot, isExact: Bool = true, cursor: String?
   ) -> DeliveryBatch {
     var builder = BatchBuilder(catalog: TableCatalog())
     for row in rows {
       builder.add(user: row.user, key: row.key, createdAt: nil, data: UnsafeRawBufferPointer(start: nil, count: 0))
     }
-    return builder.finish(base: base, snapshot: snapshot, cursor: cursor)
+    return builder.finish(base: base, snapshot: snapshot, isExact: isExact, cursor: cursor)
   }
 
   private mutating func route() {
     guard !routed.isEmpty else { return }
-    let batch = routed.removeFirst()
-    if batch.cursor != nil { lastRouted = batch.snapshot }
+    let (batch, snapshot) = routed.removeFirst()
+    if batch.cursor != nil { lastRouted = snapshot }
     for group in batch.groups {
       for client in clients where client.user == group.user {
         guard let connection = client.connection else { continue }
@@ -179,6 +196,7 @@ struct Model {
           write(FrameSelection(batch, group.frames) { keys.contains($0) }, to: client, countsAsQueued: true)
         case .close: disconnect(client)
         }
+        if connection.session.phase == .behind { connection.fellBehind = true }
       }
     }
   }
@@ -248,6 +266,7 @@ struct Model {
   private mutating func receive(_ client: Client) {
     guard let connection = client.connection, let page = connection.page, !connection.awaitsWrite else { return }
     connection.page = nil
+    if page.isCutShort(by: generation) { return disconnect(client) }
     guard let opening = connection.session.replayed(page, generation: generation) else { return }
     for notice in [opening.established, opening.truncated] {
       if case .with(let cursor?) = notice { client.cursor = cursor }
@@ -256,9 +275,24 @@ struct Model {
     if client.connection != nil { connection.awaitsWrite = true }
   }
 
+  /// A client takes what waits for it, and some of what comes then.
+  private mutating func takeSome(_ client: Client) {
+    for _ in 0..<Int.random(in: 1...6, using: &random) {
+      flush(client)
+      replay(client)
+      receive(client)
+    }
+  }
+
   private mutating func flush(_ client: Client) {
-    guard let connection = client.connection, connection.awaitsWrite else { return }
-    connection.awaitsWrite = false
+    guard let connection = client.connection else { return }
+    if connection.queued > 0 {
+      defer { connection.queued = 0 }
+      guard connection.session.flushed(bytes: connection.queued) else { return }
+    } else {
+      guard connection.awaitsWrite else { return }
+      connection.awaitsWrite = false
+    }
     switch connection.session.pageFlushed(limits: limits) {
     case .nothing: break
     case .close: disconnect(client)
@@ -267,6 +301,8 @@ struct Model {
       rows.forEach { write($0, to: client, countsAsQueued: false) }
       if client.connection != nil { connection.awaitsWrite = true }
     case .writeAndGoLive(let rows, _):
+      if connection.fellBehind { recovered += 1 }
+      connection.fellBehind = false
       rows.forEach { write($0, to: client, countsAsQueued: true) }
     }
   }
@@ -285,7 +321,8 @@ struct Model {
       let text = String(decoding: rows.batch.bytes[rows.batch.byteRange(index..<(index + 1))], as: UTF8.self)
       if let cursor = text.firstMatch(of: /"cursor":"([^"]*)"/) { client.cursor = String(cursor.1) }
     }
-    if countsAsQueued { connection.session.flushed(bytes: rows.bytes) }
+    if countsAsQueued { connection.queued += rows.bytes }
+    if !client.isSlow, connection.queued > 0 { flush(client) }
   }
 
   private func disconnect(_ client: Client) {
@@ -307,6 +344,8 @@ struct Model {
     clients.forEach { disconnect($0) }
     routed = []
     written = []
+    // A bridge that starts commits a transaction of its own.
+    database.mark([])
     reader = DeltaReader(start: database.snapshot)
     lastRouted = database.snapshot
     unsent = UnsentIndex(limit: 100, version: unsent.version + 1)
@@ -332,6 +371,8 @@ struct Model {
     // What was handed over before is routed before the news arrives.
     while !routed.isEmpty { route() }
     lastRouted = lastRouted.lowered(to: durable + 1)
-    for client in clients where without != .lowerAfterCrash { client.connection?.session.lower(durable: durable) }
+    for client in clients where without != .lowerAfterCrash {
+      if client.connection?.session.lower(durable: durable) == false { disconnect(client) }
+    }
   }
 }

@@ -70,9 +70,20 @@ struct ModelTests {
     }
   }
 
+  @Test("Clients of the model fall behind and catch up, again and again")
+  func fallsBehind() {
+    var recovered = 0
+    for seed in UInt64(0)..<100 {
+      var model = Model(seed: seed)
+      for _ in 0..<1_500 { model.step() }
+      recovered += model.recovered
+    }
+    #expect(recovered > 10)
+  }
+
   @Test("The accounting fails when any rule is left out", arguments: Rule.allCases)
   func mutants(rule: Rule) {
-    let caught = (UInt64(0)..<200).contains { !Self.faults(seed: $0, without: rule).isEmpty }
+    let caught = (UInt64(0)..<500).contains { !Self.faults(seed: $0, without: rule).isEmpty }
     #expect(caught, "leaving out \(rule) was not noticed")
   }
 }

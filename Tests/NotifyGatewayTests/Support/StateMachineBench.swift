@@ -104,10 +104,12 @@ struct StateMachineBench {
       event, isWritable: isWritable, tables: Self.tables, limits: limits, events: events, now: now)
   }
 
-  mutating func tick(seconds: Int64, isWritable: Bool = true) -> ClientStateMachine.TickActions {
+  mutating func tick(
+    seconds: Int64, isWritable: Bool = true, taken: UInt64? = nil
+  ) -> ClientStateMachine.TickActions {
     now = now + .seconds(seconds)
     return machine.tick(
-      now: now, wall: wall, heartbeat: .seconds(30), isWritable: isWritable, events: events)
+      now: now, wall: wall, heartbeat: .seconds(30), isWritable: isWritable, taken: taken, events: events)
   }
 
   mutating func route(_ batch: DeliveryBatch) -> DeliverySession.Routing {
