@@ -1,48 +1,15 @@
-import CoreMetrics
 import NotifyCore
-import TestSupport
 import Testing
 
 @testable import NotifyStore
 
 @Suite("A delta or replay of unusual size", .timeLimit(.minutes(5)))
-struct LongDeltaTests {
-  let cluster: TestCluster
-  let store: Store
-  let connection: PGConnection
-  /// Users from 1,000 on have no socket.
-  let sink = RecordingSink { (Int64($0.text) ?? 0) < 1_000 }
+struct LongDeltaTests: ServesDatabase {
+  let database: ServedDatabase
 
   init() throws {
-    cluster = try TestCluster()
-    let url = try cluster.database("served")
-    connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
-    try connection.useSearchPathOfRole()
-    store = Store(
-      settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
-      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
-  }
-
-  func run(_ body: (ReplayReader) async throws -> Void) async throws {
-    let fetcher = try DeltaFetcher(store, sink: sink)
-    let replays = try ReplayReader(store)
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await fetcher.run() }
-      group.addTask { try await replays.run() }
-      _ = await page(replays, 1)  // listening by now
-      try await body(replays)
-      group.cancelAll()
-    }
-  }
-
-  func page(_ replays: ReplayReader, _ user: Int64, _ position: ReplayPage.Position? = nil) async -> ReplayPage {
-    await withCheckedContinuation { continuation in
-      replays.replay(
-        ReplayRequest(
-          user: UserID(user), wanted: position.map { .page(of: $0) } ?? .connecting(since: nil),
-          cancellation: ReplayCancellation())
-      ) { continuation.resume(returning: $0) }
-    }
+    // Users from 1,000 on have no socket.
+    database = try ServedDatabase { (Int64($0.text) ?? 0) < 1_000 }
   }
 
   @Test("whose payloads take longer together than a statement may is read in pages, each row once")
@@ -111,7 +78,8 @@ struct LongDeltaTests {
         var next: ReplayPage.Position?
         var rows = 0
         repeat {
-          let page = await page(replays, Int64(user), next)
+          let page = await replays.page(
+            UserID(Int64(user)), next.map { .page(of: $0) } ?? .connecting(since: nil))
           #expect(page.batch.bytes.count < Limits.replayPageText + 200_000)
           rows += page.batch.frames.count
           next = page.next

@@ -1,26 +1,13 @@
-import CoreMetrics
 import NotifyCore
-import TestSupport
 import Testing
 
 @testable import NotifyStore
 
 @Suite("Served tables", .timeLimit(.minutes(2)))
-struct TableTests {
-  let cluster: TestCluster
-  let store: Store
-  let connection: PGConnection
-  let sink = RecordingSink()
+struct TableTests: ServesDatabase {
+  let database: ServedDatabase
 
-  init() throws {
-    cluster = try TestCluster()
-    let url = try cluster.database("served")
-    connection = try PGConnection.connect(url: url, applicationName: "test", timeout: .seconds(10))
-    try connection.useSearchPathOfRole()
-    store = Store(
-      settings: StoreSettings(url: url, version: "test", retentionDays: 0), limits: Limits(), status: BridgeStatus(),
-      metrics: BridgeMetrics(factory: NOOPMetricsHandler.instance), logger: .silent)
-  }
+  init() throws { database = try ServedDatabase() }
 
   /// A second table, with other kinds of keys, whose name needs quotes.
   func addTable() throws {
@@ -41,24 +28,8 @@ struct TableTests {
   }
 
   func run(_ body: (ReplayReader, Marker) async throws -> Void) async throws {
-    let fetcher = try DeltaFetcher(store, sink: sink)
-    let (marker, replays, maintenance) = (try Marker(store), try ReplayReader(store), try Maintenance(store))
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await fetcher.run() }
-      group.addTask { try await marker.run() }
-      group.addTask { try await replays.run() }
-      group.addTask { try await maintenance.run() }
-      try await body(replays, marker)
-      group.cancelAll()
-    }
-  }
-
-  func page(_ replays: ReplayReader, _ user: UserID) async -> ReplayPage {
-    await withCheckedContinuation { continuation in
-      replays.replay(ReplayRequest(user: user, wanted: .connecting(since: nil), cancellation: ReplayCancellation())) {
-        continuation.resume(returning: $0)
-      }
-    }
+    let marker = try Marker(store)
+    try await run([marker, Maintenance(store)]) { replays in try await body(replays, marker) }
   }
 
   func text(_ batch: DeliveryBatch) -> String { String(decoding: batch.bytes, as: UTF8.self) }
@@ -68,7 +39,6 @@ struct TableTests {
     try addTable()
     try await run { replays, marker in
       let user = try #require(UserID("7"))
-      _ = await page(replays, user)  // listening by now
       try connection.query(
         #"""
         BEGIN; INSERT INTO public."Order ""x""" ("to", title) VALUES ('7', 'one');
@@ -76,7 +46,7 @@ struct TableTests {
         """#)
       let keys = await sink.rows(2)
       #expect(keys.map(\.row.table) == [1, 2] && keys[0].txid == keys[1].txid)
-      let replayed = await page(replays, user)
+      let replayed = await replays.page(user)
       #expect(replayed.batch.frames.map(\.key) == keys)
       #expect(text(replayed.batch).contains(#","source":"public.\"Order \"\"x\"\"\"","cursor":""#))
       #expect(text(replayed.batch).contains(#""source":"public.notification""#))
@@ -89,7 +59,7 @@ struct TableTests {
         """#)
       marker.delivered(keys.map { PendingMark(key: $0, user: user) })
       #expect(try connection.wait(.seconds(30)).doorbells > 0)
-      while await !page(replays, user).batch.frames.isEmpty {}
+      while await !replays.page(user).batch.frames.isEmpty {}
       #expect(try connection.query(#"SELECT sent_at IS NOT NULL FROM public."Order ""x""""#) == [["t"]])
     }
   }
@@ -98,7 +68,7 @@ struct TableTests {
   func added() async throws {
     try await run { replays, _ in
       let user = try #require(UserID("someone"))
-      #expect(await page(replays, user).batch.frames.isEmpty)
+      #expect(await replays.page(user).batch.frames.isEmpty)
       try addTable()
       try connection.query(#"INSERT INTO public."Order ""x""" ("to", title) VALUES ('someone', 'one')"#)
       // Connected clients come back for what the table holds.
@@ -106,7 +76,7 @@ struct TableTests {
         if case .epoch = event { break }
       }
       #expect(store.status.catalog.tables.map(\.name) == ["public.notification", #"public."Order ""x""""#])
-      #expect(await page(replays, user).batch.frames.count == 1)
+      #expect(await replays.page(user).batch.frames.count == 1)
     }
   }
 
@@ -114,20 +84,19 @@ struct TableTests {
   func renamed() async throws {
     try addTable()
     try await run { replays, _ in
-      _ = await page(replays, UserID(1))
       #expect(store.status.failing(at: .now).isEmpty)
       try connection.query(#"ALTER TABLE public."Order ""x""" RENAME "to" TO recipient"#)
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
       while store.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
-        _ = await page(replays, UserID(1))
+        _ = await replays.page(UserID(1))
       }
       let failing = store.status.failing(at: .now).first { $0.part == "table" }
       #expect(failing?.table == #"public."Order ""x""""#)
       #expect(failing?.reason == #"column "to" is missing: it was renamed or dropped"#)
-      #expect(await page(replays, UserID(1)).batch.frames.count == 1)
+      #expect(await replays.page(UserID(1)).batch.frames.count == 1)
       try connection.query(#"ALTER TABLE public."Order ""x""" RENAME recipient TO "to""#)
       try connection.query("SELECT pg_notify('notify_bridge', '')")
-      while !store.status.failing(at: .now).isEmpty { _ = await page(replays, UserID(1)) }
+      while !store.status.failing(at: .now).isEmpty { _ = await replays.page(UserID(1)) }
     }
   }
 
@@ -136,7 +105,6 @@ struct TableTests {
     try addTable()
     try connection.query("UPDATE notify_bridge.source SET payload = 'nothing_like(title)' WHERE number = 2")
     try await run { replays, _ in
-      _ = await page(replays, UserID(1))
       let failing = store.status.failing(at: .now)
       #expect(failing.map(\.part) == ["table"] && failing[0].reason.contains("nothing_like"))
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
@@ -147,7 +115,6 @@ struct TableTests {
   @Test("Revocations come before the rows of their delta")
   func revocations() async throws {
     try await run { replays, _ in
-      _ = await page(replays, UserID(1))
       try connection.query(
         """
         BEGIN; INSERT INTO notification (user_id, data) VALUES (1, '2');

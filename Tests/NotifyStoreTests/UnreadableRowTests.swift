@@ -60,18 +60,9 @@ struct UnreadableRowTests {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await fetcher.run() }
       group.addTask { try await replays.run() }
-      _ = await page(replays, "1")  // listening by now
+      _ = await replays.page(UserID(1))  // listening by now
       try await body(replays)
       group.cancelAll()
-    }
-  }
-
-  func page(_ replays: ReplayReader, _ user: String, since: String? = nil) async -> ReplayPage {
-    await withCheckedContinuation { continuation in
-      replays.replay(
-        ReplayRequest(
-          user: UserID(user) ?? UserID(0), wanted: .connecting(since: since), cancellation: ReplayCancellation())
-      ) { continuation.resume(returning: $0) }
     }
   }
 
@@ -112,8 +103,8 @@ struct UnreadableRowTests {
       #expect(await delivered(3) == all)
       #expect(try quarantine(served) == [["app.note", "2", sqlstate, "read"]])
       let evaluated = try served.connection.query("SELECT last_value FROM app.evaluated")
-      #expect(payloads(await page(replays, "1").batch) == all)
-      #expect(payloads(await page(replays, "2").batch) == [])
+      #expect(payloads(await replays.page(UserID(1)).batch) == all)
+      #expect(payloads(await replays.page(UserID(2)).batch) == [])
       let evaluatedNow = try served.connection.query("SELECT last_value FROM app.evaluated")
       #expect(evaluatedNow == evaluated, "it was tried again")
       // The bridge goes on, on the same connection.
@@ -135,7 +126,7 @@ struct UnreadableRowTests {
       // Batches group rows by user.
       #expect(await delivered(good.count).sorted() == good.sorted())
       #expect(try quarantine(served).count == 30)
-      let first = await page(replays, "1")
+      let first = await replays.page(UserID(1))
       #expect(
         payloads(first.batch) == (1...3000).filter { $0 % 3 == 1 && $0 % 100 != 50 }.prefix(200).map { "\"n\($0)\"" })
     }
@@ -148,7 +139,7 @@ struct UnreadableRowTests {
       "INSERT INTO app.note (recipient, title) SELECT '7', CASE WHEN g % 2 = 0 THEN 'P0001' ELSE 'n' || g END FROM generate_series(1, 500) g"
     )
     try await run(served) { replays in
-      let first = await page(replays, "7")
+      let first = await replays.page(UserID(7))
       #expect(payloads(first.batch) == stride(from: 1, to: 200, by: 2).map { "\"n\($0)\"" })
       #expect(first.next != nil)
       // Together with those of others, in one statement.
@@ -172,7 +163,7 @@ struct UnreadableRowTests {
         "INSERT INTO app.note (recipient, title) VALUES ('1', '1'), ('1', '1e100001'), ('1', '3')")
       #expect(await delivered(2) == ["1", "3"])
       #expect(try quarantine(served) == [["app.note", "2", "54000", "read"]])
-      #expect(payloads(await page(replays, "1").batch) == ["1", "3"])
+      #expect(payloads(await replays.page(UserID(1)).batch) == ["1", "3"])
     }
   }
 
@@ -187,7 +178,7 @@ struct UnreadableRowTests {
         """)
       #expect(await delivered(3) == [#""one""#, #""first""#, #""three""#])
       #expect(try quarantine(served) == [["app.note", "7", "23505", "read"]])
-      #expect(payloads(await page(replays, "1").batch) == [#""one""#, #""first""#, #""three""#])
+      #expect(payloads(await replays.page(UserID(1)).batch) == [#""one""#, #""first""#, #""three""#])
     }
   }
 
@@ -209,7 +200,7 @@ struct UnreadableRowTests {
         """#)
       #expect(await delivered(2) == [#""one""#, #""five""#])
       #expect(try quarantine(served) == [["app.note", "2", "22021", "read"], ["app.note", "3", "22021", "read"]])
-      #expect(payloads(await page(replays, "1").batch) == [#""one""#, #""five""#])
+      #expect(payloads(await replays.page(UserID(1)).batch) == [#""one""#, #""five""#])
     }
   }
 
@@ -232,7 +223,7 @@ struct UnreadableRowTests {
         SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'
         """)
       #expect(active == [["0"]])
-      #expect(payloads(await page(replays, "1").batch) == ["4", #""one""#, #""three""#])
+      #expect(payloads(await replays.page(UserID(1)).batch) == ["4", #""one""#, #""three""#])
     }
   }
 
@@ -247,5 +238,20 @@ struct UnreadableRowTests {
       #expect(await delivered(1) == [#""fixed""#])
       #expect(try quarantine(served).isEmpty)
     }
+  }
+
+  @Test("is not one of a table that may not be read, of which no row is set aside")
+  func missingRight() throws {
+    let served = try served(try cluster.database("served"))
+    try served.connection.query("INSERT INTO notification (user_id, data) VALUES (1, '1'), (1, '2')")
+    let keys = try served.connection.query("SELECT txid::text, id::text FROM notification").map {
+      RowKey(txid: UInt64($0[0] ?? "") ?? 0, id: Int64($0[1] ?? "") ?? 0)
+    }
+    let tables = try TableSurvey(served.connection).served.filter { $0.number == 1 }
+    try served.connection.serve(tables)
+    try served.connection.query("CREATE ROLE reader; SET ROLE reader")
+    var rows = KeyedRows(keys, served.connection, of: tables, timeout: .seconds(5))
+    let error = #expect(throws: StoreError.self) { _ = try rows.next() }
+    #expect(error?.sqlstate == "42501")
   }
 }

@@ -1,19 +1,31 @@
 -- Operations on served tables, for operators and for a bridge: resend, repair after a restore.
 
+CREATE OR REPLACE FUNCTION notify_bridge.require_served(relation regclass) RETURNS notify_bridge.source
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  s notify_bridge.source;
+BEGIN
+  SELECT o.* INTO s FROM notify_bridge.source AS o WHERE o.relation = require_served.relation;
+  IF NOT FOUND THEN
+    RAISE object_not_in_prerequisite_state USING
+      MESSAGE = format('%s is not served by notify-bridge', require_served.relation),
+      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables; notify-bridge attach adds one.';
+  END IF;
+  RETURN s;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.require_served(regclass) IS 'The mapping of a served table; an error for any other.';
+
 -- One function for ids of every type: with one for each, the literal '{1,2}' would be ambiguous.
 CREATE OR REPLACE FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  s notify_bridge.source;
+  s notify_bridge.source := notify_bridge.require_served(resend.relation);
   changed bigint;
 BEGIN
-  SELECT o.* INTO s FROM notify_bridge.source AS o WHERE o.relation = resend.relation;
-  IF NOT FOUND THEN
-    RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s is not served by notify-bridge', resend.relation),
-      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables; notify-bridge attach adds one.';
-  END IF;
   EXECUTE format(
     'WITH locked AS (
        SELECT t.%2$I AS id FROM %1$s AS t WHERE t.%2$I = ANY ($1::%3$s[]) ORDER BY t.%2$I FOR NO KEY UPDATE)

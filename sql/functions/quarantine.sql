@@ -102,17 +102,11 @@ CREATE OR REPLACE FUNCTION notify_bridge.retry_quarantined(source regclass, ids 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  table_number integer;
+  table_number CONSTANT integer := (notify_bridge.require_served(retry_quarantined.source)).number;
   unread text[];
   total bigint;
   due bigint;
 BEGIN
-  SELECT s.number INTO table_number FROM notify_bridge.source AS s WHERE s.relation = retry_quarantined.source;
-  IF NOT FOUND THEN
-    RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s is not served by notify-bridge', retry_quarantined.source),
-      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables.';
-  END IF;
   WITH removed AS (
     DELETE FROM notify_bridge.quarantined AS q
     WHERE q.source = table_number AND q.stage = 'read' AND q.row_id IS NOT NULL
