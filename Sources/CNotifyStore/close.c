@@ -18,6 +18,7 @@ void notify_store_close(notify_store *store) {
   store->in_flight = false;
   store->in_transaction = false;
   store->pooled = false;
+  store->lock_wait_ms = 0;
   store->prepared = 0;
   store->farewell_sqlstate[0] = '\0';
   store->termination_message[0] = '\0';

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -256,6 +257,11 @@ static notify_store_status begin_transaction(notify_store *store, const char *se
   ns_text_begin(&sql, store->pq);
   ns_text_add(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ");
   ns_text_add(&sql, settings);
+  if (store->lock_wait_ms > 0) {
+    char wait[48];
+    (void)snprintf(wait, sizeof wait, "; SET LOCAL lock_timeout = %d", store->lock_wait_ms);
+    ns_text_add(&sql, wait);
+  }
   notify_store_status status = sql.failed ? ns_fail_memory(store) : NOTIFY_STORE_OK;
   if (status == NOTIFY_STORE_OK) {
     // Also where it fails: nobody knows how far it came.
@@ -263,6 +269,26 @@ static notify_store_status begin_transaction(notify_store *store, const char *se
     status = run_plain(store, sql.bytes, deadline);
   }
   ns_text_free(&sql);
+  return status;
+}
+
+notify_store_status notify_store_limit_lock_waits(notify_store *store, int wait_ms, int timeout_ms) {
+  int64_t deadline = 0;
+  char sql[48];
+  notify_store_status status = ns_begin(store, timeout_ms, &deadline);
+  if (status != NOTIFY_STORE_OK) {
+    return status;
+  }
+  if (wait_ms < 0) {
+    return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL, "a wait for a lock is at least 0 ms");
+  }
+  if (!store->pooled) {
+    (void)snprintf(sql, sizeof sql, "SET lock_timeout = %d", wait_ms);
+    status = run_plain(store, sql, deadline);
+  }
+  if (status == NOTIFY_STORE_OK) {
+    store->lock_wait_ms = wait_ms;
+  }
   return status;
 }
 

@@ -94,6 +94,8 @@ struct notify_store {
   notify_store_pooler pooler;
   // Whether this connection is treated as a pooler's.
   bool pooled;
+  // How long the connection's statements wait for a lock on a table; 0: for ever.
+  int lock_wait_ms;
   // Pooled: a transaction of ours is open.
   bool in_transaction;
   // Which `ns_prepared` were prepared on this connection for these tables: a bit for each.

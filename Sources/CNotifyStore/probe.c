@@ -21,14 +21,13 @@ static notify_store_status try_template(notify_store *store, const char *templat
   return status;
 }
 
-notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source, int timeout_ms) {
+notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source, bool marking,
+                                       int timeout_ms) {
   int64_t deadline = 0;
   notify_store_status status = ns_begin(store, timeout_ms, &deadline);
   if (status == NOTIFY_STORE_OK) {
     status = ns_sources_check(store, source, 1);
   }
-  if (status == NOTIFY_STORE_OK) {
-    status = try_template(store, probe_read_sql, source, deadline);
-  }
-  return status == NOTIFY_STORE_OK ? try_template(store, probe_mark_sql, source, deadline) : status;
+  return status == NOTIFY_STORE_OK ? try_template(store, marking ? probe_mark_sql : probe_read_sql, source, deadline)
+                                   : status;
 }

@@ -162,6 +162,47 @@ static void a_transaction_that_does_not_begin_runs_nothing(void) {
   fake_finish(store);
 }
 
+static void waits_for_locks_are_limited_in_each_transaction(void) {
+  static const char *const session[] = {"SET lock_timeout = 1000", NULL};
+  notify_store *store = fake_pooled_store();
+  CHECK_EQUAL(notify_store_limit_lock_waits(store, -1, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_limit_lock_waits(store, 1000, 1000), NOTIFY_STORE_OK);
+  CHECK_EQUAL(fake.statement_count, 0);
+  // The last statement, whose text is kept whole.
+  fake.refused = "BEGIN";
+  fake.refusal = fake_error("ERROR", "53200", "out of memory");
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_SERVER_ERROR);
+  CHECK(strstr(fake.sql, "; SET LOCAL lock_timeout = 1000") != NULL);
+  fake_finish(store);
+  store = fake_store();
+  CHECK_EQUAL(notify_store_limit_lock_waits(store, 1000, 1000), NOTIFY_STORE_OK);
+  fake_sent(session);
+  fake_finish(store);
+}
+
+static void a_transaction_brings_what_a_session_would_have(void) {
+  size_t marked = 0;
+  bool left = false;
+  uint64_t xid = 0;
+  notify_store *store = fake_pooled_store();
+  // The last statement, whose text is kept whole.
+  fake.refused = "BEGIN";
+  fake.refusal = fake_error("ERROR", "53200", "out of memory");
+  CHECK_EQUAL(notify_store_delta(store, 1, NULL, 0, 1000), NOTIFY_STORE_SERVER_ERROR);
+  CHECK(strstr(fake.sql, "; SET LOCAL search_path = pg_catalog, pg_temp; ") != NULL);
+  CHECK(strstr(fake.sql, "; SET LOCAL statement_timeout = 0; ") != NULL);
+  fake.refused = NULL;
+  CHECK_EQUAL(notify_store_query(store, "SELECT 1", 0, NULL, 1000, NULL), NOTIFY_STORE_OK);
+  fake.refused = "BEGIN";
+  CHECK_EQUAL(notify_store_mark_sent(store, 1, &mark, 1, 1000, &marked, &left, &xid), NOTIFY_STORE_SERVER_ERROR);
+  CHECK(strstr(fake.sql,
+               "; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'; "
+               "SET LOCAL notify_bridge.marking = on") != NULL);
+  // Triggers of the backend have the role's own.
+  CHECK(strstr(fake.sql, "search_path") == NULL);
+  fake_finish(store);
+}
+
 static void what_needs_no_settings_needs_no_transaction(void) {
   static const char *const statements[] = {"SELECT 1", "INSERT INTO public.notification", NULL};
   char *made = NULL;
@@ -198,6 +239,9 @@ const test pooler_tests[] = {
     {"a marking has a transaction, which is rolled back after a failure", a_marking_has_a_transaction},
     {"a marking whose COMMIT fails is a failure", a_marking_whose_commit_fails_is_a_failure},
     {"nothing runs in a transaction that does not begin", a_transaction_that_does_not_begin_runs_nothing},
+    {"a transaction brings the settings that a session would have", a_transaction_brings_what_a_session_would_have},
+    {"waits for locks are limited in each transaction, or once in a session",
+     waits_for_locks_are_limited_in_each_transaction},
     {"a statement without settings has no transaction", what_needs_no_settings_needs_no_transaction},
     {"a closed connection has no transaction", a_closed_connection_has_no_transaction},
     {NULL, NULL},

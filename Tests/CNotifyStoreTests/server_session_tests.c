@@ -15,6 +15,8 @@ static void prepares_the_session(void) {
               "current_setting('max_parallel_workers_per_gather'), current_setting('enable_seqscan'))");
   CHECK(strstr(text, "read committed force_generic_plan off on UTF8 warning ISO") == text);
   CHECK(strstr(text, "test 0 off") != NULL);
+  server_text(store, text, sizeof text, "SHOW client_connection_check_interval");
+  CHECK_TEXT(text, "1s");
   CHECK(!notify_store_is_pooled(store));
   CHECK_EQUAL(notify_store_server_version(store), server_number(store, "SHOW server_version_num"));
   CHECK_EQUAL(notify_store_backend_pid(store), server_number(store, "SELECT pg_backend_pid()"));

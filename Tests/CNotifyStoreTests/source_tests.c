@@ -140,14 +140,14 @@ static void wrong_sources_are_told(void) {
                                  &sources[1].txid,     &sources[1].sent_at, &sources[1].payload};
   notify_store *store = fake_store();
   CHECK_EQUAL(notify_store_serve(store, NULL, 1), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_probe(store, NULL, 1000), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_probe(store, &ours, -1), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_probe(store, NULL, false, 1000), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_probe(store, &ours, false, -1), NOTIFY_STORE_BAD_ARGUMENT);
   for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
     const char *before = *needed[i];
     *needed[i] = NULL;
     CHECK_EQUAL(notify_store_serve(store, sources, 2), NOTIFY_STORE_BAD_ARGUMENT);
     CHECK_EQUAL(notify_store_last_error(store)->status, NOTIFY_STORE_BAD_ARGUMENT);
-    CHECK_EQUAL(notify_store_probe(store, &sources[1], 1000), NOTIFY_STORE_BAD_ARGUMENT);
+    CHECK_EQUAL(notify_store_probe(store, &sources[1], false, 1000), NOTIFY_STORE_BAD_ARGUMENT);
     *needed[i] = before;
   }
   CHECK_EQUAL(fake.statement_count, 0);
@@ -259,23 +259,22 @@ static void every_placeholder_is_filled_in(void) {
 }
 
 static void a_probe_reads_and_marks_nothing(void) {
-  static const char *const both[] = {"SELECT", "EXPLAIN UPDATE app.\"Alarm\" n SET", NULL};
-  static const char *const one[] = {"SELECT", NULL};
+  static const char *const reading[] = {"SELECT", NULL};
+  static const char *const marking[] = {"EXPLAIN UPDATE app.\"Alarm\" n SET", NULL};
   notify_store *store = fake_store();
-  CHECK_EQUAL(notify_store_probe(store, &ours, 1000), NOTIFY_STORE_OK);
-  fake_sent(both);
+  CHECK_EQUAL(notify_store_probe(store, &ours, false, 1000), NOTIFY_STORE_OK);
+  fake_sent(reading);
+  CHECK_EQUAL(notify_store_probe(store, &ours, true, 1000), NOTIFY_STORE_OK);
+  fake_sent(marking);
   fake_answer(fake_error("ERROR", "42703", "column n.to does not exist"));
   fake_answer(NULL);
-  CHECK_EQUAL(notify_store_probe(store, &ours, 1000), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_EQUAL(notify_store_probe(store, &ours, false, 1000), NOTIFY_STORE_SERVER_ERROR);
   CHECK_TEXT(notify_store_last_error(store)->sqlstate, "42703");
-  fake_sent(one);
-  fake_answer(fake_end_of_rows());
-  fake_answer(NULL);
   fake_answer(fake_error("ERROR", "42501", "permission denied for table Alarm"));
   fake_answer(NULL);
-  CHECK_EQUAL(notify_store_probe(store, &ours, 1000), NOTIFY_STORE_SERVER_ERROR);
+  CHECK_EQUAL(notify_store_probe(store, &ours, true, 1000), NOTIFY_STORE_SERVER_ERROR);
   CHECK_TEXT(notify_store_last_error(store)->sqlstate, "42501");
-  fake_sent(both);
+  fake.statement_count = 0;
   // What is probed is not served.
   read_delta(store);
   CHECK(strstr(fake.prepared, "public.notification") != NULL);

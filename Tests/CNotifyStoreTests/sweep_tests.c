@@ -152,7 +152,7 @@ static notify_store_status run_statements(notify_store *store) {
   status = notify_store_query(store, "SELECT $1", 1, parameters, 1000, &result);
   notify_store_result_destroy(result);
   if (status != NOTIFY_STORE_OK || (status = read_rows(store)) != NOTIFY_STORE_OK ||
-      (status = notify_store_probe(store, &sources[1], 1000)) != NOTIFY_STORE_OK ||
+      (status = notify_store_probe(store, &sources[1], false, 1000)) != NOTIFY_STORE_OK ||
       (status = notify_store_serve(store, sources, 2)) != NOTIFY_STORE_OK) {
     return status;
   }

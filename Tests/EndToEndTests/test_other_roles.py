@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
 import pytest_asyncio
 from harness.bridge import Bridge, run
 from harness.database import Database
@@ -46,8 +47,9 @@ async def insert(database: Database, title: str) -> None:
         "INSERT INTO message (user_id, title, at, bytes) VALUES (1, %s, '2026-01-02 03:04:05+00', '\\x00ff')", (title,))
 
 
+@pytest.mark.parametrize("pooled", [False, True])
 async def test_a_function_that_another_role_puts_before_a_builtin_one_reads_no_row(
-    messages: Database, serve: Serve, connect: Connect
+    pooled: bool, messages: Database, serve: Serve, connect: Connect
 ) -> None:
     await messages.execute("CREATE TABLE stolen (title text)")
     # Of a varchar it is a better match than PostgreSQL's own, which takes text.
@@ -55,7 +57,8 @@ async def test_a_function_that_another_role_puts_before_a_builtin_one_reads_no_r
         "CREATE FUNCTION public.lower(varchar) RETURNS text LANGUAGE plpgsql AS "
         "$$ BEGIN INSERT INTO public.stolen VALUES ($1); RETURN 'stolen'; END $$")
     await insert(messages, "Before")
-    bridge = await serve(messages)
+    pooling = {"NOTIFY_BRIDGE_DATABASE_POOLED": "true", "NOTIFY_BRIDGE_DATABASE_LISTEN_URL": messages.url}
+    bridge = await serve(messages, **(pooling if pooled else {}))
     device = await connect(bridge, 1)
     assert json.loads((await device.notification()).data)["title"] == "before"
     await insert(messages, "Live")

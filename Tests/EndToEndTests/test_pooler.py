@@ -91,6 +91,31 @@ async def test_the_whole_bridge_works_through_a_pooler_in_session_mode(
     await database.sent(id)
 
 
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+async def test_a_locked_table_holds_up_no_other_through_a_pooler(
+    mode: str, pooler: Start, database: Database, serve: Serve, connect: Connect,
+) -> None:
+    await database.execute("CREATE TABLE other (id bigserial PRIMARY KEY, user_id bigint, data jsonb)")
+    await database.execute("SELECT notify_bridge.attach('other')")
+    before = await database.insert(8)
+    between = await pooler(mode)
+    bridge = await serve(between.url(database.name), **({LISTEN_URL: database.url} if mode == "transaction" else {}))
+    await bridge.ready()
+    locker = await database.connect(autocommit=False)
+    await locker.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
+    device = await connect(bridge, 8, seconds=8)
+    assert (await device.notification()).id == before
+    live = await database.insert(8)
+    assert (await device.notification(8)).id == live
+    await database.sent([before, live])
+    await locker.rollback()
+    await locker.close()
+    assert (await device.end(15)).code == 1012  # Its replay lacked the table.
+    device = await connect(bridge, 8)
+    await database.execute("INSERT INTO other (user_id, data) VALUES (8, '{}')")
+    assert (await device.notification()).source == "public.other"
+
+
 async def test_a_pooler_in_transaction_mode_without_a_listen_url_is_refused(pooler: Start, database: Database) -> None:
     between = await pooler("transaction")
     done = await programs.run(

@@ -1,4 +1,6 @@
+import CoreMetrics
 import NotifyCore
+import TestSupport
 import Testing
 
 @testable import NotifyStore

@@ -48,7 +48,8 @@ SELECT s.relation, s.is_own, s.first_txid, s.attached_at, s.purged_txid, s.numbe
         current_user, c.oid::regclass, current_user)
   END AS problem,
   CASE WHEN c.oid <> to_regclass(former.name)
-    THEN format('it was %s, and another table has that name now: attach that one, or detach this one', former.name)
+      AND NOT EXISTS (SELECT FROM notify_bridge.source AS o WHERE o.relation = to_regclass(former.name))
+    THEN format('it was %s, and the rows of the table that has that name now are not delivered', former.name)
   END AS notice,
   s.created_zone
 FROM notify_bridge.source AS s

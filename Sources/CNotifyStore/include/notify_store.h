@@ -129,6 +129,10 @@ void notify_store_on_silence(notify_store *store, int after_ms, bool (*is_silent
 /// Whether the connection is treated as a pooler's.
 bool notify_store_is_pooled(const notify_store *store);
 
+/// Limits how long a statement waits for a lock, until the connection ends: then it fails (55P03). 0: for ever.
+NOTIFY_STORE_CHECKED notify_store_status notify_store_limit_lock_waits(notify_store *store, int wait_ms,
+                                                                       int timeout_ms);
+
 // ------------------------------------------------------------------------------------------------------------- sources
 
 /// The kind of a column that names a row or a user.
@@ -177,10 +181,10 @@ typedef struct notify_store_source {
 NOTIFY_STORE_CHECKED notify_store_status notify_store_serve(notify_store *store, const notify_store_source *sources,
                                                             size_t count);
 
-/// Reads and marks no row of a source, in all the ways in which rows are read and marked sent. A fault (a missing
+/// Reads no row of a source, or marks none, in all the ways in which rows are read or marked sent. A fault (a missing
 /// column, a missing right, an expression that is not valid) is the server's error.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_probe(notify_store *store, const notify_store_source *source,
-                                                            int timeout_ms);
+                                                            bool marking, int timeout_ms);
 
 /// Sets how many bytes the text of a row's payload may have (at first 64 MiB). A longer one is not sent: the row comes
 /// as NOTIFY_STORE_ROW_UNREADABLE.

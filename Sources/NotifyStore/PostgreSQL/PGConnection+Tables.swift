@@ -13,16 +13,18 @@ extension PGConnection {
     try check(notify_store_serve(pointer, list, list.count))
   }
 
-  /// Reads and marks no row of a table, in all the ways in which rows are read and marked.
+  /// Reads no row of a table, or marks none, in all the ways in which rows are read or marked.
   ///
   /// - Parameter waitsBriefly: whether a lock on the table is not waited for as long as usual.
   /// - Returns: the server's error where something is wrong with the table, else nil.
-  func probe(_ table: TableMapping, waitsBriefly: Bool = false) throws(StoreError) -> StoreError? {
+  func probe(
+    _ table: TableMapping, marking: Bool = false, waitsBriefly: Bool = false
+  ) throws(StoreError) -> StoreError? {
     var strings = CStrings()
     defer { strings.free() }
     if waitsBriefly { try limitLockWaits(Limits.lockRetryWait) }
     defer { if waitsBriefly, isConnected { _ = try? limitLockWaits() } }
-    let status = notify_store_probe(pointer, [strings.mapping(table)], Duration.seconds(5).milliseconds)
+    let status = notify_store_probe(pointer, [strings.mapping(table)], marking, Duration.seconds(5).milliseconds)
     do throws(StoreError) {
       try check(status)
       return nil
@@ -32,9 +34,9 @@ extension PGConnection {
     }
   }
 
-  /// Limits how long a statement waits for a lock. Behind a pooler the session is another one for each statement.
+  /// Limits how long statements that read rows wait for a lock.
   func limitLockWaits(_ wait: Duration = Limits.lockWait) throws(StoreError) {
-    if !isPooled { try query("SET lock_timeout = \(wait.milliseconds)") }
+    try check(notify_store_limit_lock_waits(pointer, wait.milliseconds, Duration.seconds(5).milliseconds))
   }
 
   /// INSERTs a row.

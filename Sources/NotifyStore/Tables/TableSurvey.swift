@@ -6,6 +6,10 @@ package struct TableSurvey: Sendable, Equatable {
   package private(set) var served: [TableMapping] = []
   /// The problems of the others.
   package private(set) var problems: [BridgeStatus.TableProblem] = []
+  /// What is odd about tables that are served all the same.
+  package private(set) var notices: [BridgeStatus.TableProblem] = []
+  /// Of served tables, those of which no row can be marked, where that was tried.
+  package private(set) var unmarkable: [BridgeStatus.TableProblem] = []
   /// A table that can't be read.
   struct Failure: Sendable, Equatable {
     let number: Int32
@@ -23,16 +27,18 @@ package struct TableSurvey: Sendable, Equatable {
 
   /// Reads `notify_bridge.served` and tries each table.
   package init(_ connection: PGConnection) throws(StoreError) {
-    try self.init(connection, waitsBriefly: { _ in false }, known: { _ in nil })
+    try self.init(connection, marking: true, waitsBriefly: { _ in false }, known: { _ in nil })
   }
 
   /// Reads `notify_bridge.served` and tries each table.
   ///
   /// - Parameters:
+  ///   - marking: whether marking is tried as well. A table whose rows can't be marked is read all the same.
   ///   - waitsBriefly: whether a lock on a table is not waited for as long as usual.
   ///   - known: the problem of a table that is not tried now.
   init(
-    _ connection: PGConnection, waitsBriefly: (_ number: Int32) -> Bool, known: (_ number: Int32) -> String?
+    _ connection: PGConnection, marking: Bool, waitsBriefly: (_ number: Int32) -> Bool,
+    known: (_ number: Int32) -> String?
   ) throws(StoreError) {
     var tables: [TableCatalog.Table] = []
     for row in try connection.query("SELECT \(TableMapping.columns) FROM notify_bridge.served ORDER BY number") {
@@ -50,8 +56,12 @@ package struct TableSurvey: Sendable, Equatable {
       } else if let error = try connection.probe(table, waitsBriefly: waitsBriefly(table.number)) {
         fail(table, error.description, error.sqlstate)
       } else {
-        // Served all the same, and said as loudly as a problem.
-        if let notice = row[17] { add(table.relation, notice) }
+        if let notice = row[17] {
+          notices.append(BridgeStatus.TableProblem(table: table.relation, reason: notice))
+        }
+        if marking, let error = try connection.probe(table, marking: true) {
+          unmarkable.append(BridgeStatus.TableProblem(table: table.relation, reason: error.description))
+        }
         served.append(table)
       }
     }

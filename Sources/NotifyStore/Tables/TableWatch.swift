@@ -31,7 +31,7 @@ struct TableWatch {
   /// The tables for clients.
   private(set) var catalog = TableCatalog()
   private var missing: [Int32: Missing] = [:]
-  private var problems: [BridgeStatus.TableProblem] = []
+  private var reported: [BridgeStatus.TableProblem] = []
 
   init(status: BridgeStatus, logger: Logger) {
     self.status = status
@@ -41,23 +41,26 @@ struct TableWatch {
   /// Surveys the tables.
   ///
   /// - Parameters:
-  ///   - needsOne: whether it fails where this role may read none of them.
+  ///   - needsOne: whether it fails where this role may read and mark none of them.
   ///   - hasWaited: whether a statement has waited for a lock already.
   ///   - now: a table that failed is tried again when its pause is over.
-  /// - Throws: `schema` where there is no table, and the server's error where this role may read none.
+  /// - Throws: `schema` where there is no table, and the server's error where this role may read or mark none.
   mutating func survey(
     _ connection: PGConnection, needsOne: Bool, hasWaited: Bool, at now: ContinuousClock.Instant
   ) throws(StoreError) -> SurveyResult {
     let pausing = missing.filter { $0.value.nextTry > now }
     let failing = missing
     let survey = try TableSurvey(
-      connection, waitsBriefly: { hasWaited || failing[$0] != nil }, known: { pausing[$0]?.reason })
+      connection, marking: needsOne, waitsBriefly: { hasWaited || failing[$0] != nil },
+      known: { pausing[$0]?.reason })
     if survey.isEmpty {
       throw StoreError(
         .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
         hint: "To serve an existing table: notify-bridge attach TABLE --recipient COLUMN")
     }
-    if needsOne, survey.served.isEmpty, let problem = survey.problems.first(where: { $0.reason.contains("42501") }) {
+    if needsOne, survey.served.count == survey.unmarkable.count,
+      let problem = (survey.problems + survey.unmarkable).first(where: { $0.reason.contains("42501") })
+    {
       throw StoreError(
         .server, sqlstate: "42501", message: problem.description,
         hint: "As the tables' owner: SELECT notify_bridge.grant_to('this role')")
@@ -80,7 +83,7 @@ struct TableWatch {
     missing = missing.filter { entry in survey.catalog.tables.contains { $0.number == entry.key } }
     let returned = survey.served.filter { missing[$0.number] != nil }
     let current = survey.served.filter { missing[$0.number] == nil }
-    report(survey.problems)
+    report(survey)
     let hasNew = current.contains { served?.contains($0) != true }
     served = current
     catalog = survey.catalog
@@ -97,11 +100,15 @@ struct TableWatch {
     return SurveyResult(served: served ?? [], missing: missing.keys.sorted(), hasNew: false, returned: [], failed: [])
   }
 
-  private mutating func report(_ problems: [BridgeStatus.TableProblem]) {
-    for problem in problems where !self.problems.contains(problem) {
+  /// Logs what is new. A notice is said as loudly as a problem: rows are not delivered.
+  private mutating func report(_ survey: TableSurvey) {
+    for problem in survey.problems where !reported.contains(problem) {
       logger.error("a table is not served", metadata: [LogKey.reason: "\(problem)"])
     }
-    self.problems = problems
-    status.tablesFailing(problems)
+    for notice in survey.notices where !reported.contains(notice) {
+      logger.error("a served table was renamed", metadata: [LogKey.reason: "\(notice)"])
+    }
+    reported = survey.problems + survey.notices
+    status.tablesFailing(reported)
   }
 }
