@@ -118,6 +118,7 @@ extension Marker {
 
   func writeReadReceipts(_ batch: ReceiptQueue.ReceiptBatch) throws(StoreError) {
     guard let table = mapping(batch.table) else {
+      if database.missing.contains(batch.table) { return receipts.tableFailed(batch.table, at: .now) }
       metrics.idsIgnored.increment(by: batch.receipts.count)
       return receipts.removed(batch)
     }

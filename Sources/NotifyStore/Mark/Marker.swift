@@ -104,7 +104,8 @@ package actor Marker: DatabaseService, ConfirmationSink {
   /// Waits for rows, and a little longer for more of them.
   private func gather() {
     takeInbox()
-    guard isIdle else { return }
+    // At the start too: the bridge is not ready before it can mark.
+    guard isIdle, database.connection.isConnected else { return }
     do {
       let waits = [queue.wait(at: .now), receipts.wait(at: .now), Limits.safetyInterval].compactMap { $0 }
       let event = try database.connection.wait(waits.min() ?? .zero)
@@ -155,7 +156,12 @@ package actor Marker: DatabaseService, ConfirmationSink {
         connected = generation
         try database.connection.prepareMarking()
       }
+      let missing = database.missing
       try database.serve()
+      for table in missing where !database.missing.contains(table) {
+        queue.retry(table, at: .now)
+        receipts.retry(table, at: .now)
+      }
       queue.sort()
       while let batch = queue.next(at: .now) { try mark(batch) }
       while let batch = receipts.next(at: .now) { try writeReadReceipts(batch) }
@@ -179,6 +185,8 @@ package actor Marker: DatabaseService, ConfirmationSink {
 
   private func mark(_ batch: MarkQueue.Batch) throws(StoreError) {
     guard let table = mapping(batch.table) else {
+      // It comes back; what was written of it is still to be marked.
+      if database.missing.contains(batch.table) { return queue.tableFailed(batch.table, at: .now) }
       queue.removed(batch, at: .now)
       queue.resume(batch.table)
       return
