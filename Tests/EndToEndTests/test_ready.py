@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
+import pytest
 from harness.bridge import Bridge, run
 from harness.database import Database
 from harness.device import Device
@@ -48,6 +49,27 @@ async def test_a_role_with_too_few_connections_is_not_ready_until_it_has_enough(
         id = await database.insert(7)
         assert (await device.notification()).id == id
         await database.sent(id)
+        await bridge.terminate()
+    finally:
+        await database.execute(f"DROP OWNED BY {role}")
+        await database.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("name", sorted(CONNECTIONS))
+async def test_a_connection_that_worked_and_is_refused_later_is_named(name: str, database: Database, serve: Serve) -> None:
+    role = f"fewer_{database.name}"
+    await database.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 5")
+    await database.execute(f"SELECT notify_bridge.grant_to('{role}')")
+    try:
+        bridge = await serve(database.url.replace("postgres@", f"{role}@"))
+        await bridge.ready()
+        await database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 4")
+        assert await database.value(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s AND application_name LIKE %s",
+            (role, f"% {name}"))
+        await eventually(lambda: failing(bridge), lambda parts: parts == {name}, "the one that is refused", 20)
+        await database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 5")
+        await bridge.ready(seconds=20)
         await bridge.terminate()
     finally:
         await database.execute(f"DROP OWNED BY {role}")

@@ -5,6 +5,7 @@ internal import NotifyCore
 ///
 /// Used on the service's thread only, apart from its `signal`.
 package final class RetryingConnection {
+  private static let notYet = "not connected yet"
   /// Connections that a bridge keeps.
   package static let count = Purpose.allCases.count
 
@@ -46,12 +47,13 @@ package final class RetryingConnection {
     connection.setRowBytes(store.limits.rowBytes)
     signal = StopSignal(connection.waker)
     connection.onSilence(after: Limits.silentLink) { [unowned self] in isLinkSilent }
+    report(failure: Self.notYet)
   }
 
   /// Connects.
   func connect(_ url: Secret) throws(StoreError) {
     address = url
-    if lastReason == nil { report(failure: "not connected yet") }
+    if lastReason == nil { report(failure: Self.notYet) }
     try connection.connect(
       url: url, applicationName: "\(settings.applicationName) \(purpose.rawValue)", timeout: Limits.connectTimeout)
   }
