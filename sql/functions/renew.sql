@@ -78,12 +78,12 @@ BEGIN
   PERFORM notify_bridge.make_renewal(known);
   IF EXISTS (
     SELECT FROM pg_trigger AS g WHERE g.tgrelid = known.relation AND g.tgname = 'notify_bridge_renew'
-      AND g.tgfoid = format('notify_bridge.renew_%s()', known.number)::regprocedure
+      AND g.tgfoid = format('notify_bridge.renew_%s()', known.number)::regprocedure AND g.tgenabled IN ('O', 'A')
   ) THEN
     RETURN false;
   END IF;
   EXECUTE format(
-    'CREATE TRIGGER notify_bridge_renew BEFORE UPDATE ON %s FOR EACH ROW
+    'CREATE OR REPLACE TRIGGER notify_bridge_renew BEFORE UPDATE ON %s FOR EACH ROW
        WHEN (pg_catalog.current_setting(''notify_bridge.marking'', true) IS DISTINCT FROM ''on'')
        EXECUTE FUNCTION notify_bridge.renew_%s()', known.relation, known.number);
   EXECUTE format('COMMENT ON TRIGGER notify_bridge_renew ON %s IS %L', known.relation,

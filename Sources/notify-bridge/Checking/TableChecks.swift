@@ -17,10 +17,17 @@ struct TableChecks {
     for problem in survey.problems {
       report.fail("tables", "not served: \(problem)", "Fix it or attach it again; detach forgets it")
     }
+    for problem in survey.unmarkable {
+      report.fail("tables", "rows can't be marked: \(problem)", "Until they can, they are sent again at each connect")
+    }
+    for notice in survey.notices {
+      report.fail("tables", "renamed: \(notice)", "Attach the other table, or detach this one")
+    }
     if survey.problems.isEmpty {
       report.ok("tables", "served: \(survey.served.map(\.relation).joined(separator: ", "))")
     }
     try checkTriggers(&report)
+    try RenewalCheck(connection: connection).run(&report)
     try checkForeignRows(of: survey.served, &report)
   }
 
@@ -57,25 +64,24 @@ struct TableChecks {
   }
 
   /// Reports the worst trigger of each table, partitions included.
+  ///
+  /// Behind a pooler the session's own settings hold: a statement of high estimated cost would be compiled for seconds.
   private func checkTriggers(_ report: inout CheckReport) throws {
     let rows = try connection.query(
       """
-      WITH tables AS (
-        SELECT v.name, v.is_own, v.relation, t.relid FROM notify_bridge.served AS v
-        CROSS JOIN LATERAL (SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(v.relation) AS p UNION SELECT v.relation::oid) AS t (relid)
-        WHERE v.name IS NOT NULL
-      ), triggers AS (
-        SELECT t.*, (
-          SELECT g.tgenabled FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
-          JOIN pg_namespace AS n ON n.oid = p.pronamespace
-          WHERE g.tgrelid = t.relid AND n.nspname = 'notify_bridge' AND p.proname = 'ring'
-          ORDER BY g.tgenabled LIMIT 1) AS enabled
-        FROM tables AS t
+      WITH triggers AS (
+        SELECT DISTINCT ON (s.number, t.relid) pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, s.is_own,
+          c.oid AS relation, t.relid, g.tgenabled AS enabled
+        FROM notify_bridge.source AS s
+        JOIN pg_class AS c ON c.oid = s.relation::oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL (SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(c.oid) AS p UNION SELECT c.oid) AS t (relid)
+        LEFT JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgfoid = 'notify_bridge.ring()'::regprocedure
+        ORDER BY s.number, t.relid, g.tgenabled
       )
-      SELECT g.name, g.is_own, pg_catalog.format('%I.%I', n.nspname, c.relname), g.relid = g.relation::oid, g.enabled,
+      SELECT g.name, g.is_own, pg_catalog.format('%I.%I', n.nspname, c.relname), g.relid = g.relation, g.enabled,
         count(*) OVER (PARTITION BY g.relation, g.enabled)
       FROM triggers AS g JOIN pg_class AS c ON c.oid = g.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation::oid, g.relid
+      ORDER BY g.name, coalesce(g.enabled = 'A', false), g.relid <> g.relation, g.relid
       """, timeout: Self.statement)
     var reported: Set<String> = []
     for row in rows {
