@@ -18,7 +18,7 @@ struct ClientStateMachineTableTests {
     case pingMessage, acknowledgement, readReceipt, authenticate, invalidMessage
     case pingFrame, pongFrame, closeFrame, brokenFrame, writable
     case tickAfterOneSecond, tickAfterHeartbeat, tickAfterSilence
-    case revocation, restart, close, rows, reconnected, ended
+    case revocation, restart, tableReturned, close, rows, reconnected, ended
   }
 
   /// What an input led to.
@@ -79,6 +79,7 @@ struct ClientStateMachineTableTests {
       let index = RevocationIndex([Revocation(user: StateMachineBench.user, scope: .user, reason: .revoked, txid: 150)])
       return .action(bench.machine.revoke(index, now: now))
     case .restart: return .action(bench.machine.restart(now: now))
+    case .tableReturned: return .action(bench.machine.tablesReturned([2], now: now))
     case .close: return .action(bench.machine.close(.tooManyConnections, now: now))
     case .rows: return .routing(bench.route(StateMachineBench.rows))
     case .reconnected: return .action(bench.machine.reconnected(durable: 90, now: now))
@@ -102,7 +103,7 @@ struct ClientStateMachineTableTests {
       return frame(input, situation)
     case .tickAfterOneSecond, .tickAfterHeartbeat, .tickAfterSilence:
       return tick(input, situation)
-    case .revocation, .restart, .close, .rows, .reconnected, .ended:
+    case .revocation, .restart, .tableReturned, .close, .rows, .reconnected, .ended:
       return event(input, situation)
     }
   }
@@ -220,7 +221,7 @@ struct ClientStateMachineTableTests {
     switch (situation, input) {
     case (.joining, .revocation), (.replaying, .revocation), (.open, .revocation), (.reverifying, .revocation):
       return (.action(.close(.unauthorized(.revoked))), .closing)
-    case (_, .restart) where !situation.isOver, (.replaying, .reconnected):
+    case (_, .restart) where !situation.isOver, (.replaying, .reconnected), (.joining, .tableReturned):
       return (.action(.close(.restart(retryMilliseconds: StateMachineBench.retry))), .closing)
     case (_, .close) where !situation.isOver:
       return (.action(.close(.tooManyConnections)), .closing)

@@ -246,6 +246,20 @@ struct ClientStateMachineTests {
     #expect(!bench.machine.holdsInput)
   }
 
+  @Test("A table that is back closes the connections whose replay lacks it for a restart, live ones too, and no other")
+  func returnedTable() {
+    for phase in [Situation.replaying, .open] {
+      var bench = StateMachineBench(.joining)
+      _ = bench.replayed(StateMachineBench.page(lacking: 2))
+      if phase == .open { _ = bench.machine.pageFlushed(limits: bench.limits, now: bench.now) }
+      #expect(bench.machine.tablesReturned([1, 3], now: bench.now) == .none)
+      #expect(
+        bench.machine.tablesReturned([2], now: bench.now)
+          == .close(.restart(retryMilliseconds: StateMachineBench.retry)))
+      #expect(bench.machine.tablesReturned([2], now: bench.now) == .none)
+    }
+  }
+
   @Test("Rows that come during the replay follow it")
   func holdsBack() {
     var bench = StateMachineBench(.joining)

@@ -131,16 +131,18 @@ struct StateMachineBench {
 
   /// A page without rows: the only one, or the first of several.
   static func page(hasMore: Bool = false) -> ReplayPage { hasMore ? firstPage : onlyPage }
+  /// A page of a replay that lacks a table.
+  static func page(lacking table: Int32) -> ReplayPage { makePage(hasMore: false, omitted: [table]) }
 
   private static let onlyPage = makePage(hasMore: false)
   private static let firstPage = makePage(hasMore: true)
 
-  private static func makePage(hasMore: Bool) -> ReplayPage {
+  private static func makePage(hasMore: Bool, omitted: [Int32] = []) -> ReplayPage {
     let seen = Snapshot(xmax: 100)
     return ReplayPage(
       batch: DeliveryBatch(base: seen, snapshot: seen, cursor: hasMore ? nil : "c100"), truncated: false,
       next: hasMore
         ? ReplayPage.Position(snapshot: seen, last: RowKey(txid: 50, id: 1), since: nil, unsent: true) : nil,
-      epoch: .test, generation: 0, durable: 99)
+      epoch: .test, generation: 0, durable: 99, omitted: omitted)
   }
 }
