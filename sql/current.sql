@@ -705,12 +705,12 @@ BEGIN
   PERFORM notify_bridge.make_renewal(known);
   IF EXISTS (
     SELECT FROM pg_trigger AS g WHERE g.tgrelid = known.relation AND g.tgname = 'notify_bridge_renew'
-      AND g.tgfoid = format('notify_bridge.renew_%s()', known.number)::regprocedure
+      AND g.tgfoid = format('notify_bridge.renew_%s()', known.number)::regprocedure AND g.tgenabled IN ('O', 'A')
   ) THEN
     RETURN false;
   END IF;
   EXECUTE format(
-    'CREATE TRIGGER notify_bridge_renew BEFORE UPDATE ON %s FOR EACH ROW
+    'CREATE OR REPLACE TRIGGER notify_bridge_renew BEFORE UPDATE ON %s FOR EACH ROW
        WHEN (pg_catalog.current_setting(''notify_bridge.marking'', true) IS DISTINCT FROM ''on'')
        EXECUTE FUNCTION notify_bridge.renew_%s()', known.relation, known.number);
   EXECUTE format('COMMENT ON TRIGGER notify_bridge_renew ON %s IS %L', known.relation,
@@ -2708,20 +2708,33 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.require_role(role name) IS 'Fails unless the role exists. %I leaves the name public as it is, so a GRANT to it would be one to PUBLIC.';
 
+CREATE FUNCTION notify_bridge.require_served(relation regclass) RETURNS notify_bridge.source
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  s notify_bridge.source;
+BEGIN
+  SELECT o.* INTO s FROM notify_bridge.source AS o WHERE o.relation = require_served.relation;
+  IF NOT FOUND THEN
+    RAISE object_not_in_prerequisite_state USING
+      MESSAGE = format('%s is not served by notify-bridge', require_served.relation),
+      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables; notify-bridge attach adds one.';
+  END IF;
+  RETURN s;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.require_served(relation regclass) IS 'The mapping of a served table; an error for any other.';
+
 CREATE FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-  s notify_bridge.source;
+  s notify_bridge.source := notify_bridge.require_served(resend.relation);
   changed bigint;
 BEGIN
-  SELECT o.* INTO s FROM notify_bridge.source AS o WHERE o.relation = resend.relation;
-  IF NOT FOUND THEN
-    RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s is not served by notify-bridge', resend.relation),
-      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables; notify-bridge attach adds one.';
-  END IF;
   EXECUTE format(
     'WITH locked AS (
        SELECT t.%2$I AS id FROM %1$s AS t WHERE t.%2$I = ANY ($1::%3$s[]) ORDER BY t.%2$I FOR NO KEY UPDATE)
@@ -2771,17 +2784,11 @@ CREATE FUNCTION notify_bridge.retry_quarantined(source regclass, ids anycompatib
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  table_number integer;
+  table_number CONSTANT integer := (notify_bridge.require_served(retry_quarantined.source)).number;
   unread text[];
   total bigint;
   due bigint;
 BEGIN
-  SELECT s.number INTO table_number FROM notify_bridge.source AS s WHERE s.relation = retry_quarantined.source;
-  IF NOT FOUND THEN
-    RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('%s is not served by notify-bridge', retry_quarantined.source),
-      HINT = 'SELECT relation FROM notify_bridge.source lists the served tables.';
-  END IF;
   WITH removed AS (
     DELETE FROM notify_bridge.quarantined AS q
     WHERE q.source = table_number AND q.stage = 'read' AND q.row_id IS NOT NULL
@@ -3458,7 +3465,9 @@ CREATE VIEW notify_bridge.served AS
             ELSE NULL::text
         END AS problem,
         CASE
-            WHEN (c.oid <> (to_regclass(former.name))::oid) THEN format('it was %s, and another table has that name now: attach that one, or detach this one'::text, former.name)
+            WHEN ((c.oid <> (to_regclass(former.name))::oid) AND (NOT (EXISTS ( SELECT
+               FROM notify_bridge.source o
+              WHERE ((o.relation)::oid = (to_regclass(former.name))::oid))))) THEN format('it was %s, and the rows of the table that has that name now are not delivered'::text, former.name)
             ELSE NULL::text
         END AS notice,
     s.created_zone
@@ -3886,6 +3895,8 @@ REVOKE ALL ON FUNCTION notify_bridge.report_tables(source text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.report_users(since timestamp with time zone, until timestamp with time zone, source text, row_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.require_role(role name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.require_served(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) FROM PUBLIC;
 
