@@ -57,6 +57,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     document: Path | None = config.getoption("--table")
     if document is not None:
         text = document.read_text()
-        new, found = re.subn(r"(<!-- table -->\n).*?(\n<!-- end of table -->)", lambda m: m[1] + table + m[2], text, flags=re.DOTALL)
+        new, found = re.subn(r"(<!-- table -->\n).*?(<!-- end of table -->)", lambda m: f"{m[1]}{table}\n{m[2]}", text, flags=re.DOTALL)
         assert found == 1, f"{document} has no place for the table"
         document.write_text(new)

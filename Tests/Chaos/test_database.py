@@ -13,6 +13,7 @@ from harness import bridge as programs
 from harness.accounting import Transaction
 from harness.bridge import ROOT
 from harness.cluster import binary
+from harness.waiting import eventually
 from scenario import Scenario
 
 MEBIBYTE = 1 << 20
@@ -120,6 +121,27 @@ async def test_table_rewritten(scenario: Scenario) -> None:
             async with scenario.fault():
                 await (scenario.alter if statement in locking else scenario.database.execute)(statement)
             await scenario.flow(0.1)
+
+    await scenario.prove(disturb)
+
+
+async def test_table_locked(scenario: Scenario) -> None:
+    """A session holds the table locked (ACCESS EXCLUSIVE) until the bridge leaves it out, twice."""
+    bridge = await scenario.start()
+
+    async def disturb() -> None:
+        for _ in range(2):
+            start = len(bridge.stderr.lines)
+            async with scenario.fault():
+                holder = await scenario.alter("BEGIN; LOCK TABLE notification IN ACCESS EXCLUSIVE MODE")
+                await bridge.logged(lambda line: "55P03" in str(line), "that the table is left out", 30, start)
+                await holder.rollback()
+            await scenario.flow(0.5)
+
+        async def aside() -> list[tuple]:
+            return await scenario.database.execute("SELECT * FROM notify_bridge.quarantine")
+
+        await eventually(aside, lambda items: items == [], "nothing is set aside any more", 60, every=0.1)
 
     await scenario.prove(disturb)
 
