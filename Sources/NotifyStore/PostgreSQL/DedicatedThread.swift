@@ -10,11 +10,15 @@ package final class DedicatedThread: SerialExecutor {
   /// - Parameter name: shown by debuggers and `top -H`; at most 15 characters.
   init(name: String) {
     let queue = self.queue
-    Thread.detachNewThread {
-      // Set by the thread itself: on Linux a name that is set before has no effect.
+    let isStarted = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      // On Linux a name has no effect until `start` has returned, nor where another thread sets it.
+      isStarted.wait()
       Thread.current.name = name
       queue.drain()
     }
+    thread.start()
+    isStarted.signal()
   }
 
   deinit { queue.enqueue(nil) }
