@@ -39,9 +39,10 @@ def rows(chief: User) -> dict[str, Notification]:
     execute(
         "UPDATE shop_notification SET is_sent = true, sent_at = '2026-11-24 08:00+00' WHERE id = %s", made["sent"].pk
     )
-    execute("SET LOCAL session_replication_role = replica")
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+    execute("ALTER TABLE shop_notification DISABLE TRIGGER notify_bridge_renew")
     execute("UPDATE shop_notification SET txid = NULL WHERE id = %s", made["before"].pk)
-    execute("SET LOCAL session_replication_role = origin")
+    execute("ALTER TABLE shop_notification ENABLE TRIGGER notify_bridge_renew")
     return made
 
 
