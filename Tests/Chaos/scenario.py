@@ -23,7 +23,11 @@ from harness.waiting import eventually
 TRANSACTIONS = int(os.environ.get("NOTIFY_BRIDGE_TEST_TRANSACTIONS", "60"))
 SEED = int(os.environ.get("NOTIFY_BRIDGE_TEST_SEED", "7"))
 # Far more rows after a cursor than any device misses, so that a replay is truncated only where the epoch is another one.
-SETTINGS = {"NOTIFY_BRIDGE_LIMITS_REPLAY_ROWS": "1000000", "NOTIFY_BRIDGE_LIMITS_CONNECTIONS_PER_USER": "1000"}
+# Devices acknowledge row by row, so an outage's rows are many messages at once.
+SETTINGS = {
+    "NOTIFY_BRIDGE_LIMITS_REPLAY_ROWS": "1000000", "NOTIFY_BRIDGE_LIMITS_CONNECTIONS_PER_USER": "1000",
+    "NOTIFY_BRIDGE_LIMITS_MESSAGE_RATE": "1000000",
+}
 RECOVERY_SECONDS = 60.0
 
 # What a broken rule of the accounting means for a row.
