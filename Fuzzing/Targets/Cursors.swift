@@ -32,7 +32,9 @@ enum Cursors {
       check(cursor.snapshot.xmax <= durable + 1, "a cursor claims only what is durable")
       for id in snapshot.xip.prefix(64) { check(!cursor.snapshot.sees(id), "a cursor claims nothing in progress") }
       if cursor.snapshot.xmax > 0 {
-        check(Cursor.read(cursor.text, epoch: epoch) == .cursor(cursor.snapshot), "a cursor can be read")
+        // A server's xmin may be below the first in progress.
+        let read = Snapshot(xmax: cursor.snapshot.xmax, xip: cursor.snapshot.xip)
+        check(Cursor.read(cursor.text, epoch: epoch) == .cursor(read), "a cursor can be read")
       }
     }
   }
