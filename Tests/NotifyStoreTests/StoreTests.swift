@@ -103,7 +103,7 @@ struct StoreTests {
       try connection.query(
         """
         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
-        CREATE TRIGGER tell AFTER UPDATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION tell()
+        CREATE TRIGGER tell AFTER UPDATE ON notification FOR EACH ROW EXECUTE FUNCTION tell()
         """)
       marker.delivered([PendingMark(key: rows[0], user: UserID(1))])
       #expect(try connection.wait(.seconds(30)).doorbells > 0)

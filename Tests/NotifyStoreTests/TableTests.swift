@@ -55,7 +55,7 @@ struct TableTests: ServesDatabase {
       try connection.query(
         #"""
         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY marked; RETURN NULL; END';
-        CREATE TRIGGER tell AFTER UPDATE ON public."Order ""x""" FOR EACH STATEMENT EXECUTE FUNCTION tell()
+        CREATE TRIGGER tell AFTER UPDATE ON public."Order ""x""" FOR EACH ROW EXECUTE FUNCTION tell()
         """#)
       marker.delivered(keys.map { PendingMark(key: $0, user: user) })
       #expect(try connection.wait(.seconds(30)).doorbells > 0)
@@ -84,7 +84,7 @@ struct TableTests: ServesDatabase {
   func renamed() async throws {
     try addTable()
     try await run { replays, _ in
-      #expect(store.status.failing(at: .now).isEmpty)
+      while !store.status.failing(at: .now).isEmpty { _ = await replays.page(UserID(1)) }
       try connection.query(#"ALTER TABLE public."Order ""x""" RENAME "to" TO recipient"#)
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
       while store.status.failing(at: .now).first(where: { $0.part == "table" }) == nil {
@@ -105,8 +105,8 @@ struct TableTests: ServesDatabase {
     try addTable()
     try connection.query("UPDATE notify_bridge.source SET payload = 'nothing_like(title)' WHERE number = 2")
     try await run { replays, _ in
-      let failing = store.status.failing(at: .now)
-      #expect(failing.map(\.part) == ["table"] && failing[0].reason.contains("nothing_like"))
+      let failing = store.status.failing(at: .now).filter { $0.part == "table" }
+      #expect(failing.count == 1 && failing.first?.reason.contains("nothing_like") == true)
       try connection.query("INSERT INTO notification (user_id, data) VALUES (1, '2')")
       #expect(await sink.rows(1).count == 1)
     }
