@@ -19,7 +19,7 @@ from harness.messages import NOWHERE, said_well
 Connect = Callable[..., Awaitable[Device]]
 Serve = Callable[..., Awaitable[Bridge]]
 
-COMMANDS = ["serve", "dev", "migrate", "attach", "detach", "send", "listen", "token", "check", "purge"]
+COMMANDS = ["serve", "dev", "migrate", "attach", "detach", "send", "listen", "token", "check", "purge", "report"]
 
 
 # MARK: Settings and options
