@@ -191,4 +191,10 @@ struct DjangoSessionTests {
     #expect(Inflation.inflate([], atMost: 10_000) == nil)
     #expect(Inflation.inflate([1, 2, 3], atMost: 10_000) == nil)
   }
+
+  @Test("A delimiter of the cookie header counts behind any letter, also one that joins it")
+  func cookieHeader() {
+    #expect(CookieHeader.value(of: "sessionid", in: "a=1\u{604};sessionid=x") == "x")
+    #expect(CookieHeader.value(of: "sessionid", in: "sessionid=\u{301}x") == "\u{301}x")
+  }
 }
