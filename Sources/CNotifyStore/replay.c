@@ -17,6 +17,7 @@ enum {
   PARAMETER_AFTER_SOURCE,
   PARAMETER_AFTER_NUMBER,
   PARAMETER_AFTER_TEXT,
+  PARAMETER_BEGAN,
   PARAMETER_ARRAYS,
   PARAMETER_PAGE_ROWS = PARAMETER_ARRAYS,
   PARAMETER_PAGE_BYTES,
@@ -61,6 +62,11 @@ static void add_request(ns_text arrays[PARAMETER_ARRAYS], const notify_store_rep
   ns_array_add_int64(&arrays[PARAMETER_AFTER_SOURCE], request->after_source);
   ns_array_add_int64(&arrays[PARAMETER_AFTER_NUMBER], request->after_id.number);
   ns_array_add_text(&arrays[PARAMETER_AFTER_TEXT], request->after_id.text);
+  if (request->began_us != 0) {
+    ns_array_add_int64(&arrays[PARAMETER_BEGAN], request->began_us);
+  } else {
+    ns_array_add(&arrays[PARAMETER_BEGAN], "NULL");
+  }
 }
 
 static bool are_valid(const notify_store_replay_request *requests, size_t count) {

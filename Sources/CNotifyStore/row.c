@@ -33,7 +33,8 @@ enum {
 
 static bool read_snapshot(ns_answer answer, ns_stream *stream, notify_store_row *out) {
   out->kind = NOTIFY_STORE_ROW_SNAPSHOT;
-  if (stream->has_snapshot || !ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) || out->data == NULL) {
+  if (stream->has_snapshot || !ns_string(answer, COLUMN_DATA, &out->data, &out->data_length) || out->data == NULL ||
+      !ns_timestamp(answer, COLUMN_CREATED_AT, &out->has_created_at, &out->created_at_us)) {
     return false;
   }
   stream->has_snapshot = true;

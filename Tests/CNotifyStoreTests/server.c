@@ -84,6 +84,7 @@ void server_read(notify_store *store, items *out) {
     if (row.kind == NOTIFY_STORE_ROW_SNAPSHOT) {
       CHECK(row.data_length < SNAPSHOT_SIZE);
       (void)snprintf(out->snapshot, sizeof out->snapshot, "%.*s", (int)row.data_length, row.data);
+      out->began_us = row.created_at_us;
     } else if (out->count < ROWS_MAX) {
       out->rows[out->count++] = row;
     }

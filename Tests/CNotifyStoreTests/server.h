@@ -15,6 +15,8 @@ typedef struct items {
   size_t count;
   notify_store_row rows[ROWS_MAX];
   char snapshot[SNAPSHOT_SIZE];
+  // Of a replay: when its statement began.
+  int64_t began_us;
   notify_store_status end;
 } items;
 

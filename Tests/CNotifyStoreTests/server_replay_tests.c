@@ -69,6 +69,37 @@ static void pages_end_by_rows(void) {
   notify_store_destroy(store);
 }
 
+static void later_pages_have_what_was_marked_meanwhile(void) {
+  int64_t ids[4];
+  char snapshot[SNAPSHOT_SIZE];
+  notify_store *store = server_store();
+  server_clean(store);
+  insert_rows(store, ids, 4);
+  // Sent long before the first page began: nobody wants it.
+  server_run(store,
+             "UPDATE public.notification SET is_sent = true, sent_at = now() - interval '1 minute' WHERE id = %lld",
+             (long long)ids[2]);
+  notify_store_replay_request request = {.user = "5", .integer = 5, .is_integer = true, .unsent = true};
+  replay(store, &request, 1, 1, 1000000);
+  expect(false, true, ids, 1);
+  (void)snprintf(snapshot, sizeof snapshot, "%s", got.snapshot);
+  // Another device took them.
+  set_sent(store, ids[1]);
+  set_sent(store, ids[3]);
+  request.snapshot = snapshot;
+  request.after_txid = got.rows[1].txid;
+  request.after_source = 1;
+  request.after_id.number = got.rows[1].id;
+  const int64_t began_us = got.began_us;
+  replay(store, &request, 1, 100, 1000000);
+  expect(false, false, NULL, 0);
+  request.began_us = began_us;
+  replay(store, &request, 1, 100, 1000000);
+  const int64_t marked[] = {ids[1], ids[3]};
+  expect(false, false, marked, 2);
+  notify_store_destroy(store);
+}
+
 static void pages_end_by_bytes(void) {
   int64_t ids[3];
   notify_store *store = server_store();
@@ -233,6 +264,7 @@ static void a_snapshot_that_is_none_is_an_error(void) {
 
 const test server_replay_tests[] = {
     {"pages end by rows, and all are of the first page's snapshot", pages_end_by_rows},
+    {"later pages have what was marked meanwhile", later_pages_have_what_was_marked_meanwhile},
     {"pages end by bytes, and have one row at least", pages_end_by_bytes},
     {"rows after a cursor come, also those of transactions older than it", since_gives_what_is_newer},
     {"only unsent rows come when too many were sent", too_many_sent_rows_are_truncated},

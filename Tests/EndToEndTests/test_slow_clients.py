@@ -87,6 +87,25 @@ async def test_one_transaction_of_many_batches_reaches_a_slow_client_once_and_in
         await database.sent([*ids, live])
 
 
+async def test_a_slow_device_gets_what_another_one_took_while_it_was_replayed(serve: Serve, database: Database, connect: Connect) -> None:
+    """All that was unsent when it came, also where another device of its user has had it marked before the later pages."""
+    ids = sorted(row[0] for row in await database.execute(
+        "INSERT INTO notification (user_id, data) SELECT 1, to_jsonb(repeat('x', 10000)) FROM generate_series(1, 2000) RETURNING id"))
+    # Only now: rows of a delta that is routed after a device has come would come to it anyway.
+    bridge = await serve(database)
+    async with SlowLink(bridge, pace=200_000) as link:
+        slow = await connect(link, 1)
+        link.pace = 20_000
+        quick = await connect(bridge, 1)
+        # Not what the slow one has taken.
+        while (await rows(quick, 1))[0].id != ids[-1]:
+            pass
+        await database.sent(ids)
+        link.pace = 50_000_000
+        assert [message.id for message in await rows(slow, 2_000)] == ids
+        assert await slow.barrier() == []
+
+
 async def test_a_client_is_kept_as_long_as_it_takes_something_of_a_row(serve: Serve, database: Database, connect: Connect) -> None:
     bridge = await serve(database, NOTIFY_BRIDGE_HEARTBEAT_SECONDS="1")
     async with SlowLink(bridge, pace=60_000) as link:

@@ -46,7 +46,7 @@ struct PlanTests {
     var rows = 0
     while let item = try connection.next() {
       switch item {
-      case .snapshot(let now): snapshot = now
+      case .snapshot(let now, _): snapshot = now
       case .row: rows += 1
       case .request, .unsent, .revocation, .unreadable, .gone: Issue.record("an item of another stream")
       }

@@ -236,9 +236,8 @@ void notify_store_result_destroy(notify_store_result *result);
 
 // -------------------------------------------------------------------------------------------------------- reading rows
 
-// A stream is started by one of three functions, which only send the statement, and read by `notify_store_next`. Any
-// other call that talks to the server, and `notify_store_wait`, ends an unfinished stream: a statement reads and drops
-// what is left of it within its own timeout, a wait drops what has come. Closing is quicker where much is left.
+// A stream is started by a function that only sends the statement. Any other call that talks to the server ends it: a
+// statement reads and drops what is left of it within its own timeout, `notify_store_wait` drops what has come.
 
 /// One item of a stream. Pointers live until the next call on the store.
 typedef struct notify_store_row {
@@ -269,7 +268,7 @@ typedef struct notify_store_row {
   size_t data_length;
 } notify_store_row;
 
-/// First item of every delta and replay: `data` is the statement's snapshot as `pg_snapshot` text (xmin:xmax:xip,...).
+/// First item: `data` is the statement's snapshot as `pg_snapshot` text, of a replay `created_at_us` is when it began.
 #define NOTIFY_STORE_ROW_SNAPSHOT 0
 /// A Notification row.
 #define NOTIFY_STORE_ROW_NOTIFICATION 1
@@ -295,7 +294,7 @@ typedef struct notify_store_row {
 NOTIFY_STORE_CHECKED notify_store_status notify_store_delta(notify_store *store, uint64_t xmax, const uint64_t *xip,
                                                             size_t xip_count, int timeout_ms);
 
-/// A request for the rows that one connection missed. They come ordered by (txid, source, id).
+/// A request for the rows that one connection missed, in the order of (txid, source, id).
 typedef struct notify_store_replay_request {
   /// The user as text. A source whose recipients are of a kind that can't hold it has no rows.
   const char *user;
@@ -319,6 +318,8 @@ typedef struct notify_store_replay_request {
   uint64_t after_txid;
   int32_t after_source;
   notify_store_id after_id;
+  /// Later pages: when the first one began, and rows marked since then are wanted, too; 0 where they are not.
+  int64_t began_us;
 } notify_store_replay_request;
 
 /// Starts to read one page for each request, all under one snapshot. Read them with `notify_store_next`: the snapshot,
@@ -334,10 +335,9 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_replay(notify_store *store
 /// The first item is the snapshot.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_scan_unsent(notify_store *store, int timeout_ms);
 
-/// The next item of the stream that was started last. The server sends no faster than this is called: a stream is never
-/// held whole. Returns NOTIFY_STORE_END after the last one; after END or a failure the stream is over.
-///
-/// @param timeout_ms how long to wait for this item.
+/// The next item of the stream that was started last, for which it waits up to `timeout_ms`. The server sends no faster
+/// than this is called: a stream is never held whole. Returns NOTIFY_STORE_END after the last one; after END or a
+/// failure the stream is over.
 NOTIFY_STORE_CHECKED notify_store_status notify_store_next(notify_store *store, int timeout_ms, notify_store_row *out);
 
 /// Cancels the stream in the server and ends it, for where much is left. Without an answer of the server within two

@@ -1,7 +1,7 @@
 // The replay: one page of rows for each of several requests, all under one snapshot.
 //
-// Parameters: $1 to $12 arrays with an element for each request (replay.c lists them), $13 rows and $14 bytes of a
-// page, $15 bytes of a row's text. Placeholders in braces: see template.c.
+// Parameters: $1 to $13 arrays with an element for each request (replay.c lists them), $14 rows and $15 bytes of a
+// page, $16 bytes of a row's text. Placeholders in braces: see template.c.
 //
 // From the inside out:
 //   asked      the requests, one row each.
@@ -19,8 +19,11 @@
 // Exact. Wanted are rows still unsent (where `unsent` is not 0; with 2 without those that `since` sees and that can't
 // be marked: a client's cursor vouches for them, and sending them again would mark them no more than before), and rows
 // not visible in `since` (where it is given and not truncated). Later pages see only what the first page's snapshot
-// showed (`page`). The first row is the statement's own snapshot. Rows that are set aside because they can't be read
-// are left out; nothing is looked up for that where there is none. (Documentation/database.md, "Replay and cursors")
+// showed (`page`), and want also what was marked since the first page began (`began`): another of the user's devices
+// may have got it meanwhile, this one has not. `sent_at` is when the marking began, which is visible after it: five
+// seconds are added for it, in which a row may come that was marked just before the first page. The first row is the
+// statement's own snapshot and time. Rows that are set aside because they can't be read are left out; nothing is looked
+// up for that where there is none. (Documentation/database.md, "Replay and cursors")
 //
 // Plan. Each table is read by its index on (recipient, txid): a range of recipients that holds just one, in the order
 // of that index, leaves the planner no other choice. With `recipient = ...` it takes the index on txid where there are
@@ -34,7 +37,7 @@
 
 #define REPLAY_HEAD                                                                                \
   "SELECT 0::int4 AS kind, NULL::int4 AS source, NULL::int8 AS id_number, NULL::text AS id_text, " \
-  "  NULL::xid8 AS row_txid, NULL::timestamptz, NULL::text, pg_current_snapshot()::text, "         \
+  "  NULL::xid8 AS row_txid, statement_timestamp(), NULL::text, pg_current_snapshot()::text, "     \
   "  NULL::int4, NULL::bool, NULL::bool "                                                          \
   "UNION ALL "
 
@@ -44,13 +47,14 @@
   "    page.text_form "                                                                                           \
   "  FROM ("                                                                                                      \
   "    SELECT asked.*, sent.truncated, coalesce(asked.page, pg_current_snapshot()) AS visible, "                  \
+  "      timestamptz 'epoch' + (asked.began - 5000000) * interval '1 microsecond' AS marked_since, "              \
   "      greatest(asked.lowest, asked.after_txid, "                                                               \
   "        CASE WHEN asked.unsent = 0 THEN pg_snapshot_xmin(asked.since) END) AS bound, "                         \
   "      NOT EXISTS (SELECT FROM notify_bridge.quarantined WHERE quarantined.stage = 'read') AS all_readable "    \
   "    FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::xid8[], $5::int4[], $6::pg_snapshot[], $7::int8[], "   \
-  "      $8::pg_snapshot[], $9::xid8[], $10::int4[], $11::int8[], $12::text[]) WITH ORDINALITY "                  \
+  "      $8::pg_snapshot[], $9::xid8[], $10::int4[], $11::int8[], $12::text[], $13::int8[]) WITH ORDINALITY "     \
   "      AS asked (user_int8, user_uuid, user_text, lowest, unsent, since, sent_limit, page, after_txid, "        \
-  "        after_source, after_number, after_text, ordinal) "                                                     \
+  "        after_source, after_number, after_text, began, ordinal) "                                              \
   "    CROSS JOIN LATERAL ("                                                                                      \
   "      SELECT asked.sent_limit > 0 AND count(*) > asked.sent_limit AS truncated "                               \
   "      FROM ({sent_rows}) counted) sent "                                                                       \
@@ -58,18 +62,18 @@
   "  LEFT JOIN LATERAL ("                                                                                         \
   "    SELECT fitting.*, bool_or(NOT fitting.fits) OVER () AS more "                                              \
   "    FROM ("                                                                                                    \
-  "      SELECT candidate.*, row_number() OVER place <= $13::int8 "                                               \
-  "        AND sum(candidate.size) OVER place - candidate.size OPERATOR(pg_catalog.<) $14::numeric AS fits "      \
+  "      SELECT candidate.*, row_number() OVER place <= $14::int8 "                                               \
+  "        AND sum(candidate.size) OVER place - candidate.size OPERATOR(pg_catalog.<) $15::numeric AS fits "      \
   "      FROM ("                                                                                                  \
   "        SELECT wanted.* FROM ({wanted_rows}) wanted "                                                          \
-  "        ORDER BY wanted.txid, wanted.source, wanted.id_number, wanted.id_text LIMIT $13::int8 + 1) candidate " \
+  "        ORDER BY wanted.txid, wanted.source, wanted.id_number, wanted.id_text LIMIT $14::int8 + 1) candidate " \
   "      WINDOW place AS (ORDER BY candidate.txid, candidate.source, candidate.id_number, candidate.id_text "     \
   "        ROWS UNBOUNDED PRECEDING)) fitting) page ON page.fits "                                                \
   "  ORDER BY request.ordinal, page.txid, page.source, page.id_number, page.id_text"
 
 static const char replay_sql[] = REPLAY_HEAD
     "(SELECT 1, shown.source, shown.id_number, shown.id_text, shown.txid, shown.created_at, shown.recipient, "
-    "  CASE WHEN octet_length(shown.data) > $15::int4 THEN '' ELSE shown.data END, "
+    "  CASE WHEN octet_length(shown.data) > $16::int4 THEN '' ELSE shown.data END, "
     "  shown.request, shown.truncated, shown.more "
     "FROM (SELECT answer.*, coalesce(answer.text_form, answer.document::text) AS data "
     "  FROM (" REPLAY_PAGES ") answer OFFSET 0) shown)";
@@ -102,12 +106,13 @@ static const char replay_sent_sql[] =
   "  AND (n.{txid} > request.after_txid OR n.{txid} = request.after_txid "                                 \
   "    AND ({number} > request.after_source OR {number} = request.after_source AND {after_id})) "          \
   "  AND pg_visible_in_snapshot(n.{txid}, request.visible) AND {deliverable} "                             \
-  "  AND (request.unsent > 0 AND {unsent} "                                                                \
+  "  AND (n.{sent_at} >= request.marked_since "                                                            \
+  "    OR request.unsent > 0 AND {unsent} "                                                                \
   "    AND NOT (request.unsent > 1 AND pg_visible_in_snapshot(n.{txid}, request.since) AND {unmarkable}) " \
   "    OR request.since IS NOT NULL AND NOT request.truncated "                                            \
   "    AND NOT pg_visible_in_snapshot(n.{txid}, request.since)) "                                          \
   "  AND (request.all_readable OR {readable}) "                                                            \
-  "ORDER BY n.{recipient}, n.{txid}, {id_order} LIMIT $13::int8 + 1)"
+  "ORDER BY n.{recipient}, n.{txid}, {id_order} LIMIT $14::int8 + 1)"
 
 static const char replay_wanted_sql[] =
     REPLAY_WANTED("{row}, coalesce(pg_catalog.pg_column_size({payload}), 0) AS size");

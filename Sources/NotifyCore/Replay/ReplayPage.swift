@@ -11,8 +11,14 @@ package struct ReplayPage: Sendable {
     package let unsent: Bool
     /// `since` is the client's cursor.
     package let isVouched: Bool
+    /// When the first page began, in microseconds since 1970 of the database's clock. Rows marked since then are wanted,
+    /// too: they reached another device. Nil where the client's cursor vouches for them.
+    package let began: Int64?
 
-    package init(snapshot: Snapshot, last: RowKey, since: Snapshot?, unsent: Bool, isVouched: Bool = false) {
+    package init(
+      snapshot: Snapshot, last: RowKey, since: Snapshot?, unsent: Bool, isVouched: Bool = false, began: Int64? = nil
+    ) {
+      self.began = began
       self.snapshot = snapshot
       self.last = last
       self.since = since
@@ -28,7 +34,7 @@ package struct ReplayPage: Sendable {
     package func lowered(durable: UInt64) -> Position {
       Position(
         snapshot: snapshot, last: last, since: since?.lowered(to: durable + 1), unsent: unsent,
-        isVouched: isVouched)
+        isVouched: isVouched, began: began)
     }
   }
 

@@ -40,7 +40,7 @@ extension DeltaDelivery {
     var items = 0
     var revocations: [Revocation] = []
     if isFirst {
-      guard case .snapshot(let snapshot) = try connection.next() else {
+      guard case .snapshot(let snapshot, _) = try connection.next() else {
         throw StoreError(.badAnswer, message: "a delta without a snapshot")
       }
       items += 1

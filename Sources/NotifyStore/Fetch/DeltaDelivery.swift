@@ -176,7 +176,7 @@ final class DeltaDelivery {
   /// Reads a delta by one statement.
   private func readWhole(_ delta: inout Delta, _ connection: PGConnection) async throws {
     try connection.delta(since: delta.base, timeout: Limits.deltaTimeout)
-    guard case .snapshot(let snapshot) = try connection.next() else {
+    guard case .snapshot(let snapshot, _) = try connection.next() else {
       throw StoreError(.badAnswer, message: "a delta without a snapshot")
     }
     delta.begin(snapshot, catalog: status.catalog)

@@ -6,8 +6,8 @@ internal import NotifyCore
 extension PGConnection {
   /// One item of a stream; its bytes live until the next call on the connection.
   enum Item {
-    /// The statement's snapshot: always the first item.
-    case snapshot(Snapshot)
+    /// The statement's snapshot: always the first item. Of a replay, also when the statement began.
+    case snapshot(Snapshot, began: Int64?)
     /// The answer to a replay's request begins.
     case request(index: Int, isTruncated: Bool, hasMore: Bool)
     /// A row; `user` is nil for SQL NULL and for an id that is not valid, `data` is empty for SQL NULL.
@@ -84,7 +84,7 @@ extension PGConnection {
       guard let snapshot = Snapshot(String(decoding: data, as: UTF8.self)) else {
         throw StoreError(.badAnswer, message: "the server's snapshot can't be read")
       }
-      return .snapshot(snapshot)
+      return .snapshot(snapshot, began: row.has_created_at ? row.created_at_us : nil)
     case NOTIFY_STORE_ROW_REQUEST:
       return .request(index: Int(row.request), isTruncated: row.truncated, hasMore: row.more)
     case NOTIFY_STORE_ROW_UNSENT:
@@ -133,6 +133,8 @@ extension PGConnection {
     var sentLimit: Int
     var page: Snapshot?
     var after: RowKey?
+    /// When the first page began, where rows marked since then are wanted.
+    var began: Int64?
   }
 
   /// Starts a stream of one page for each query, all under one snapshot; read it with `next`.
@@ -154,7 +156,8 @@ extension PGConnection {
           since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
           snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
           after_source: query.after?.row.table ?? 0,
-          after_id: query.after.map { strings.id($0.row.id) } ?? notify_store_id(number: 0, text: nil)))
+          after_id: query.after.map { strings.id($0.row.id) } ?? notify_store_id(number: 0, text: nil),
+          began_us: query.began ?? 0))
     }
     streamTimeout = timeout.milliseconds
     try check(

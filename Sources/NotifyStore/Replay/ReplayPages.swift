@@ -21,8 +21,9 @@ struct ReplayPages {
   private var current: Current?
   /// Bytes of text that came, in pages or not.
   private var text = 0
-  /// The statement's snapshot.
+  /// The statement's snapshot, and when it began.
   private(set) var snapshot: Snapshot?
+  private var began: Int64 = 0
   /// The page of each plan; nil where it was not read.
   private(set) var pages: [ReplayPage?]
   /// Rows that can't be read.
@@ -116,10 +117,11 @@ struct ReplayPages {
   }
 
   private mutating func readSnapshot(_ connection: PGConnection) throws(StoreError) {
-    guard case .snapshot(let snapshot) = try connection.next() else {
+    guard case .snapshot(let snapshot, let began?) = try connection.next() else {
       throw StoreError(.badAnswer, message: "a replay without a snapshot")
     }
     self.snapshot = snapshot
+    self.began = began
   }
 
   private mutating func add(_ key: RowKey, createdAt: Int64?, data: UnsafeRawBufferPointer) {
@@ -144,7 +146,8 @@ struct ReplayPages {
   private mutating func finishPage() {
     guard let current, let snapshot else { return }
     pages[current.place] = plans[current.place].page(
-      &rows, snapshot: snapshot, isTruncated: current.isTruncated, next: current.hasMore ? current.last : nil,
+      &rows, snapshot: snapshot, at: began, isTruncated: current.isTruncated,
+      next: current.hasMore ? current.last : nil,
       in: generation, omitted: omitted)
     self.current = nil
   }

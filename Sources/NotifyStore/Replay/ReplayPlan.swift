@@ -4,8 +4,9 @@ internal import NotifyCore
 struct ReplayPlan {
   let request: ReplayRequest
   let query: PGConnection.ReplayQuery
-  /// A later page: the first page's snapshot.
+  /// A later page: the first page's snapshot, and when it began.
   private let firstSnapshot: Snapshot?
+  private let began: Int64?
   private let since: Snapshot?
   private let wantsUnsent: Bool
   private let isForeign: Bool
@@ -24,6 +25,7 @@ struct ReplayPlan {
   ) {
     self.request = request
     var firstSnapshot: Snapshot?
+    var began: Int64?
     var since: Snapshot?
     var wantsUnsent = true
     var isForeign = false
@@ -54,6 +56,7 @@ struct ReplayPlan {
       from = snapshot.xmin
     case .page(let position):
       firstSnapshot = position.snapshot
+      began = position.began
       since = position.since
       wantsUnsent = position.unsent
       isVouched = position.isVouched
@@ -61,6 +64,7 @@ struct ReplayPlan {
       from = position.last.txid
     }
     self.firstSnapshot = firstSnapshot
+    self.began = began
     self.since = since
     self.wantsUnsent = wantsUnsent
     self.isForeign = isForeign
@@ -69,18 +73,19 @@ struct ReplayPlan {
     query = PGConnection.ReplayQuery(
       user: request.user, lowest: from, wantsUnsent: wantsUnsent, isVouched: isVouched, since: since,
       sentLimit: sentLimit,
-      page: firstSnapshot, after: after)
+      page: firstSnapshot, after: after, began: began)
   }
 
   /// Makes the page of the rows.
   ///
   /// - Parameters:
   ///   - snapshot: the statement's.
+  ///   - now: when the statement began, in microseconds since 1970 of the database's clock.
   ///   - isTruncated: rows after `since` were left out as too many.
   ///   - last: the last row that was read, where the page is not the last one.
   ///   - generation: the current one when the statement began.
   func page(
-    _ rows: inout BatchBuilder, snapshot: Snapshot, isTruncated: Bool, next last: RowKey?,
+    _ rows: inout BatchBuilder, snapshot: Snapshot, at now: Int64, isTruncated: Bool, next last: RowKey?,
     in generation: GenerationFence.Generation, omitted: [Int32]
   ) -> ReplayPage {
     let replaySnapshot = firstSnapshot ?? snapshot
@@ -95,7 +100,7 @@ struct ReplayPlan {
       next: last.map {
         ReplayPage.Position(
           snapshot: replaySnapshot, last: $0, since: isTruncated ? nil : since, unsent: wantsUnsent,
-          isVouched: isVouched)
+          isVouched: isVouched, began: wantsUnsent && !isVouched ? (firstSnapshot == nil ? now : began) : nil)
       },
       epoch: generation.epoch, generation: generation.number, durable: generation.durable, omitted: omitted)
   }

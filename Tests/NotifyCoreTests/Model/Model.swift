@@ -6,6 +6,7 @@ import TestSupport
 enum Rule: CaseIterable {
   case joinBeforeReplay, snapshotDivides, cursorVouches, orderByTransaction, markAfterWriting, unsentIsReplayed
   case lowerAfterCrash, dropByKeyAfterCrash, unsentIsCounted, writtenIsKnown, exactBatchesOnly
+  case markedMeanwhileIsReplayed
 }
 
 /// The bridge's path of rows on real decisions (`DeltaReader`, `DeliverySession`, `Cursor`, `UnsentIndex`) with every wait turned into
@@ -25,6 +26,8 @@ struct Model {
     /// Bytes of live rows that the kernel has not taken.
     var queued = 0
     var fellBehind = false
+    /// Without a cursor: what was unsent when its replay began. All of it must come.
+    var owed: Set<RowKey> = []
     init(user: UserID, since: String?) {
       self.user = user
       self.since = since
@@ -232,24 +235,33 @@ struct Model {
     var first = now
     var unsent = without != .unsentIsReplayed
     var after: RowKey?
+    var began: Int64?
     var lowest: UInt64 = 0
     let lost = losses.dropFirst(Int(asked.generation)).first
     switch lost.map({ asked.wanted.lowered(durable: $0) }) ?? asked.wanted {
     case .connecting(let text, let routedAtJoin):
       since = routedAtJoin
-      if case .cursor(let snapshot) = Cursor.read(text, epoch: Self.epoch) { since = snapshot }
+      if case .cursor(let snapshot) = Cursor.read(text, epoch: Self.epoch) {
+        since = snapshot
+      } else {
+        began = Int64(database.markings)
+        connection.owed = Set(
+          database.rows.filter { $0.user == client.user && !$0.isSent && now.sees($0.key.txid) }.map(\.key))
+      }
       lowest = self.unsent.lowest(client.user)
     case .after(let snapshot):
       since = snapshot
       unsent = false
     case .page(let position):
       (first, since, unsent, after) = (position.snapshot, position.since, position.unsent, position.last)
+      began = position.began
     }
     let rows = inOrder(
       database.rows.filter { row in
         row.user == client.user && now.sees(row.key.txid) && first.sees(row.key.txid)
           && (after.map { row.key > $0 } ?? true)
-          && ((unsent && !row.isSent && row.key.txid >= lowest) || (since.map { !$0.sees(row.key.txid) } ?? false))
+          && ((unsent && !row.isSent && row.key.txid >= lowest) || wasMarked(row, since: began)
+            || (since.map { !$0.sees(row.key.txid) } ?? false))
       })
     let page = Array(rows.prefix(4))
     let next = rows.count > page.count ? page.last?.key : nil
@@ -259,8 +271,13 @@ struct Model {
         page, base: first, snapshot: without == .snapshotDivides ? Snapshot(xmax: 1) : first,
         cursor: next == nil || without == .cursorVouches ? cursor : nil),
       truncated: false,
-      next: next.map { ReplayPage.Position(snapshot: first, last: $0, since: since, unsent: unsent) },
+      next: next.map { ReplayPage.Position(snapshot: first, last: $0, since: since, unsent: unsent, began: began) },
       epoch: Self.epoch, generation: generation, durable: database.durable)
+  }
+
+  private func wasMarked(_ row: ModelDatabase.Row, since began: Int64?) -> Bool {
+    guard let began, let marking = row.marking, without != .markedMeanwhileIsReplayed else { return false }
+    return marking > began
   }
 
   private mutating func receive(_ client: Client) {

@@ -12,7 +12,9 @@ struct ModelDatabase {
     /// How many transactions had committed when this row's began.
     let began: Int
     var committed = 0
-    var isSent = false
+    /// The marking that marked it.
+    var marking: Int?
+    var isSent: Bool { marking != nil }
   }
 
   struct Transaction {
@@ -27,6 +29,8 @@ struct ModelDatabase {
   private var nextRow: Int64 = 1
   private var numbers: [Int: Int] = [:]
   private var commits = 0
+  /// How many markings there were.
+  private(set) var markings = 0
   /// The newest transaction that the bridge committed itself.
   private(set) var durable: UInt64 = 99
   /// Rows of transactions that were rolled back: nobody may see them.
@@ -68,7 +72,10 @@ struct ModelDatabase {
 
   /// Marks rows sent in a transaction of the bridge's own, which is on disk then.
   mutating func mark(_ keys: Set<RowKey>) {
-    for index in rows.indices where keys.contains(rows[index].key) { rows[index].isSent = true }
+    markings += 1
+    for index in rows.indices where keys.contains(rows[index].key) && !rows[index].isSent {
+      rows[index].marking = markings
+    }
     durable = nextTransaction
     nextTransaction += 1
   }

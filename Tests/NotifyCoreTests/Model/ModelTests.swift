@@ -37,6 +37,10 @@ enum Accounting {
           newestBegin = max(newestBegin, row.began)
         }
       }
+      if let connection = client.connection {
+        let lacking = connection.owed.subtracting(connection.received).filter { rows[$0] != nil }
+        if !lacking.isEmpty { faults.append("client \(number): lacks \(lacking.count) rows unsent when it connected") }
+      }
       guard let first = client.firstConnect else { continue }
       let has = Set(connections.joined())
       let missing = rows.values.filter { $0.user == client.user && $0.committed > first && !has.contains($0.key) }
