@@ -83,6 +83,25 @@ async def test_rows_of_a_future_that_no_trigger_has_seen_are_repaired_while_the_
     assert "lacks a trigger" not in (await run("check", **settings)).stdout
 
 
+async def test_rows_of_the_past_that_no_trigger_has_seen_come_at_the_next_connect(
+    serve: Serve, database: Database, connect: Connect
+) -> None:
+    bridge = await serve(database, NOTIFY_BRIDGE_LOG_LEVEL="debug")
+    # Whoever has no unsent row is answered without the database, once the tables were scanned.
+    await bridge.logged(lambda line: line.get("message") == "scanned for unsent rows", "the scan")
+    await database.execute("ALTER TABLE notification DISABLE TRIGGER ALL")
+    await restore(database, [(1001, 1, "{}", False, None, PAST)])
+    await database.execute("ALTER TABLE notification ENABLE TRIGGER ALL")
+
+    async def comes() -> list[int]:
+        device = await connect(bridge, 1)
+        await device.barrier()
+        return device.ids
+
+    await eventually(comes, lambda ids: ids == [1001], "the row at a connect")
+    await database.sent(1001)
+
+
 async def test_check_names_rows_of_another_cluster(database: Database) -> None:
     await database.execute("ALTER TABLE notification DISABLE TRIGGER notify_bridge_txid")
     await database.insert(1, txid=str(FUTURE))

@@ -15,6 +15,8 @@ package actor Maintenance: DatabaseService {
   private var quarantine: QuarantineWatch
   /// The version of the index of unsent rows that was filled last.
   private var scanned: Int?
+  /// The triggers that ring, as they were when the tables were scanned last.
+  private var triggers: String?
   private var lastPurge: ContinuousClock.Instant?
   /// The tasks that the server refused, with the SQLSTATE.
   private var refused: [String: String] = [:]
@@ -40,6 +42,7 @@ package actor Maintenance: DatabaseService {
         _ = try await database.connectWhenCurrent()
         try database.serve()
         database.succeeded()  // a scan may take long
+        try watchTriggers()
         let version = unsent.withLock { $0.version }
         if version != scanned {
           try scan(version)
@@ -84,6 +87,20 @@ package actor Maintenance: DatabaseService {
     unsent.withLock { if $0.version == version, !signal.isStopped { $0.scanEnded(of: tables) } }
     if !connection.isPooled { try connection.query("SET enable_seqscan = off") }
     logger.debug("scanned for unsent rows", metadata: ["users": "\(users)"])
+  }
+
+  /// Has the tables scanned again where a trigger that rings was changed: rows that came while it was off rang nothing, and
+  /// where their transactions are older than the last delta (`pg_restore --disable-triggers`), no delta has them.
+  private func watchTriggers() throws(StoreError) {
+    let rows = try database.connection.query(
+      """
+      SELECT coalesce(string_agg(g.tgrelid::text || ' ' || g.xmin::text, ',' ORDER BY g.oid), '')
+      FROM pg_catalog.pg_trigger AS g WHERE g.tgfoid = 'notify_bridge.ring()'::regprocedure
+      """)
+    let now = rows.first?[0] ?? ""
+    // What is counted is counted again, which errs on the right side.
+    if triggers != nil, triggers != now { scanned = nil }
+    triggers = now
   }
 
   /// Does one of the tasks. Where the server refuses it, the others go on, and it is tried again when it is due again.
