@@ -1622,6 +1622,7 @@ COMMENT ON FUNCTION notify_bridge.login_tables(user_table text, session_table re
 CREATE FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text DEFAULT NULL::text) RETURNS TABLE(place integer, user_id text, secret text, is_active boolean, is_expired boolean, expires double precision)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $_$
 #variable_conflict use_column
 DECLARE

@@ -339,3 +339,17 @@ async def test_those_who_wait_are_looked_up_by_few_statements(cluster: Cluster, 
     statements = cluster.log_text().count("notify_bridge.lookup_credentials") - before
     # The first waits alone; the others, then their users, come together.
     assert 2 <= statements <= 8, statements
+
+
+async def test_a_locked_table_of_logins_holds_up_no_other_login(django: Django, connect: Connect) -> None:
+    database, site, bridge = django
+    member = await site.sign_up()
+    session, key = await site.log_in(member), await site.token(member)
+    async with await database.connect(autocommit=False) as holder:
+        await holder.execute("LOCK TABLE authtoken_token IN ACCESS EXCLUSIVE MODE")
+        held = await connect(bridge, greeted=False, query={"token": key})
+        device = await connect(bridge, greeted=False, headers=cookie(session))
+        assert (await device.next(seconds=5)).type == "connection_established"
+        assert held.messages == []
+        await holder.commit()
+    assert (await held.next()).type == "connection_established"

@@ -223,10 +223,14 @@ async def test_many_rows_that_cannot_be_marked_do_not_hide_those_that_can(
     assert await database.value("SELECT count(*) FROM notification WHERE is_sent AND data @> '{\"bad\": true}'") == 0
 
 
-async def test_a_receipt_that_cannot_be_written_holds_up_no_other(bridge: Bridge, database: Database, connect: Connect) -> None:
+# The last two are what an id gives that the database can't take.
+@pytest.mark.parametrize("sqlstate", ["P0001", "22003", "22P02"])
+async def test_a_receipt_that_cannot_be_written_holds_up_no_other(
+    sqlstate: str, bridge: Bridge, database: Database, connect: Connect
+) -> None:
     await database.execute(
-        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF NEW.is_read AND OLD.data @> '{"bad": true}' THEN RAISE 'no'; END IF; RETURN NEW; END $$;
+        f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.is_read AND OLD.data @> '{{"bad": true}}' THEN RAISE 'no' USING ERRCODE = '{sqlstate}'; END IF; RETURN NEW; END $$;
         CREATE TRIGGER refuse BEFORE UPDATE ON notification FOR EACH ROW EXECUTE FUNCTION refuse()""")
     device = await connect(bridge, 1)
     ids = [await database.insert(1, '{"bad": true}' if n == 7 else "{}") for n in range(20)]

@@ -20,7 +20,7 @@ extension DeltaFetcher {
     handover.begin()
     defer { handover.end() }
     while !signal.isStopped {
-      if handover.step != nil { return try await handOver(session) }
+      if handover.step != nil { return try await handOver(session, decisions.upkeep) }
       let state = decisions.doorbell.state
       action = try await perform(action, session, &decisions)
       if decisions.doorbell.state.name != state.name { show(decisions.doorbell.state) }
@@ -37,14 +37,17 @@ extension DeltaFetcher {
   }
 
   /// Fetches no more. The generation stays current, so that what sockets take until they are closed is marked.
-  private func handOver(_ session: ListeningSession) async throws {
+  private func handOver(_ session: ListeningSession, _ upkeep: SessionUpkeep) async throws {
+    var upkeep = upkeep
     handover.done()
     while !signal.isStopped {
       _ = try database.connection.wait(Limits.safetyInterval)
+      let vouches = handover.step == .vouch
+      guard upkeep.isHeartbeatDue(at: .now) || vouches else { continue }
       fence.statementBegins()
       fence.recordDurable(try session.heartbeat(), number: history.number)
       fence.statementAnswered()
-      if handover.step == .vouch, let generation = fence.current {
+      if vouches, let generation = fence.current {
         await delivery.vouch(in: generation)
         handover.done()
       }

@@ -45,8 +45,10 @@ package actor Maintenance: DatabaseService {
         try watchTriggers()
         let version = unsent.withLock { $0.version }
         if version != scanned {
-          try scan(version)
-          scanned = version
+          try attempt("scan") { _ throws(StoreError) in
+            try scan(version)
+            scanned = version
+          }
         }
         if lastPurge.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
           // The retention comes last: what it waits for holds up nothing else.
@@ -76,6 +78,9 @@ package actor Maintenance: DatabaseService {
     let connection = database.connection
     // The only statement that reads a table from end to end.
     if !connection.isPooled { try connection.query("SET enable_seqscan = on") }
+    // A table that somebody holds locked holds up no other task.
+    try connection.limitLockWaits()
+    defer { if connection.isConnected { _ = try? connection.limitLockWaits(.zero) } }
     try connection.scanUnsent(timeout: Limits.scanTimeout)
     let tables = database.served.map(\.number)
     var users = 0

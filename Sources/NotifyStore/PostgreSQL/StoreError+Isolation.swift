@@ -7,7 +7,4 @@ extension StoreError {
 
   /// Whether a right or a function of the bridge's schema is missing.
   var lacksRight: Bool { code == .server && ["42501", "42883"].contains(sqlstate) }
-
-  /// Whether the server could not take a parameter: an id that its encoding lacks, or that is no value of the type.
-  var concernsParameter: Bool { code == .server && ["22003", "22021", "22P02", "22P05"].contains(sqlstate) }
 }

@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text DEFAULT NULL)
 RETURNS TABLE (
   place integer, user_id text, secret text, is_active boolean, is_expired boolean, expires double precision)
-LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
 AS $$
 #variable_conflict use_column
 DECLARE
