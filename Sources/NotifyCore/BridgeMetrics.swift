@@ -40,6 +40,8 @@ package final class BridgeMetrics: Sendable {
   package let connects: Counter
   /// Connects that were refused.
   package let rejects: Counter
+  /// 1 while `/readyz` says 200, else 0.
+  package let ready: Gauge
   /// Sockets open now.
   package let connections: Gauge
   /// Users with at least one socket now.
@@ -85,6 +87,7 @@ package final class BridgeMetrics: Sendable {
     marksDropped = counter("marks_dropped")
     connects = counter("connects")
     rejects = counter("rejects")
+    ready = gauge("ready")
     connections = gauge("connections")
     users = gauge("users")
     queueBytes = gauge("queue_bytes")

@@ -130,7 +130,8 @@ package final class Gateway: Service, Sendable {
     dependencies.metrics.connections.record(dependencies.admission.open)
     dependencies.metrics.users.record(hub.userCount)
     dependencies.metrics.queueBytes.record(hub.queuedBytes)
-    return registry.text()
+    dependencies.metrics.ready.record(dependencies.status.failing(at: .now).isEmpty ? 1 : 0)
+    return registry.text() + ProcessMetrics.text()
   }
 
   private func url(of port: any Channel, isSecure: Bool) -> String {

@@ -73,6 +73,17 @@ if [ "${1:-run}" = test ]; then
       dpkg-deb -x nginx_*.deb .
     )
   fi
+  # Prometheus' programs alone, for the same reason.
+  prometheus=Tests/EndToEndTests/.prometheus
+  if ! [ -x "$prometheus/usr/bin/prometheus" ]; then
+    mkdir -p "$prometheus"
+    (
+      cd "$prometheus"
+      apt-get download -q prometheus || { "${run[@]}" apt-get update -q && apt-get download -q prometheus; }
+      dpkg-deb -x prometheus_*.deb .
+      rm prometheus_*.deb
+    )
+  fi
   # shellcheck source=Clients/django/tests/environments.sh
   . Clients/django/tests/environments.sh
   django_environments_install

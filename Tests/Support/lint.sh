@@ -48,7 +48,7 @@ figures() { Documentation/images/draw.py --check "$1"; }
 short() {
   local limit=$1 kind=$2 long
   shift 2
-  long=$(find "$@" -type f -name "*.$kind" -not -path '*/.venv/*' -not -path '*/.venvs/*' -not -path '*/build/*' \
+  long=$(find "$@" -type f -name "*.$kind" -not -path '*/.*/*' -not -path '*/build/*' \
     -not -path sql/current.sql -exec awk -v limit="$limit" 'FNR == limit + 1 { print FILENAME ": more than " limit " lines" }' {} +)
   [ -z "$long" ] || { printf '%s\n' "$long" >&2; false; }
 }

@@ -20,6 +20,7 @@ enum MetricHelp {
     "marks_dropped_total": "Written rows whose marking was given up: they are sent again.",
     "connects_total": "Sockets that got connection_established.",
     "rejects_total": "Connects that were refused.",
+    "ready": "1 while /readyz answers 200, else 0.",
     "connections": "Sockets open now.",
     "users": "Users with at least one socket now.",
     "queue_bytes": "Bytes of rows waiting in the sockets' queues.",
@@ -27,6 +28,12 @@ enum MetricHelp {
     "quarantined_rows": "Rows set aside because they can't be read, marked or purged.",
     "doorbell_to_socket_seconds": "Seconds from the doorbell until the kernel took the row.",
     "created_to_socket_seconds": "Seconds from the row's created_at until the kernel took it.",
+    "process_cpu_seconds_total": "Seconds of processor time, user and system.",
+    "process_max_fds": "Files and sockets that the process may have open.",
+    "process_open_fds": "Files and sockets that the process has open.",
+    "process_resident_memory_bytes": "Bytes of memory in use.",
+    "process_start_time_seconds": "When the process was started, in seconds since 1970.",
+    "process_virtual_memory_bytes": "Bytes of address space in use.",
   ]
 
   /// One line; other metrics get their own name.
