@@ -1276,7 +1276,7 @@ BEGIN
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
-      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids',
+      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'purge_preview', 'is_purge_turn', 'repair_txids',
       'repair_rows', 'as_utf8',
       'is_hidden_from',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
@@ -1418,6 +1418,15 @@ CREATE FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) RETUR
 $$;
 
 COMMENT ON FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) IS 'Whether row-level security may hide rows of the table from a role, or keep it from marking them.';
+
+CREATE FUNCTION notify_bridge.is_purge_turn(replica integer) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT NOT EXISTS (SELECT FROM notify_bridge.replica AS r WHERE r.id < is_purge_turn.replica)
+$$;
+
+COMMENT ON FUNCTION notify_bridge.is_purge_turn(replica integer) IS 'Whether this bridge applies the retention: one of several does.';
 
 CREATE FUNCTION notify_bridge.issue_ticket(user_id anyelement) RETURNS text
     LANGUAGE sql
@@ -1797,42 +1806,25 @@ $_$;
 
 COMMENT ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) IS 'Makes the function that a served table''s trigger notify_bridge_applied calls, from the names of its columns.';
 
-CREATE FUNCTION notify_bridge.purge(days integer, batch integer DEFAULT 10000, dry_run boolean DEFAULT false) RETURNS bigint
+CREATE FUNCTION notify_bridge.purge(days integer, batch integer DEFAULT 10000, dry_run boolean DEFAULT false, unsent_days integer DEFAULT 0) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '1s'
-    AS $_$
+    AS $$
 DECLARE
   s record;
-  oldest timestamptz;
-  due text;
   counted bigint;
   total bigint := 0;
 BEGIN
-  IF days IS NULL OR days < 0 OR batch IS NULL OR batch <= 0 THEN
-    RAISE invalid_parameter_value USING
-      MESSAGE = 'batch must be at least 1, and days not below 0',
-      HINT = 'With 0 days nothing is deleted from public.notification; each attached table has its own retention_days.';
+  IF batch IS NULL OR batch <= 0 THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'batch must be at least 1', HINT = 'It is a number of rows, such as 10000.';
   END IF;
-  FOR s IN
-    SELECT v.*, CASE WHEN v.is_own THEN days ELSE v.retention_days END AS age FROM notify_bridge.served AS v
-    WHERE CASE WHEN v.is_own THEN days ELSE v.retention_days END > 0
-      AND notify_bridge.column_type(v.relation, v.id_column) IS NOT NULL
-      AND notify_bridge.column_type(v.relation, v.txid_column) IS NOT NULL
-      AND notify_bridge.column_type(v.relation, v.sent_at_column) IS NOT NULL
-      AND notify_bridge.column_type(v.relation, v.created_column) IS NOT NULL
-      AND (v.sent_column IS NULL OR notify_bridge.column_type(v.relation, v.sent_column) IS NOT NULL)
-    ORDER BY v.number
-  LOOP
-    oldest := now() - make_interval(days => s.age);
-    due := format('t.%I < %s AND (t.%I IS NOT NULL', s.created_column,
-        CASE WHEN s.created_zone IS NULL THEN '$1' ELSE format('timezone(%L, $1)', s.created_zone) END, s.sent_at_column)
-      || CASE WHEN s.sent_column IS NULL THEN ')' ELSE format(' OR t.%I)', s.sent_column) END;
+  FOR s IN SELECT d.* FROM notify_bridge.purge_tables(days, unsent_days) AS d LOOP
     BEGIN
       IF dry_run THEN
-        EXECUTE format('SELECT count(*) FROM %s AS t WHERE %s', s.relation, due) INTO counted USING oldest;
+        EXECUTE format('SELECT count(*) FROM %s AS t WHERE %s', s.relation, s.due) INTO counted USING s.oldest;
       ELSE
-        counted := notify_bridge.purge_table(s.number, due, oldest, batch - total::integer);
+        counted := notify_bridge.purge_table(s.number, s.due, s.oldest, batch - total::integer);
       END IF;
       total := total + counted;
     EXCEPTION WHEN OTHERS THEN
@@ -1844,9 +1836,43 @@ BEGIN
   END LOOP;
   RETURN total;
 END
-$_$;
+$$;
 
-COMMENT ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) IS 'Deletes at most batch rows: those older than days from public.notification as migrate makes it (0: none), and those older than its retention_days from each attached table that has such a number. Unsent rows are kept; rows that are sent, or never to be sent, are deleted. A row that can''t be deleted is skipped and set aside: notify_bridge.quarantine, stage purge. Returns the number of deleted rows. With dry_run it deletes nothing and returns the number of all rows due. Repeat until it returns less than batch.';
+COMMENT ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean, unsent_days integer) IS 'Deletes at most batch rows: those older than days from public.notification as migrate makes it (0: none), and those older than its retention_days from each attached table that has such a number. Rows that are sent, or never to be sent, are deleted; unsent rows only where they are older than unsent_days, too (0: they are kept). A row that can''t be deleted is skipped and set aside: notify_bridge.quarantine, stage purge. Returns the number of deleted rows. With dry_run it deletes nothing and returns the number of all rows due. Repeat until it returns less than batch.';
+
+CREATE FUNCTION notify_bridge.purge_preview(days integer, unsent_days integer DEFAULT 0) RETURNS TABLE(source text, rows bigint, bytes bigint, oldest timestamp with time zone, failure text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '1s'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  s record;
+  size bigint;
+  all_rows double precision;
+BEGIN
+  FOR s IN
+    SELECT d.*, format('%I.%I', n.nspname, c.relname) AS name
+    FROM notify_bridge.purge_tables(days, unsent_days) AS d
+    JOIN pg_class AS c ON c.oid = d.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace ORDER BY d.number
+  LOOP
+    SELECT s.name INTO source, rows, bytes, oldest, failure;
+    BEGIN
+      EXECUTE format('SELECT count(*), min(t.%I) FROM %s AS t WHERE %s', s.created_column, s.relation, s.due)
+      INTO rows, oldest USING s.oldest;
+      SELECT sum(pg_total_relation_size(r.relid)), sum(greatest(c.reltuples, 0)) INTO size, all_rows
+      FROM notify_bridge.tables_of(s.relation) AS r JOIN pg_class AS c ON c.oid = r.relid;
+      bytes := CASE WHEN rows = 0 THEN 0 ELSE round(size * rows / greatest(all_rows, rows)) END;
+    EXCEPTION WHEN OTHERS THEN
+      failure := SQLSTATE;
+    END;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.purge_preview(days integer, unsent_days integer) IS 'What purge would delete from each table that has a retention: how many rows, their share of the table''s size with its indexes, and when the oldest was created; or the SQLSTATE where it can''t be read.';
 
 CREATE FUNCTION notify_bridge.purge_rows(s notify_bridge.source, due text, oldest timestamp with time zone, ids text[], is_part boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql
@@ -1946,6 +1972,41 @@ END
 $_$;
 
 COMMENT ON FUNCTION notify_bridge.purge_table(number integer, due text, oldest timestamp with time zone, batch integer) IS 'Deletes at most batch rows of one table that are due by this condition, and sets those aside that can''t be deleted. Returns the number of deleted rows.';
+
+CREATE FUNCTION notify_bridge.purge_tables(days integer, unsent_days integer) RETURNS TABLE(number integer, relation regclass, oldest timestamp with time zone, due text, created_column name)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+BEGIN
+  IF days IS NULL OR days < 0 OR unsent_days IS NULL OR unsent_days < 0 THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = 'days and unsent_days must not be below 0',
+      HINT = 'With 0 days nothing is deleted from public.notification; each attached table has its own retention_days.';
+  END IF;
+  RETURN QUERY
+    SELECT v.number, v.relation, now() - make_interval(days => v.age),
+      format('t.%I < %s AND (t.%I IS NOT NULL', v.created_column, format(v.instant, '$1'), v.sent_at_column)
+        || CASE WHEN v.sent_column IS NULL THEN '' ELSE format(' OR t.%I', v.sent_column) END
+        || CASE WHEN unsent_days = 0 THEN ''
+             ELSE format(' OR t.%I < %s', v.created_column,
+               format(v.instant, quote_literal(now() - make_interval(days => unsent_days)) || '::timestamptz')) END
+        || ')', v.created_column
+    FROM (
+      SELECT a.*, CASE WHEN a.is_own THEN days ELSE a.retention_days END AS age,
+        CASE WHEN a.created_zone IS NULL THEN '%s' ELSE format('timezone(%L, %%s)', a.created_zone) END AS instant
+      FROM notify_bridge.served AS a) AS v
+    WHERE v.age > 0
+      AND notify_bridge.column_type(v.relation, v.id_column) IS NOT NULL
+      AND notify_bridge.column_type(v.relation, v.txid_column) IS NOT NULL
+      AND notify_bridge.column_type(v.relation, v.sent_at_column) IS NOT NULL
+      AND notify_bridge.column_type(v.relation, v.created_column) IS NOT NULL
+      AND (v.sent_column IS NULL OR notify_bridge.column_type(v.relation, v.sent_column) IS NOT NULL)
+    ORDER BY v.number;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.purge_tables(days integer, unsent_days integer) IS 'The tables that have a retention: rows t that are due by this condition, in which $1 is oldest.';
 
 CREATE FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -3813,6 +3874,8 @@ REVOKE ALL ON FUNCTION notify_bridge.index_steps(relation regclass, online boole
 
 REVOKE ALL ON FUNCTION notify_bridge.is_hidden_from(relation regclass, role name) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.is_purge_turn(replica integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.issue_ticket(user_id anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.issue_ticket(user_id text) FROM PUBLIC;
@@ -3835,11 +3898,15 @@ REVOKE ALL ON FUNCTION notify_bridge.make_renewal(known notify_bridge.source) FR
 
 REVOKE ALL ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean, unsent_days integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.purge_preview(days integer, unsent_days integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.purge_rows(s notify_bridge.source, due text, oldest timestamp with time zone, ids text[], is_part boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.purge_table(number integer, due text, oldest timestamp with time zone, batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.purge_tables(days integer, unsent_days integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) FROM PUBLIC;
 

@@ -59,25 +59,27 @@ notify_store_status notify_store_insert(notify_store *store, int32_t source, con
   return status;
 }
 
-notify_store_status notify_store_purge(notify_store *store, int days, int batch, bool dry_run, int timeout_ms,
-                                       int64_t *rows) {
+notify_store_status notify_store_purge(notify_store *store, int days, int unsent_days, int batch, bool dry_run,
+                                       int timeout_ms, int64_t *rows) {
   int64_t deadline = 0;
   char day_digits[16];
+  char unsent_digits[16];
   char batch_digits[16];
   notify_store_status status = ns_begin(store, timeout_ms, &deadline);
   if (status != NOTIFY_STORE_OK) {
     return status;
   }
-  if (days < 0 || batch < 1 || rows == NULL) {
+  if (days < 0 || unsent_days < 0 || batch < 1 || rows == NULL) {
     return ns_fail(store, NOTIFY_STORE_BAD_ARGUMENT, NULL,
-                   "purging needs a number of days, at least one row, and a place");
+                   "purging needs numbers of days, at least one row, and a place");
   }
   *rows = 0;
   (void)snprintf(day_digits, sizeof day_digits, "%d", days);
+  (void)snprintf(unsent_digits, sizeof unsent_digits, "%d", unsent_days);
   (void)snprintf(batch_digits, sizeof batch_digits, "%d", batch);
-  const char *const parameters[] = {day_digits, batch_digits, dry_run ? "t" : "f"};
-  const ns_statement statement = {.sql = "SELECT notify_bridge.purge($1::int4, $2::int4, $3::bool)",
-                                  .count = 3,
+  const char *const parameters[] = {day_digits, batch_digits, dry_run ? "t" : "f", unsent_digits};
+  const ns_statement statement = {.sql = "SELECT notify_bridge.purge($1::int4, $2::int4, $3::bool, $4::int4)",
+                                  .count = 4,
                                   .parameters = parameters,
                                   .binary = true};
   return run_number(store, &statement, deadline, rows);

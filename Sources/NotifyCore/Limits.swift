@@ -85,6 +85,8 @@ package struct Limits: Sendable, Equatable {
   /// How often old rows are deleted, and how many by one statement.
   package static let purgeInterval: Duration = .seconds(600)
   package static let purgeRows = 5_000
+  /// The time between two looks whether the retention may delete rows.
+  package static let purgeTurnInterval: Duration = .seconds(30)
   /// Rows written and not yet marked while the database is away; beyond, the oldest are forgotten and sent again later.
   package static let pendingMarks = 1_000_000
   /// Read receipts waiting for the database; beyond, new ones are dropped and counted.

@@ -12,8 +12,8 @@ package struct StoreSettings: Sendable {
   package var applicationName: String
   /// This program's version, shown in `notify_bridge.replica`.
   package var version: String
-  /// Days after which sent rows are deleted from our own table; 0 keeps everything.
-  package var retentionDays: Int
+  /// Which rows are deleted, and when.
+  package var retention: RetentionSettings
   /// When commits ring, and when they need not.
   package var doorbell: DoorbellSettings
   /// How long the database may be away before clients have to come back.
@@ -32,7 +32,7 @@ package struct StoreSettings: Sendable {
     self.pooler = pooler
     self.applicationName = applicationName
     self.version = version
-    self.retentionDays = retentionDays
+    retention = RetentionSettings(days: retentionDays)
     self.doorbell = doorbell
   }
 }

@@ -11,7 +11,13 @@ static void a_replay_tells_each_request(void) {
        .since = "10:12:10,11",
        .sent_limit = 50},
       {.user = "a \"b\" \\", .lowest_txid = UINT64_MAX, .since = NULL, .sent_limit = 50},
-      {.user = "0b0a", .is_uuid = true, .snapshot = "9:9:", .after_txid = 8, .after_source = 2, .after_id = {3, "x"}}};
+      {.user = "0b0a",
+       .is_uuid = true,
+       .snapshot = "9:9:",
+       .after_txid = 8,
+       .after_source = 2,
+       .after_id = {3, "x"},
+       .began_us = 77}};
   static const struct {
     int kind;
     uint32_t request;
@@ -42,6 +48,7 @@ static void a_replay_tells_each_request(void) {
                                            "{0,0,2}",
                                            "{0,0,3}",
                                            "{NULL,NULL,\"x\"}",
+                                           "{NULL,NULL,77}",
                                            "10",
                                            "1000",
                                            "67108864"};

@@ -251,9 +251,9 @@ static void the_purge_deletes_old_sent_rows(void) {
              "INSERT INTO public.notification (user_id, is_sent, sent_at, created_at) "
              "SELECT 5, true, now(), now() - interval '10 days' FROM generate_series(1, 5)");
   (void)server_insert(store, 5, NULL);
-  CHECK_EQUAL(notify_store_purge(store, 9, 2, true, TIMEOUT_MS, &rows), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_purge(store, 9, 0, 2, true, TIMEOUT_MS, &rows), NOTIFY_STORE_OK);
   CHECK_EQUAL(rows, 5);
-  CHECK_EQUAL(notify_store_purge(store, 9, 2, false, TIMEOUT_MS, &rows), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_purge(store, 9, 0, 2, false, TIMEOUT_MS, &rows), NOTIFY_STORE_OK);
   CHECK_EQUAL(rows, 2);
   CHECK_EQUAL(server_number(store, "SELECT count(*) FROM public.notification"), 4);
   server_clean(store);

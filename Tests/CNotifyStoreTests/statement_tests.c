@@ -220,7 +220,7 @@ static void numbers_are_checked(void) {
     row->status = PGRES_TUPLES_OK;
     fake_answer(row);
     fake_answer(NULL);
-    CHECK_EQUAL(notify_store_purge(store, 1, 1, true, 1000, &number), NOTIFY_STORE_BAD_ANSWER);
+    CHECK_EQUAL(notify_store_purge(store, 1, 0, 1, true, 1000, &number), NOTIFY_STORE_BAD_ANSWER);
     CHECK(!notify_store_last_error(store)->retriable);
     fake_finish(store);
   }
@@ -269,14 +269,16 @@ static void purging_passes_its_arguments(void) {
   fake_add_int8(row, 12);
   fake_answer(row);
   fake_answer(NULL);
-  CHECK_EQUAL(notify_store_purge(store, 30, 1000, true, 1000, &number), NOTIFY_STORE_OK);
+  CHECK_EQUAL(notify_store_purge(store, 30, 0, 1000, true, 1000, &number), NOTIFY_STORE_OK);
   CHECK_EQUAL(number, 12);
   CHECK_TEXT(fake.parameters[0], "30");
   CHECK_TEXT(fake.parameters[1], "1000");
   CHECK_TEXT(fake.parameters[2], "t");
-  CHECK_EQUAL(notify_store_purge(store, -1, 1, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_purge(store, 1, 0, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
-  CHECK_EQUAL(notify_store_purge(store, 1, 1, true, 1000, NULL), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_TEXT(fake.parameters[3], "0");
+  CHECK_EQUAL(notify_store_purge(store, 1, -1, 1, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_purge(store, -1, 0, 1, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_purge(store, 1, 0, 0, true, 1000, &number), NOTIFY_STORE_BAD_ARGUMENT);
+  CHECK_EQUAL(notify_store_purge(store, 1, 0, 1, true, 1000, NULL), NOTIFY_STORE_BAD_ARGUMENT);
   fake_finish(store);
 }
 

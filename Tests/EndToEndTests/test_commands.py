@@ -374,7 +374,9 @@ async def test_purge_deletes_old_sent_rows_and_no_others(database: Database) -> 
         await database.execute(f"INSERT INTO notification (user_id, data, is_sent, created_at) VALUES (1, '{{}}', {sent}, {created})")
     ids = [row[0] for row in await database.execute("SELECT id FROM notification ORDER BY id")]
     dry = await run("purge", "--dry-run", DATABASE_URL=database.url)
-    assert (dry.status, dry.stdout) == (0, "would delete 2 rows older than 30 days\n")
+    table, summary = dry.stdout.splitlines()
+    assert re.fullmatch(r"public\.notification: 2 rows, about \d+\.\d kB, the oldest of \d{4}-\d\d-\d\d", table), table
+    assert (dry.status, summary) == (0, "would delete 2 rows older than 30 days")
     assert await database.value("SELECT count(*) FROM notification") == 5
     nothing = await run("purge", "--retention-days", "0", DATABASE_URL=database.url)
     assert nothing.status == 0 and await database.value("SELECT count(*) FROM notification") == 5

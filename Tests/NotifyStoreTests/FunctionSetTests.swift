@@ -55,7 +55,7 @@ struct FunctionSetTests {
     try connection.query(
       """
       CREATE ROLE operator; CREATE ROLE other;
-      GRANT EXECUTE ON FUNCTION notify_bridge.more(integer), notify_bridge.purge(integer, integer, boolean) TO operator;
+      GRANT EXECUTE ON FUNCTION notify_bridge.more(integer), notify_bridge.purge(integer, integer, boolean, integer) TO operator;
       GRANT SELECT ON notify_bridge.served TO operator
       """)
     let second = with(
@@ -70,7 +70,9 @@ struct FunctionSetTests {
     #expect(try value("SELECT to_regclass('notify_bridge.gone_view') IS NULL") == "t")
     #expect(try value("SELECT notify_bridge.more('')") == "2")
     // Rights of operators stay, a changed signature included; PUBLIC has none.
-    for (function, operates) in [("more(text)", "t"), ("purge(integer, integer, boolean)", "t"), ("new()", "f")] {
+    for (function, operates) in [
+      ("more(text)", "t"), ("purge(integer, integer, boolean, integer)", "t"), ("new()", "f"),
+    ] {
       #expect(
         try connection.query(
           "SELECT has_function_privilege('operator', p, 'EXECUTE'), has_function_privilege('other', p, 'EXECUTE') FROM (VALUES ('notify_bridge.\(function)')) AS f (p)"

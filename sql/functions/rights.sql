@@ -31,7 +31,7 @@ BEGIN
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
-      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'repair_txids',
+      'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'purge_preview', 'is_purge_turn', 'repair_txids',
       'repair_rows', 'as_utf8',
       'is_hidden_from',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')

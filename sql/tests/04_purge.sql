@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(22);
+SELECT plan(29);
 
 -- ids tell the kind: 1-10 sent and old, 11-15 unsent and old, 16-18 never to be sent and old, 19-22 sent and new.
 INSERT INTO public.notification (id, user_id, is_sent, sent_at, created_at)
@@ -10,7 +10,7 @@ FROM generate_series(1, 22) AS n;
 UPDATE public.notification SET is_sent = false WHERE id = 10;
 
 SELECT is(notify_bridge.purge(0), 0::bigint, 'zero days keep everything');
-SELECT throws_ok('SELECT notify_bridge.purge(-1)', '22023', 'batch must be at least 1, and days not below 0', 'negative days are refused');
+SELECT throws_ok('SELECT notify_bridge.purge(-1)', '22023', 'days and unsent_days must not be below 0', 'negative days are refused');
 SELECT throws_ok('SELECT notify_bridge.purge(NULL)', '22023', NULL, 'so is NULL');
 SELECT throws_ok('SELECT notify_bridge.purge(30, 0)', '22023', NULL, 'so is an empty batch');
 
@@ -24,6 +24,19 @@ SELECT is(notify_bridge.purge(30), 0::bigint, 'and nothing after that');
 SELECT results_eq('SELECT id FROM public.notification ORDER BY id',
   'SELECT n::bigint FROM generate_series(11, 22) AS n WHERE n NOT BETWEEN 16 AND 18',
   'unsent rows and new ones are kept');
+
+-- Unsent rows go where they are old enough for that, too, and never before sent ones.
+SELECT is(notify_bridge.purge(30, 100, true), 0::bigint, 'unsent rows are not due');
+SELECT is(notify_bridge.purge(30, 100, true, 40), 0::bigint, 'nor are those that are not old enough');
+SELECT results_eq('SELECT source, rows, bytes > 0, oldest < now() - interval ''31 days'', failure FROM notify_bridge.purge_preview(30, 31)',
+  $$ VALUES ('public.notification', 5::bigint, true, true, NULL::text) $$, 'a preview shows what would go');
+SELECT is(notify_bridge.purge(40, 100, true, 31), 0::bigint, 'none goes before a sent row of its age');
+SELECT is(notify_bridge.purge(30, 100, false, 31), 5::bigint, 'those that are old enough go');
+SELECT throws_ok('SELECT notify_bridge.purge(30, 100, false, -1)', '22023', NULL, 'negative days are refused');
+INSERT INTO notify_bridge.replica (id, lock_class, application, host, pid, version) OVERRIDING SYSTEM VALUE
+SELECT n, 0, 'test', 'test', 0, 'test' FROM generate_series(-2, -1) AS n;
+SELECT results_eq('SELECT n, notify_bridge.is_purge_turn(n) FROM generate_series(-2, -1) AS n', 'VALUES (-2, true), (-1, false)',
+  'the first bridge applies the retention');
 
 -- Attached tables are deleted from only where it was said, by a number of their own and the columns they have.
 CREATE TABLE public.attached ("Nr" integer PRIMARY KEY, user_id integer, data jsonb, sent boolean, made timestamptz);

@@ -388,10 +388,10 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_mark_read(notify_store *st
 
 /// Deletes sent rows of our own table whose created_at is older than `days` days (0: none), and of attached tables with
 /// a retention what is past it, at most `batch` of them altogether (SECURITY DEFINER function `notify_bridge.purge`).
-///
+/// Unsent rows go where they are older than `unsent_days`, too (0: they stay).
 /// @param dry_run counts (all of them) instead of deleting.
-NOTIFY_STORE_CHECKED notify_store_status notify_store_purge(notify_store *store, int days, int batch, bool dry_run,
-                                                            int timeout_ms, int64_t *rows);
+NOTIFY_STORE_CHECKED notify_store_status notify_store_purge(notify_store *store, int days, int unsent_days, int batch,
+                                                            bool dry_run, int timeout_ms, int64_t *rows);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,7 @@ package actor DeltaFetcher: DatabaseService {
   let sink: any DeliverySink
   private let unsent: UnsentRows
   private let purgeHorizon: PurgeHorizon
+  private let progress: DeliveryProgress
   private let served: ServedTables
   private var tables: TableWatch
   var history = FollowedHistory()
@@ -43,7 +44,8 @@ package actor DeltaFetcher: DatabaseService {
     served = store.tables
     delivery = DeltaDelivery(to: sink, of: store)
     self.sink = sink
-    store.progress.sink = sink
+    progress = store.progress
+    progress.sink = sink
     fence.setWaker(database.connection.waker)
   }
 
@@ -91,6 +93,7 @@ package actor DeltaFetcher: DatabaseService {
     try surveyTables()
     let session = try ListeningSession(connection, at: url, settings)
     self.session = session
+    progress.replica = session.replica
     if !hasNewTables, history.isContinued(by: epoch, at: .now, revocationsKept: settings.revocationsKept) {
       try resume(epoch, session, lost: lost)
     } else {

@@ -7,7 +7,7 @@ internal import NotifyCore
 struct ListeningSession {
   private let connection: PGConnection
   /// The id of this bridge's row in `notify_bridge.replica`.
-  private let replica: String
+  let replica: String
 
   /// LISTENs on a fresh connection, and registers this bridge, armed.
   ///

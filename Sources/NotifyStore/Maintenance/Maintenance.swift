@@ -10,14 +10,16 @@ package actor Maintenance: DatabaseService {
   private let database: RetryingConnection
   private let unsent: UnsentRows
   private let purgeHorizon: PurgeHorizon
-  private let retentionDays: Int
+  private let progress: DeliveryProgress
+  private let settings: RetentionSettings
+  private var retention: RetentionSchedule
   private let logger: Logger
   private var quarantine: QuarantineWatch
   /// The version of the index of unsent rows that was filled last.
   private var scanned: Int?
   /// The triggers that ring, as they were when the tables were scanned last.
   private var triggers: String?
-  private var lastPurge: ContinuousClock.Instant?
+  private var lastLook: ContinuousClock.Instant?
   /// The tasks that the server refused, with the SQLSTATE.
   private var refused: [String: String] = [:]
   /// The tables whose rows of other clusters could not be repaired, with the SQLSTATE.
@@ -29,7 +31,9 @@ package actor Maintenance: DatabaseService {
     signal = database.signal
     unsent = store.unsent
     purgeHorizon = store.purgeHorizon
-    retentionDays = store.settings.retentionDays
+    progress = store.progress
+    settings = store.settings.retention
+    retention = RetentionSchedule(rowsPerSecond: settings.rowsPerSecond)
     logger = store.logger
     metrics = store.metrics
     quarantine = QuarantineWatch(metrics: store.metrics, status: store.status, logger: store.logger)
@@ -50,27 +54,38 @@ package actor Maintenance: DatabaseService {
             scanned = version
           }
         }
-        if lastPurge.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
-          // The retention comes last: what it waits for holds up nothing else.
-          try attempt("clean_logins") { connection throws(StoreError) in
-            try connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
+        if lastLook.map({ .now - $0 >= Limits.safetyInterval }) ?? true {
+          try look()
+          lastLook = .now
+        }
+        // The retention comes last: what it waits for holds up nothing else.
+        if retention.wait(at: .now) == .zero {
+          if !retention.isInRound {
+            try attempt("clean_logins") { connection throws(StoreError) in
+              try connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
+            }
           }
           try attempt("purge") { _ throws(StoreError) in try purge() }
-          lastPurge = .now
-        }
-        try readPurgeHorizon()
-        try attempt("repair_rows") { _ throws(StoreError) in try repairRows() }
-        try attempt("quarantine") { connection throws(StoreError) in
-          try cleanQuarantine()
-          try quarantine.look(connection)
+          try readPurgeHorizon()
         }
         database.succeeded()
-        _ = try database.connection.wait(Limits.safetyInterval)
+        let wait = min(retention.wait(at: .now), Limits.safetyInterval)
+        if wait > .zero { _ = try database.connection.wait(wait) }
       } catch {
         database.failed(error)
       }
     }
     database.connection.close()
+  }
+
+  /// The tasks that are looked after all the time.
+  private func look() throws(StoreError) {
+    try readPurgeHorizon()
+    try attempt("repair_rows") { _ throws(StoreError) in try repairRows() }
+    try attempt("quarantine") { connection throws(StoreError) in
+      try cleanQuarantine()
+      try quarantine.look(connection)
+    }
   }
 
   /// Fills the index of unsent rows; until then look-ups have no lower bound.
@@ -149,17 +164,36 @@ package actor Maintenance: DatabaseService {
     }
   }
 
+  /// Deletes one batch of rows past their retention, where it is the time and this bridge's turn.
   private func purge() throws(StoreError) {
-    var total: Int64 = 0
-    var rows: Int64
-    repeat {
-      rows = try database.connection.purge(
-        days: retentionDays, batch: Limits.purgeRows, dryRun: false, timeout: Limits.scanTimeout)
-      total += rows
-    } while rows == Int64(Limits.purgeRows) && !signal.isStopped
-    if total > 0 {
-      logger.info("deleted rows past their retention", metadata: [LogKey.rows: "\(total)"])
+    let began = ContinuousClock.now
+    guard try isPurgeTurn() else { return report(deleted: retention.pause(at: began)) }
+    do throws(StoreError) {
+      let rows = try database.connection.purge(
+        days: settings.days, unsentDays: settings.unsentDays, batch: retention.batch, dryRun: false,
+        timeout: Limits.scanTimeout)
+      if let total = retention.deleted(rows, began: began, at: .now) { report(deleted: total) }
+    } catch {
+      if error.concernsItems { retention.failed(at: .now) }
+      throw error
     }
+  }
+
+  private func report(deleted rows: Int64) {
+    if rows > 0 { logger.info("deleted rows past their retention", metadata: [LogKey.rows: "\(rows)"]) }
+  }
+
+  private func isPurgeTurn() throws(StoreError) -> Bool {
+    guard let replica = progress.replica else { return false }
+    // The session's own time zone is UTC; the server's is what it would be reset to.
+    let rows = try database.connection.query(
+      """
+      SELECT notify_bridge.is_purge_turn($1::integer),
+        extract(hour FROM t.clock)::integer * 60 + extract(minute FROM t.clock)::integer
+      FROM (SELECT now() AT TIME ZONE s.reset_val AS clock FROM pg_catalog.pg_settings AS s WHERE s.name = 'TimeZone') AS t
+      """, [replica])
+    let minute = rows.first?[1].flatMap { Int($0) } ?? 0
+    return rows.first?[0] == "t" && settings.window?.contains(minute: minute) ?? true
   }
 
   /// Reads how far the retention has deleted; other bridges and commands apply it too.

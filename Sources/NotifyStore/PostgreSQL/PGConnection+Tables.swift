@@ -57,9 +57,14 @@ extension PGConnection {
   /// Deletes old rows, at most `batch` altogether, or counts all that are due with `dryRun`.
   ///
   /// Old are sent rows of our own table after `days` (0: none are), and rows of attached tables past their retention.
-  package func purge(days: Int, batch: Int, dryRun: Bool, timeout: Duration) throws(StoreError) -> Int64 {
+  /// Unsent rows are kept, or for `unsentDays` (where that is not 0).
+  package func purge(
+    days: Int, unsentDays: Int = 0, batch: Int, dryRun: Bool, timeout: Duration
+  ) throws(StoreError) -> Int64 {
     var rows: Int64 = 0
-    try check(notify_store_purge(pointer, Int32(days), Int32(batch), dryRun, timeout.milliseconds, &rows))
+    try check(
+      notify_store_purge(
+        pointer, Int32(days), Int32(unsentDays), Int32(batch), dryRun, timeout.milliseconds, &rows))
     return rows
   }
 }

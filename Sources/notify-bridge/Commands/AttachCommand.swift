@@ -64,7 +64,7 @@ struct AttachCommand: ParsableCommand {
   func run() throws {
     let settings = try options.settings(needing: [\.databaseURL])
     // The flag of a setting. Here it concerns the attached table; the setting concerns the bridge's own table.
-    let retentionDays = options.flags[Setting.of(\.store.retentionDays).id].flatMap { Int($0) }
+    let retentionDays = options.flags[Setting.of(\.store.retention.days).id].flatMap { Int($0) }
     let session = try AttachSession.open(settings)
     defer { session.connection.close() }
     if let table { try attach(table, retentionDays: retentionDays, session) }

@@ -117,8 +117,17 @@ extension Setting {
       "drain_seconds", \.gateway.drainSeconds, .integer(0...3_600, "seconds"), default: 10,
       "How long a stop may take, at most"),
     Setting(
-      "retention_days", \.store.retentionDays, .integer(0...36_500, "days"), default: 30,
+      "retention_days", \.store.retention.days, .integer(0...36_500, "days"), default: 30,
       "How long sent rows of the bridge's own table are kept. 0 keeps everything"),
+    Setting(
+      "retention_unsent_days", \.store.retention.unsentDays, .integer(0...36_500, "days"), default: 0,
+      "How long unsent rows are kept, where sent ones of their age are deleted. 0 keeps them"),
+    Setting(
+      "retention_window", \.store.retention.window, .window, example: "02:00-05:00",
+      "When rows are deleted, in the time zone of the database server. Always, where it is left out"),
+    Setting(
+      "retention_rows_per_second", \.store.retention.rowsPerSecond, .integer(0...1_000_000, "rows per second"),
+      default: 0, "How fast rows are deleted at most. 0 is as fast as it goes"),
   ]
 
   private static let doorbell: [Setting] = [

@@ -147,6 +147,14 @@ extension SettingType<Bool> {
   }
 }
 
+extension SettingType<RetentionWindow> {
+  /// A time of the day.
+  static let window = SettingType(
+    SettingForm(
+      name: "time of the day, HH:MM-HH:MM", allowed: "a time of the day such as 02:00-05:00", placeholder: "from-to"),
+    parse: { RetentionWindow($0) }, text: { $0.description })
+}
+
 extension SettingType<Pooler> {
   /// Whether a pooler is in between; without a word it is detected.
   static let pooler = SettingType(
