@@ -2,8 +2,8 @@ import NotifyCore
 import TestSupport
 
 /// A table under writers, with the visibility rules of PostgreSQL and its habit of using ids again after a crash.
-struct ModelDatabase {
-  struct Row: Equatable {
+struct ModelDatabase: Hashable {
+  struct Row: Hashable {
     let key: RowKey
     let user: UserID
     let writer: Int
@@ -17,7 +17,7 @@ struct ModelDatabase {
     var isSent: Bool { marking != nil }
   }
 
-  struct Transaction {
+  struct Transaction: Hashable {
     let id: UInt64
     let began: Int
     var rows: [Row] = []
@@ -72,10 +72,9 @@ struct ModelDatabase {
 
   /// Marks rows sent in a transaction of the bridge's own, which is on disk then.
   mutating func mark(_ keys: Set<RowKey>) {
-    markings += 1
-    for index in rows.indices where keys.contains(rows[index].key) && !rows[index].isSent {
-      rows[index].marking = markings
-    }
+    let marked = rows.indices.filter { keys.contains(rows[$0].key) && !rows[$0].isSent }
+    if !marked.isEmpty { markings += 1 }
+    for index in marked { rows[index].marking = markings }
     durable = nextTransaction
     nextTransaction += 1
   }
