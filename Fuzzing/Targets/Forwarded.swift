@@ -19,13 +19,17 @@ enum Forwarded {
     let headers = HTTPHeaders(lines.map { (name, $0) })
     check(rule.of(peer: stranger, headers: headers) == "192.0.2.1", "a stranger's headers count for nothing")
     let client = rule.of(peer: proxy, headers: headers)
-    guard let address = IPAddress(client) else { return check(false, "the client has an address") }
+    guard let found = IPAddress(client) else { return check(false, "the client has an address") }
     // What a client sends stands before what the proxies add.
-    if network?.contains(address) == false {
+    if network?.contains(found) == false {
       let forged = HTTPHeaders(
         [(name, name == "Forwarded" ? "for=203.0.113.9" : "203.0.113.9")] + lines.map { (name, $0) })
       check(rule.of(peer: proxy, headers: forged) == client, "a client can't choose its address")
     }
+    // The nearest proxy adds to the last field.
+    let address = name == "Forwarded" ? "for=203.0.113.9" : "203.0.113.9"
+    let added = HTTPHeaders(lines.dropLast().map { (name, $0) } + [(name, (lines.last ?? "") + ", " + address)])
+    check(rule.of(peer: proxy, headers: added) == "203.0.113.9", "what a proxy adds counts, whatever stands before it")
     if let network = IPAddress.Network(input.text), let address = IPAddress(input.text) {
       check(network.contains(address), "an address alone is a network of one")
     }

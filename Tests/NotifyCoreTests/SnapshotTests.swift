@@ -99,6 +99,7 @@ struct CursorTests {
     arguments: [
       "zzzzzz.10", "EPOCH", "EPOCH.", "EPOCH.-5", "EPOCH.+5", "EPOCH.0", "EPOCH.10.10", "EPOCH.10.5.4",
       "EPOCH.10.1.2.3.4.5", "EPOCH.10..", "EPOCH.zzzzzzzzzzzzzz", "EPOCH.1 0", "\u{0}", "EPOCH.1.\u{1F600}",
+      "EPOCH\u{604}.10", "EPOCH.10.\u{301}5",
       "EPOCH." + String(repeating: "1", count: 200),
     ])
   func foreign(text: String) {

@@ -48,6 +48,10 @@ struct OriginRuleTests {
     Case(["https://b.example"], [], "x", true),
     Case(["null"], ["null"], "x", true),
     Case([], ["https://x"], "x", false),
+    // U+0604 joins what follows it, U+0301 what stands before it, to one character of Swift.
+    Case(["https://*.a.example"], ["https://c\u{604}.b.a.example"], "x", false),
+    Case(["https://*.a.example"], ["https://evil/\u{301}.a.example"], "x", false),
+    Case(["https://*.a.example"], ["https://evil@\u{301}.a.example"], "x", false),
   ]
 
   @Test("An origin is allowed or not", arguments: cases)
@@ -65,6 +69,16 @@ struct OriginRuleTests {
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.9.9.9"]) == "203.0.113.9")
     #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "nonsense"]) == "10.1.2.3")
     #expect(address.of(peer: proxy, headers: [:]) == "10.1.2.3")
+    // What a client sends before the delimiter can't join it to one character of Swift.
+    #expect(address.of(peer: proxy, headers: ["X-Forwarded-For": "\u{604}, 203.0.113.9"]) == "203.0.113.9")
+  }
+
+  @Test("A delimiter of Forwarded counts behind any letter, also one that joins it")
+  func joinedDelimiters() throws {
+    let address = try RemoteAddress(trusting: ["10.0.0.0/8"], header: "Forwarded")
+    let proxy = try SocketAddress(ipAddress: "10.1.2.3", port: 1)
+    let headers = ["for=x\u{604},for=203.0.113.9", "by=x\u{604};for=203.0.113.9"]
+    for text in headers { #expect(address.of(peer: proxy, headers: ["Forwarded": text]) == "203.0.113.9") }
   }
 
   @Test("The one header that the proxies set is believed; another one may be the client's own")

@@ -52,25 +52,32 @@ struct OriginRule: Sendable {
   }
 
   /// Splits `[scheme://]host[:port]`; nil for any other text.
+  ///
+  /// Byte by byte: a character of Swift may join a delimiter to the letter before it.
   private static func parse(_ text: String) -> (scheme: String?, labels: [Substring], port: Int?)? {
-    var rest = text.lowercased()[...]
+    let colon = UInt8(ascii: ":")
+    let dot = UInt8(ascii: ".")
+    let text = text.lowercased()
+    var rest = text[...].utf8
     var scheme: String?
-    if let separator = rest.firstRange(of: "://") {
-      scheme = String(rest[..<separator.lowerBound])
-      rest = rest[separator.upperBound...]
+    if let end = rest.firstIndex(of: colon), rest[end...].starts(with: "://".utf8) {
+      scheme = String(text[..<end])
+      rest = rest[end...].dropFirst(3)
     }
-    guard !rest.isEmpty, !rest.contains(where: { "/?#@ ,".contains($0) }) else { return nil }
+    guard !rest.isEmpty, !rest.contains(where: { "/?#@ ,".utf8.contains($0) }) else { return nil }
     var port: Int?
-    if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("]") {
-      let digits = rest[rest.index(after: colon)...]
-      guard let number = UInt16(digits), !digits.hasPrefix("+") else { return nil }
+    if let place = rest.lastIndex(of: colon), !rest[place...].contains(UInt8(ascii: "]")) {
+      let digits = Substring(rest[place...].dropFirst())
+      guard let number = UInt16(digits), digits.utf8.first != UInt8(ascii: "+") else { return nil }
       port = Int(number)
-      rest = rest[..<colon]
+      rest = rest[..<place]
     }
-    if rest.hasPrefix("[") { return rest.hasSuffix("]") ? (scheme, [rest], port) : nil }
-    if rest.hasSuffix(".") { rest = rest.dropLast() }
-    let labels = rest.split(separator: ".", omittingEmptySubsequences: false)
-    guard labels.allSatisfy({ !$0.isEmpty && !$0.contains(":") }) else { return nil }
-    return (scheme, labels, port)
+    if rest.first == UInt8(ascii: "[") {
+      return rest.last == UInt8(ascii: "]") ? (scheme, [Substring(rest)], port) : nil
+    }
+    if rest.last == dot { rest = rest.dropLast() }
+    let labels = rest.split(separator: dot, omittingEmptySubsequences: false)
+    guard labels.allSatisfy({ !$0.isEmpty && !$0.contains(colon) }) else { return nil }
+    return (scheme, labels.map { Substring($0) }, port)
   }
 }

@@ -57,33 +57,38 @@ struct RemoteAddress: Sendable {
     return trusted.contains { $0.contains(address) }
   }
 
-  private func hops(_ headers: HTTPHeaders) -> [Substring] {
-    let hops = headers[header].flatMap { $0.split(separator: ",") }
+  // The header is read byte by byte: a character of Swift may join a delimiter to the letter before it.
+
+  private func hops(_ headers: HTTPHeaders) -> [Substring.UTF8View] {
+    let hops = headers[header].flatMap { $0.utf8.split(separator: UInt8(ascii: ",")) }
     if header != "forwarded" { return hops }
     return hops.map { element in
-      for pair in element.split(separator: ";") {
+      for pair in element.split(separator: UInt8(ascii: ";")) {
         let pair = Self.trimmed(pair)
-        if pair.lowercased().hasPrefix("for=") { return pair.dropFirst(4) }
+        if Substring(pair.prefix(4)).lowercased() == "for=" { return pair.dropFirst(4) }
       }
-      return ""
+      return ""[...].utf8
     }
   }
 
   /// Removes quotes, brackets and a port.
-  private static func host(_ text: Substring) -> String? {
-    var text = trimmed(text)
-    if text.hasPrefix("\""), text.hasSuffix("\""), text.count >= 2 { text = text.dropFirst().dropLast() }
-    if text.hasPrefix("[") {
-      return text.firstIndex(of: "]").map { String(text[text.index(after: text.startIndex)..<$0]) }
+  private static func host(_ hop: Substring.UTF8View) -> String? {
+    let quote = UInt8(ascii: "\"")
+    var text = trimmed(hop)
+    if text.count >= 2, text.first == quote, text.last == quote { text = text.dropFirst().dropLast() }
+    if text.first == UInt8(ascii: "[") {
+      return text.firstIndex(of: UInt8(ascii: "]")).map { String(Substring(text[..<$0].dropFirst())) }
     }
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    return String(parts.count == 2 ? parts[0] : text)
+    let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+    return String(Substring(parts.count == 2 ? parts[0] : text))
   }
 
-  private static func trimmed(_ text: Substring) -> Substring {
+  private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {
+    let space = UInt8(ascii: " ")
+    let tab = UInt8(ascii: "\t")
     var text = text
-    while text.first == " " || text.first == "\t" { text.removeFirst() }
-    while text.last == " " || text.last == "\t" { text.removeLast() }
+    while text.first == space || text.first == tab { text.removeFirst() }
+    while text.last == space || text.last == tab { text.removeLast() }
     return text
   }
 }
