@@ -43,6 +43,11 @@ one_name_each() {
 }
 no_sleeping() { ! grep -rnE 'Task\.sleep|Thread\.sleep|\busleep\(' "$@"; }
 references() { Tests/Support/references.py "$@"; }
+# The fuzz targets are a package of their own: what it uses is what the bridge uses.
+same_versions() {
+  local used
+  used=$(grep -hE '\.package\(' "$@") && ! grep -vxFf <(grep -E '\.package\(' Package.swift) <<<"$used"
+}
 figures() { Documentation/images/draw.py --check "$1"; }
 # short LIMIT KIND PATH…: no file of that kind has more lines. The generated sql/current.sql may.
 short() {
@@ -71,6 +76,7 @@ printf -- '-- \303\244\n' >"$bad/text.sql"
 
 printf '/// `architecture.md`, "Order and\n/// nothing", has no such section.\n' >"$bad/reference.swift"
 printf 'A [link](#nothing) to no heading.\n' >"$bad/link.md"
+printf '    .package(url: "https://github.com/apple/swift-nio", exact: "2.0.0"),\n' >"$bad/Package.swift"
 mkdir "$bad/figures"
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
@@ -85,6 +91,7 @@ check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift
 check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
 check 'core without Foundation' "$bad/core.swift" no_foundation Sources/NotifyCore
 check 'one name for each type' "$bad/names.swift" one_name_each Sources
+check 'same versions' "$bad/Package.swift" same_versions Fuzzing/Package.swift
 check 'one way' "$bad/text.swift" one_way "${layers[@]}"
 check 'tests wait for events' "$bad/text.swift" no_sleeping Tests/*/*.swift
 mapfile -t documents < <(git ls-files '*.md')
