@@ -164,6 +164,45 @@ async def test_rows_that_were_written_are_marked_when_their_table_is_back(databa
     await eventually(read, lambda count: count == 3, "the receipts", 15)
 
 
+@pytest.mark.parametrize("away", ["locked", "renamed column"])
+async def test_read_receipts_of_a_table_that_is_away_are_written_when_it_is_back(
+    away: str, database: Database, serve: Serve, connect: Connect
+) -> None:
+    await database.execute(OTHER)
+    await database.execute("SELECT notify_bridge.attach('other')")
+    bridge = await serve(database)
+    await bridge.ready()
+    device = await connect(bridge, 1, ack=True)
+    ids = await database.insert_many(1, 3)
+    await database.execute("INSERT INTO other (user_id, data) SELECT 1, '{}' FROM generate_series(1, 2)")
+    await device.notifications(5)
+    device.send({"type": "ack", "ids": ids, "source": "public.notification"})
+    await database.sent(ids)
+    if away == "locked":
+        locker = await database.connect(autocommit=False)
+        await locker.execute("LOCK TABLE notification IN ACCESS EXCLUSIVE MODE")
+        await in_quarantine(database, LOCKED, stage="read")
+    else:
+        await database.execute("ALTER TABLE notification RENAME data TO content")
+        await in_quarantine(database, [("public.notification", None, "55000")], stage="read")
+    device.send({"type": "read", "ids": ids, "source": "public.notification"})
+    # The second turn of the marker begins after the end of the one that had the receipts.
+    for turn in (1, 2):
+        device.send({"type": "ack", "ids": [turn], "source": "public.other"})
+        await other_marked(database, turn)
+    if away == "locked":
+        await locker.rollback()
+        await locker.close()
+    else:
+        assert await database.value("SELECT count(*) FROM notification WHERE is_read") == 0
+        await database.execute("ALTER TABLE notification RENAME content TO data")
+
+    async def read() -> int:
+        return await database.value("SELECT count(*) FROM notification WHERE is_read")
+
+    await eventually(read, lambda count: count == 3, "the receipts", 20)
+
+
 @pytest.mark.parametrize("condition", ["", """WHERE OLD.data @> '{"bad": true}'"""])
 async def test_a_rule_that_replaces_updates_sets_its_table_aside(
     condition: str, database: Database, serve: Serve, connect: Connect
