@@ -34,6 +34,13 @@ RUN apt-get update \
   && useradd --system --uid 10001 --user-group --home-dir /nonexistent --no-create-home \
     --shell /usr/sbin/nologin notify-bridge
 COPY --from=build /out/notify-bridge /usr/local/bin/notify-bridge
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="notify-bridge" \
+  org.opencontainers.image.description="Delivers rows of a PostgreSQL table to the browsers of the users they are for" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}" \
+  org.opencontainers.image.licenses="MIT"
 USER 10001:10001
 ENV NOTIFY_BRIDGE_HTTP_HOST=0.0.0.0
 EXPOSE 8080
