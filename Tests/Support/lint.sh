@@ -28,6 +28,17 @@ c_form() { clang-format-14 --style=file:.clang-format --dry-run -Werror "$@"; }
 python_form() { Tests/EndToEndTests/.venv/bin/ruff check -q --no-cache "$@"; }
 compose_form() { Tests/EndToEndTests/.venv/bin/check-jsonschema -q --builtin-schema vendor.compose-spec "$@"; }
 image_form() { Tests/EndToEndTests/.venv/bin/hadolint "$@"; }
+# What each folder's kustomization makes, against the schemas of Kubernetes, the oldest supported version first. Of
+# ServiceMonitor there is none.
+kubernetes_form() {
+  local folder version bin=Tests/EndToEndTests/.venv/bin
+  for folder in "$@"; do
+    "$bin/kubectl" kustomize "$folder" >"$bad/manifests.yaml" || return 1
+    for version in 1.30 1.37; do
+      "$bin/kubernetes-validate" --strict --quiet --no-warn --kubernetes-version "$version" "$bad/manifests.yaml" || return 1
+    done
+  done
+}
 no_leftovers() { ! grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' "$@"; }
 no_traps() { ! grep -rnE '\bfatalError\(|\btry!|\bas! ' "$@"; }
 no_foundation() { ! grep -rnE '\bimport (struct |class |func |enum )?Foundation' "$@"; }
@@ -71,6 +82,9 @@ printf 'struct Row {}\nextension Table {\n  private final class Row {}\n}\n' >"$
 printf 'import os, sys\nx = l = 1\n' >"$bad/form.py"
 printf 'services:\n  web:\n    imaeg: debian\n' >"$bad/compose.yaml"
 printf 'FROM debian\nRUN cd /tmp && apt-get install curl\n' >"$bad/Dockerfile"
+mkdir "$bad/kubernetes"
+printf 'resources: [service.yaml]\n' >"$bad/kubernetes/kustomization.yaml"
+printf 'apiVersion: v1\nkind: Service\nmetadata: { name: bad }\nspec: { portz: [] }\n' >"$bad/kubernetes/service.yaml"
 yes '--' | head -n 301 >"$bad/long.sql"
 printf -- '-- \303\244\n' >"$bad/text.sql"
 
@@ -86,6 +100,7 @@ check 'Swift format' "$bad/form.swift" swift_form Sources Tests Benchmarks/Micro
 check 'C format' "$bad/form.c" c_form "${c_files[@]}"
 check 'image' "$bad/Dockerfile" image_form Dockerfile Clients/django/example/Dockerfile
 check 'compose files' "$bad/compose.yaml" compose_form compose.yaml Clients/django/example/compose.yaml
+check 'Kubernetes' "$bad/kubernetes" kubernetes_form Config/kubernetes/base Config/kubernetes/migrate
 check 'Python form' "$bad/form.py" python_form Clients/django
 check 'no leftovers' "$bad/text.swift" no_leftovers Sources Tests/*Tests/*.swift sql Benchmarks/src Benchmarks/Micro Benchmarks/MicroSupport Clients/django/src
 check 'no traps' "$bad/text.swift" no_traps Sources Benchmarks/Micro
