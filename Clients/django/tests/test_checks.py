@@ -114,6 +114,11 @@ def test_a_table_that_is_not_attached() -> None:
     assert message.id == "notify_bridge.W104" and 'AttachNotifyBridge("Notification", …)' in message.hint
 
 
+def test_a_table_that_no_migration_has_made_yet() -> None:
+    execute("SELECT notify_bridge.detach('shop_notification')", "ALTER TABLE shop_notification RENAME TO later")
+    assert check_database(None, databases=["default"]) == []
+
+
 def test_a_table_that_cannot_be_served() -> None:
     execute("ALTER TABLE shop_notification RENAME COLUMN data TO body")
     (message,) = check_database(None, databases=["default"])
