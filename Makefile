@@ -64,4 +64,4 @@ install-package:
 	Tests/Support/install.sh package
 
 clean:
-	rm -rf .build .build-run .build-fuzz Tests/EndToEndTests/.venv Tests/EndToEndTests/.nginx Tests/EndToEndTests/.prometheus Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build
+	rm -rf .build .build-run .build-fuzz Tests/EndToEndTests/.venv Tests/EndToEndTests/.programs Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build

@@ -10,6 +10,8 @@ if [ "${1:-run}" != run ]; then
 fi
 if [ "${1:-run}" = test ]; then
   packages+=(postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl chromium clang-format-14 pgbouncer valgrind gcc make curl python3-venv)
+  # Libraries of HAProxy.
+  packages+=(liblua5.3-0 libopentracing-c-wrapper0)
 fi
 
 command -v swift >/dev/null || {
@@ -63,27 +65,16 @@ if [ "${1:-run}" = test ]; then
   fi
   Tests/Support/postgresql_versions.sh >/dev/null
   autobahn
-  # nginx's program alone: its package would start a server on port 80.
-  nginx=Tests/EndToEndTests/.nginx
-  if ! [ -x "$nginx/usr/sbin/nginx" ]; then
-    mkdir -p "$nginx"
-    (
-      cd "$nginx"
-      apt-get download -q nginx || { "${run[@]}" apt-get update -q && apt-get download -q nginx; }
-      dpkg-deb -x nginx_*.deb .
+  # The programs alone: their packages would start servers.
+  programs=Tests/EndToEndTests/.programs
+  mkdir -p "$programs"
+  for program in nginx haproxy caddy prometheus; do
+    compgen -G "$programs/usr/*bin/$program" >/dev/null || (
+      cd "$programs"
+      apt-get download -q "$program" || { "${run[@]}" apt-get update -q && apt-get download -q "$program"; }
+      dpkg-deb -x "$program"_*.deb .
     )
-  fi
-  # Prometheus' programs alone, for the same reason.
-  prometheus=Tests/EndToEndTests/.prometheus
-  if ! [ -x "$prometheus/usr/bin/prometheus" ]; then
-    mkdir -p "$prometheus"
-    (
-      cd "$prometheus"
-      apt-get download -q prometheus || { "${run[@]}" apt-get update -q && apt-get download -q prometheus; }
-      dpkg-deb -x prometheus_*.deb .
-      rm prometheus_*.deb
-    )
-  fi
+  done
   # shellcheck source=Clients/django/tests/environments.sh
   . Clients/django/tests/environments.sh
   django_environments_install

@@ -128,8 +128,10 @@ class Device:
         cls, bridge: Bridge, user: object = None, *, since: str | None = None, ack: bool = False,
         query: dict[str, str] | None = None, headers: list[tuple[str, str]] | None = None, greeted: bool = True,
         path: str = "/ws/notifications/", tls: ssl.SSLContext | None = None, seconds: float = 15,
+        local: str | None = None,
     ) -> Device:
-        """Connects as a user (by `?token=`). `greeted` waits for connection_established and takes it off the queue."""
+        """Connects as a user (by `?token=`), from the address `local`. `greeted` waits for connection_established and takes it
+        off the queue."""
         parameters = dict(query or {})
         if user is not None:
             parameters["token"] = token(user)
@@ -138,7 +140,7 @@ class Device:
         if ack:
             parameters["ack"] = "1"
         target = path + ("?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items()) if parameters else "")
-        socket = await within(seconds, Socket.open(bridge.host, bridge.port, tls), "TCP connect")
+        socket = await within(seconds, Socket.open(bridge.host, bridge.port, tls, local), "TCP connect")
         try:
             await within(seconds, socket.handshake(target, f"{bridge.host}:{bridge.port}", headers), "handshake")
         except BaseException:

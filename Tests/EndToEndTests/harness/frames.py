@@ -64,9 +64,10 @@ class Socket:
         self.response_headers: dict[str, str] = {}
 
     @classmethod
-    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None = None) -> Socket:
+    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None = None, local: str | None = None) -> Socket:
         return cls(*await asyncio.open_connection(
-            host, port, ssl=tls, server_hostname="localhost" if tls else None, limit=1 << 20))
+            host, port, ssl=tls, server_hostname="localhost" if tls else None, limit=1 << 20,
+            local_addr=(local, 0) if local else None))
 
     async def handshake(self, target: str, host: str, headers: list[tuple[str, str]] | None = None) -> None:
         """Upgrades; raises `Refused` where the server does not."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 from .cluster import free_port
 from .waiting import eventually, within
 
-PROGRAMS = Path(__file__).resolve().parents[1] / ".prometheus/usr/bin"
+PROGRAMS = Path(__file__).resolve().parents[1] / ".programs/usr/bin"
 CONFIGURATION = """
 global:
   scrape_interval: 250ms
