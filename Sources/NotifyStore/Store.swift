@@ -9,6 +9,8 @@ package struct Store: Sendable {
   let metrics: BridgeMetrics
   let logger: Logger
 
+  /// Where the database is.
+  let urls: DatabaseURLs
   /// The history in which transaction ids are valid.
   let fence = GenerationFence()
   /// The tables that all connections serve.
@@ -26,6 +28,7 @@ package struct Store: Sendable {
     settings: StoreSettings, limits: Limits, status: BridgeStatus, metrics: BridgeMetrics, logger: Logger
   ) {
     self.settings = settings
+    urls = DatabaseURLs(settings)
     self.limits = limits
     self.status = status
     self.metrics = metrics

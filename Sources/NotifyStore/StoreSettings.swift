@@ -6,6 +6,8 @@ package struct StoreSettings: Sendable {
   package var url: Secret
   /// For LISTEN, where `url` is a pooler; nil for the same.
   package var listenURL: Secret?
+  /// Reads both URLs again, for a server that refuses the password; nil where they can't be read.
+  package var readURLsAgain: @Sendable () -> (url: Secret, listenURL: Secret?)? = { nil }
   /// The kind of pooler between `url` and the server.
   package var pooler: Pooler
   /// Shown in pg_stat_activity.

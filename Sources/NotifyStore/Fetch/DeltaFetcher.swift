@@ -83,9 +83,8 @@ package actor DeltaFetcher: DatabaseService {
 
   /// One session, from connecting to its loss.
   private func serveSession() async throws {
-    let url = settings.listenURL ?? settings.url
     let connection = database.connection
-    try database.connect(url)
+    let url = try database.connect()
     try connection.limitLockWaits()
     let lost = fence.current?.durable ?? 0
     let epoch = try ListeningSession.epoch(connection)

@@ -18,6 +18,7 @@ package final class RetryingConnection {
   let signal: StopSignal
   private let purpose: Purpose
   private let settings: StoreSettings
+  private let urls: DatabaseURLs
   private let fence: GenerationFence
   private let tables: ServedTables
   private let status: BridgeStatus
@@ -39,6 +40,7 @@ package final class RetryingConnection {
   init(_ purpose: Purpose, of store: Store) throws(StoreError) {
     self.purpose = purpose
     settings = store.settings
+    urls = store.urls
     fence = store.fence
     tables = store.tables
     status = store.status
@@ -51,11 +53,16 @@ package final class RetryingConnection {
   }
 
   /// Connects.
-  func connect(_ url: Secret) throws(StoreError) {
+  ///
+  /// - Returns: the URL that it is connected to.
+  @discardableResult
+  func connect() throws(StoreError) -> Secret {
+    let url = purpose == .listen ? urls.listenURL : urls.url
     address = url
     if lastReason == nil { report(failure: Self.notYet) }
     try connection.connect(
       url: url, applicationName: "\(settings.applicationName) \(purpose.rawValue)", timeout: Limits.connectTimeout)
+    return url
   }
 
   /// Connects unless connected, and waits until the listening connection is known to see the same history.
@@ -63,7 +70,7 @@ package final class RetryingConnection {
   /// - Returns: the current generation where the connection is new, else nil.
   func connectWhenCurrent() async throws(StoreError) -> GenerationFence.Generation? {
     if connection.isConnected { return nil }
-    try connect(settings.url)
+    try connect()
     if connection.isPooled { try checkTransactions() }
     guard let generation = await fence.waitUntilCurrent() else {
       connection.close()
@@ -141,6 +148,10 @@ package final class RetryingConnection {
     hasWarned = isOwn || (hasWarned && !isNew)
     report(failure: error.description)
     connection.close()
+    if urls.renew(after: error) {
+      logger.notice("the database refused the password: a new one was read", metadata: ["for": "\(purpose.rawValue)"])
+      backoff.reset()
+    }
     return backoff.next(jitter: Double.random(in: 0..<1))
   }
 }

@@ -34,6 +34,10 @@ struct Bridge {
     let gatewaySettings = try settings.gateway(descriptors: DescriptorLimit.raise())
     var storeSettings = settings.store
     storeSettings.url = url
+    storeSettings.readURLsAgain = { [readSettings] in
+      guard let read = try? readSettings(), let url = read.databaseURL else { return nil }
+      return (url, read.store.listenURL)
+    }
     let registry = PrometheusRegistry()
     let metrics = BridgeMetrics(factory: registry)
     let status = BridgeStatus()
