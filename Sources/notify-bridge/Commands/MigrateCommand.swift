@@ -45,12 +45,21 @@ struct MigrateCommand: ParsableCommand {
       for entry in try migrator.status(ownTable: !noTable) { FileOutput.printLine("\(entry)") }
       return
     }
-    let steps = try migrator.apply(dryRun: dryRun, ownTable: !noTable)
+    let steps = try apply(migrator, connection)
     for step in steps { FileOutput.printLine("\(dryRun ? "would apply" : "applied") \(step)") }
     if steps.isEmpty { FileOutput.printLine("nothing to do: \(Self.applied)") }
     guard !dryRun, !noTable else { return }
     if steps.contains(.ownTable) { try printMissingRights(connection) }
     try warnAboutForeignTable(connection)
+  }
+
+  private func apply(_ migrator: Migrator, _ connection: PGConnection) throws -> [MigrationStep] {
+    do {
+      return try migrator.apply(dryRun: dryRun, ownTable: !noTable)
+    } catch {
+      guard error.sqlstate == "42501", error.hint.isEmpty else { throw error }
+      throw CommandFailure(error.description, remedy: MissingRights.toMigrate(connection, ownTable: !noTable))
+    }
   }
 
   /// `schema 1 and functions 1 are applied`.

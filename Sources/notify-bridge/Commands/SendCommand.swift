@@ -40,7 +40,17 @@ struct SendCommand: ParsableCommand {
   }
 
   private func insert(_ payload: String, _ connection: PGConnection) throws -> String {
-    let served = try TableSurvey(connection).served
+    let survey: TableSurvey
+    do throws(StoreError) {
+      survey = try TableSurvey(connection)
+    } catch {
+      guard error.sqlstate == "42501" else { throw error }
+      throw CommandFailure(error.description, remedy: MissingRights.toUseSchema(connection))
+    }
+    let served = survey.served
+    if served.isEmpty, let problem = survey.problems.first {
+      throw CommandFailure("no table can be served. \(problem.description)", remedy: "Run: notify-bridge check")
+    }
     try connection.useSearchPathOfRole()
     let mapping = try mapping(among: served, connection)
     let table = TableCatalog.Table(
@@ -59,6 +69,9 @@ struct SendCommand: ParsableCommand {
     do throws(StoreError) {
       return try connection.insert(into: mapping.number, user: user.text, data: payload)
     } catch {
+      if error.sqlstate == "42501" {
+        throw CommandFailure(error.description, remedy: MissingRights.toInsert(connection, into: mapping))
+      }
       // The server alone knows what it takes.
       guard ["22P02", "22P05"].contains(error.sqlstate) else { throw error }
       throw CommandFailure(

@@ -25,7 +25,11 @@ extension CommandFailure {
     switch error.sqlstate {
     case "28P01", "28000": return "Check user and password in DATABASE_URL, and the server's pg_hba.conf."
     case "3D000": return "Create the database, or correct its name in DATABASE_URL."
-    case "42501": return "As the owner of the tables: SELECT notify_bridge.grant_to('the role in DATABASE_URL')"
+    case "42501":
+      return """
+        As the owner of the database: SELECT notify_bridge.grant_to('the role in DATABASE_URL')
+        Each right that is missing is named by: notify-bridge check
+        """
     case "42P01", "3F000", "42883": return "Run: notify-bridge migrate"
     case "53300": return "Raise max_connections of the server, or close connections."
     default: break
