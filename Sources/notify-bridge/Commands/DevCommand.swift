@@ -21,13 +21,18 @@ struct DevCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The folder for its database and keys.", valueName: "folder"))
   var dataDir: String?
 
+  @Flag(
+    help:
+      "Listen on any address: in a container, whose port is published to this machine only (-p 127.0.0.1:8080:8080).")
+  var inContainer = false
+
   @OptionGroup(title: "Settings", visibility: .hidden)
   var options: ConfigurationOptions
 
   func run() async throws {
     let source = options.source
     var settings = try source.settings(needing: ServeCommand.secrets)
-    try Self.requireLoopback(settings)
+    if !inContainer { try Self.requireLoopback(settings) }
     let given = try settings.databaseURL.map { _ in try Database.url(settings) }
     let signals = Signals()
     let folder = try DevFolder(path: dataDir, holdsServer: given == nil)
@@ -74,7 +79,9 @@ struct DevCommand: AsyncParsableCommand {
         return read
       },
       routes: demo.routes,
-      onListening: { address in
+      onListening: { listening in
+        // Inside a container that is an address of no browser.
+        let address = listening.replacing("//0.0.0.0:", with: "//localhost:")
         folder.announce("\(address)/")
         FileOutput.printLine(Self.welcome(address, psqlLine))
       },
@@ -111,7 +118,8 @@ struct DevCommand: AsyncParsableCommand {
     throw ConfigurationError(
       """
       \(settings.origin(\.gateway.host)) is "\(TerminalText.shortened(host, to: 60))": dev listens on this machine only, since its page
-      gives a token to anybody. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere.
+      gives a token to anybody. Allowed are 127.0.0.1, ::1 and localhost; serve listens anywhere. In a container whose
+      port is published to this machine only: --in-container
       """)
   }
 
