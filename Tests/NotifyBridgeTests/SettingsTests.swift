@@ -105,6 +105,20 @@ struct SettingsTests {
     #expect(labels.count == Setting.all.count + 1)
   }
 
+  @Test("In a container, the flags of its bridge are found behind those of an init process")
+  func containers() {
+    func arguments(_ words: String...) -> [String]? {
+      ContainerBridge.serveArguments(commandLine: words.flatMap { Array($0.utf8) + [0] })
+    }
+    #expect(arguments("notify-bridge", "serve") == [])
+    #expect(arguments("/usr/local/bin/notify-bridge", "serve", "--http-port", "9000") == ["--http-port", "9000"])
+    #expect(arguments("/sbin/docker-init", "--", "notify-bridge", "serve", "--config=a b") == ["--config=a b"])
+    #expect(arguments("notify-bridge", "dev") == nil)
+    #expect(arguments("/sbin/init", "serve") == nil)
+    #expect(arguments("sh", "-c", "notify-bridge serve") == nil)
+    #expect(ContainerBridge.serveArguments(commandLine: []) == nil)
+  }
+
   @Test("The parser reads settings from flags")
   func flags() throws {
     let options = try ConfigurationOptions.parse(["--config", "a.yaml", "--http-port", "1", "--auth-jwt-secret=x"])

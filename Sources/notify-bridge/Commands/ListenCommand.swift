@@ -35,7 +35,7 @@ struct ListenCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let settings = try options.settings(needing: user == nil ? [] : [\.jwt.secret])
+    let settings = try options.sourceOfBridge.settings(needing: user == nil ? [] : [\.jwt.secret])
     let address = try BridgeAddress.given(url, settings)
     let client = WebSocketClient(address)
     let signals = Signals()

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Logging
 import NotifyCore
 import NotifyStore
 
@@ -26,11 +28,19 @@ struct ServeCommand: AsyncParsableCommand {
     let settings = try options.source.settings(needing: Self.secrets)
     let url = try Self.requirements(settings)
     let source = options.source
+    let output = LogOutput.standardError(settings)
     let bridge = Bridge(
-      settings: settings, url: url, output: .standardError(settings), signals: Signals(),
+      settings: settings, url: url, output: output, signals: Signals(),
       readSettings: { try source.settings(needing: Self.secrets) },
-      onListening: { FileOutput.printLine("listening on \($0)") })
+      onListening: { Self.announce("listening on \($0)", output) })
     try await bridge.run()
+  }
+
+  /// Writes to standard output. A container has one log of both streams, so there the line has the log's form.
+  private static func announce(_ message: String, _ output: LogOutput) {
+    guard ContainerBridge.serveArguments != nil else { return FileOutput.printLine(message) }
+    let line = LogLine(time: Date(), level: .notice, label: Version.applicationName, message: message, fields: [])
+    FileOutput.write(Array(output.text(line).utf8), to: STDOUT_FILENO)
   }
 
   /// Checks that there are a login method and a database; reports both problems at once.

@@ -18,8 +18,10 @@ struct ConfigurationFile: Sendable {
   let entries: [Entry]
 
   /// Reads a file.
-  init(path: String) throws(ConfigurationError) {
-    let text = try SettingFile.read(path, maximumBytes: Self.maximumBytes, subject: "--config \(path)")
+  ///
+  /// - Parameter subject: what names the file, for the error.
+  init(path: String, subject: String) throws(ConfigurationError) {
+    let text = try SettingFile.read(path, maximumBytes: Self.maximumBytes, subject: subject)
     try self.init(path: path, text: text)
   }
 

@@ -38,6 +38,16 @@ struct ConfigurationOptions: ParsableArguments {
   /// The places that settings come from in this run.
   var source: SettingsSource { SettingsSource(flags: flags, filePath: configurationFile) }
 
+  /// The places that the settings of the running bridge come from: in a container, its flags too.
+  var sourceOfBridge: SettingsSource {
+    guard let arguments = ContainerBridge.serveArguments, let serving = try? Self.parse(arguments) else {
+      return source
+    }
+    return SettingsSource(
+      flags: serving.flags.merging(flags) { _, given in given },
+      filePath: configurationFile ?? serving.configurationFile)
+  }
+
   /// Reads and checks the settings.
   ///
   /// - Parameter secrets: the secrets that the command needs: only their files are read.
@@ -50,7 +60,8 @@ struct ConfigurationOptions: ParsableArguments {
 extension ConfigurationOptions: CustomReflectable {
   var customMirror: Mirror {
     let file = Option<String?>(
-      name: .customLong(Self.fileFlag), help: ArgumentHelp("A YAML file with settings.", valueName: "file"))
+      name: .customLong(Self.fileFlag),
+      help: ArgumentHelp("A YAML file with settings; also \(Setting.fileVariable).", valueName: "file"))
     let options = Setting.all.map { setting in
       let option = Option<String?>(
         name: .customLong(setting.flag), help: ArgumentHelp("\(setting.help)", valueName: setting.form.placeholder))

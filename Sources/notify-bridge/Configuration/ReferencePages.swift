@@ -28,7 +28,8 @@ enum ReferencePages {
   /// `Config/notify-bridge.yaml`: every setting with its type, range, unit and default.
   static var yaml: String {
     var lines = [
-      "# Every setting of notify-bridge, with its default. `notify-bridge serve --config FILE` reads it.",
+      "# Every setting of notify-bridge, with its default. `notify-bridge serve --config FILE` reads it; the variable",
+      "# \(Setting.fileVariable) names it too.",
       "#",
       "# A setting is also a flag and an environment variable: `http: port:` is --http-port is NOTIFY_BRIDGE_HTTP_PORT.",
       "# Flags win over the environment, the environment over this file. DATABASE_URL alone has no prefix.",
@@ -70,10 +71,10 @@ enum ReferencePages {
   static var markdown: String {
     var lines = [
       "# Configuration", "",
-      "A setting is a flag, an environment variable or a key of the YAML file that `--config` names. A flag is stronger",
-      "than a variable, a variable is stronger than the file. Every command accepts all of them and needs only those that",
-      "it uses. A name that is unknown and a value that is not allowed are errors, with exit status 78, before any network",
-      "access. An empty value counts as not given.", "",
+      "A setting is a flag, an environment variable or a key of the YAML file that `--config` or the variable",
+      "`\(Setting.fileVariable)` names. A flag is stronger than a variable, a variable is stronger than the file. Every",
+      "command accepts all of them and needs only those that it uses. A name that is unknown and a value that is not",
+      "allowed are errors, with exit status 78, before any network access. An empty value counts as not given.", "",
       "A secret can stand in a file instead: the setting of the same name with `_file` (`_FILE`, `-file`) names it.",
       "",
       "SIGHUP reads the file, the environment's secrets in files, keys and certificates again. It applies the settings",

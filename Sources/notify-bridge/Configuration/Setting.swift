@@ -80,6 +80,9 @@ struct Setting: Sendable, Identifiable {
   /// The prefix of every variable except `DATABASE_URL` and `DATABASE_URL_FILE`.
   static let prefix = "NOTIFY_BRIDGE_"
 
+  /// The variable that names the YAML file where `--config` is not given.
+  static let fileVariable = prefix + "CONFIG"
+
   /// Its section in the YAML file; nil where it stands in none.
   var section: String? { id.contains(".") ? String(id.prefix { $0 != "." }) : nil }
 

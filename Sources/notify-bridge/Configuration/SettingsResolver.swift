@@ -66,7 +66,7 @@ struct SettingsResolver: Sendable {
         given[setting.id] = GivenSetting(value: .text(text), origin: .environment(variable: setting.variable))
       }
     }
-    let known = Set(Setting.all.map(\.variable))
+    let known = Set(Setting.all.map(\.variable)).union([Setting.fileVariable])
     for variable in environment.keys.sorted() where variable.hasPrefix(Setting.prefix) && !known.contains(variable) {
       let name = String(variable.dropFirst(Setting.prefix.count))
       if Self.isServiceLink(variable, environment[variable] ?? "") { continue }

@@ -24,7 +24,10 @@ final class LogOutput: Sendable {
   }
 
   /// Writes one line.
-  func write(_ line: LogLine) { writer.write(format.line(line, colors: colors)) }
+  func write(_ line: LogLine) { writer.write(text(line)) }
+
+  /// A line in the log's form, for another stream.
+  func text(_ line: LogLine) -> String { format.line(line, colors: colors) }
 
   /// Waits until all is written, at most a moment.
   func flush() { writer.flush(seconds: 0.5) }
