@@ -22,6 +22,8 @@ cp -R Packaging/debian CHANGELOG.md "$stage"
 # Without an address in it: the service must not start with the example's.
 sed 's/^  url: /  # url: /' Config/notify-bridge.yaml >"$stage/notify-bridge.yaml"
 
+Packaging/sbom.py "$version" >"$stage/notify-bridge.spdx.json"
+
 cp "$program" "$stage"
 # In place of the toolchain's path: where the package has the runtime.
 chrpath -r /usr/lib/notify-bridge "$stage/notify-bridge" >/dev/null
