@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test test-postgresql autobahn fuzz chaos lint schema configuration package test-package install-run install-test install-package clean
+.PHONY: run build test test-postgresql docker-test autobahn fuzz chaos lint schema configuration package test-package install-run install-test install-package clean
 
 # A first start is mostly building: without an index for editors and without debug information it takes a quarter less.
 # Developers want both, so this build has a folder of its own.
@@ -20,6 +20,10 @@ test: install-test
 test-postgresql: install-test
 	$(SWIFT) build --build-tests
 	Tests/Support/test_postgresql.sh --all
+
+# The images and compose files, on the Docker engine that is here. BRIDGE_BIN=.build/release/notify-bridge spares a build.
+docker-test:
+	Tests/Docker/run.sh
 
 # Faults of every kind with an account of every row. SCENARIO=bridge_killed runs one. `make test` runs a part.
 # TABLE=Documentation/reliability.md writes the numbers of a whole run into that document.
