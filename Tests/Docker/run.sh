@@ -164,7 +164,7 @@ compose() {
   check 'compose: has the rows' is "$(db 'SELECT count(*) FROM notification')" 1
   docker compose down --volumes >/dev/null 2>&1
   chmod 600 secrets/owner_url
-  ! docker compose up --detach >/dev/null 2>&1
+  check 'compose: an unreadable secret stops it' fails 1 migrate docker compose up --detach
   check 'compose: an unreadable secret is named' says "$(docker compose logs --no-log-prefix migrate)" "owner_url.*can't be read"
   docker compose down --volumes >/dev/null 2>&1
   cd "$OLDPWD"
