@@ -11,6 +11,7 @@ enum Explored: String, CaseIterable, CustomTestStringConvertible {
   case givenUp = "a slow device with no room gets the rest of a delta that was given up"
   case crash = "the database crashes, and a transaction is rolled back"
   case kill = "the bridge is killed"
+  case paged = "two devices are replayed page by page, and one has marked what the other still waits for"
 
   var testDescription: String { rawValue }
 
@@ -50,6 +51,11 @@ enum Explored: String, CaseIterable, CustomTestStringConvertible {
         depth: 12)
     case .kill:
       .init(transactions: [[0]], clients: [Self.promptClient], connects: [2], accidents: [.kill: 1], depth: 99)
+    case .paged:
+      .init(
+        transactions: [[0, 0]], clients: [Self.promptClient, Self.promptClient], connects: [1, 1], pageRows: 1,
+        // Two rows are unsent, and older than what is routed.
+        prelude: [.begin(0), .commit(0), .fetch, .route], depth: 99)
     }
   }
 
@@ -63,6 +69,7 @@ enum Explored: String, CaseIterable, CustomTestStringConvertible {
     case .givenUp: 4_000
     case .crash: 20_000
     case .kill: 3_000
+    case .paged: 1_000
     }
   }
 }
@@ -78,6 +85,7 @@ extension Rule {
     case .lowerAfterCrash, .dropByKeyAfterCrash: .crash
     case .writtenIsKnown: .slow
     case .exactBatchesOnly: .givenUp
+    case .markedMeanwhileIsReplayed: .paged
     }
   }
 }
