@@ -910,6 +910,33 @@ $_$;
 
 COMMENT ON FUNCTION notify_bridge.clean_quarantine() IS 'Removes the entries of rows that are gone, were resent, or were marked meanwhile. Returns how many.';
 
+CREATE FUNCTION notify_bridge.clean_recorders() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+  dead record;
+  removed bigint := 0;
+BEGIN
+  FOR dead IN
+    SELECT r.id, r.touched_at FROM notify_bridge.recorder AS r
+    WHERE r.touched_at < clock_timestamp() - interval '1 minute' FOR UPDATE SKIP LOCKED
+  LOOP
+    PERFORM notify_bridge.record_seen(
+      ARRAY(SELECT u.recipient FROM notify_bridge.connected_user AS u WHERE u.recorder = dead.id), dead.touched_at);
+    DELETE FROM notify_bridge.connected_user AS u WHERE u.recorder = dead.id;
+    UPDATE notify_bridge.connection_log AS l SET closed = greatest(l.opened, dead.touched_at), closed_by = 'lost'
+    WHERE l.recorder = dead.id AND l.closed IS NULL;
+    DELETE FROM notify_bridge.recorder AS r WHERE r.id = dead.id;
+    removed := removed + 1;
+  END LOOP;
+  RETURN removed;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.clean_recorders() IS 'Ends what bridges have left that gave no sign of life for a minute: their users were seen until then, and their sockets are closed in the log. Returns their number.';
+
 CREATE FUNCTION notify_bridge.column_type(relation regclass, column_name name) RETURNS regtype
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1253,11 +1280,15 @@ BEGIN
        notify_bridge.report_backlog(text),
        notify_bridge.report_users(timestamptz, timestamptz, text, integer),
        notify_bridge.report_retention(integer, text),
-       notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement) TO %I', role);
+       notify_bridge.report_connections(timestamptz, timestamptz, interval, text),
+       notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement),
+       notify_bridge.online(text), notify_bridge.online(anyelement),
+       notify_bridge.last_seen(text), notify_bridge.last_seen(anyelement) TO %I', role);
+  EXECUTE format('GRANT SELECT ON notify_bridge.presence, notify_bridge.connection_log, notify_bridge.delivery_log TO %I', role);
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.grant_reports_to(role name) IS 'Lets an existing role call the reports, over all served tables. It needs no right on those tables, and gets none: the reports show counts, ids, recipients and the values of a payload''s path.';
+COMMENT ON FUNCTION notify_bridge.grant_reports_to(role name) IS 'Lets an existing role call the reports, over all served tables. It needs no right on those tables, and gets none: the reports show counts, ids, recipients and the values of a payload''s path. It may read presence, the connection log and the delivery log.';
 
 CREATE FUNCTION notify_bridge.grant_to(role name) RETURNS void
     LANGUAGE plpgsql
@@ -1279,6 +1310,7 @@ BEGIN
       'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'purge_preview', 'is_purge_turn', 'repair_txids',
       'repair_rows', 'as_utf8',
       'is_hidden_from',
+      'touch_recorder', 'record_presence', 'record_connections', 'record_deliveries', 'clean_recorders', 'purge_logs',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', executable, role);
@@ -1496,6 +1528,28 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.kind_of(type regtype) IS 'The kind of a type, as in notify_bridge.source.id_kind; null for a type that a bridge can''t compare.';
 
+CREATE FUNCTION notify_bridge.last_seen(recipient anyelement) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT notify_bridge.last_seen($1::text) $_$;
+
+COMMENT ON FUNCTION notify_bridge.last_seen(recipient anyelement) IS 'The same for an integer or a uuid.';
+
+CREATE FUNCTION notify_bridge.last_seen(recipient text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  SELECT max(seen.at) FROM (
+    SELECT p.last_seen FROM notify_bridge.presence AS p WHERE p.recipient = $1
+    UNION ALL
+    SELECT greatest(u.since, r.touched_at) FROM notify_bridge.connected_user AS u JOIN notify_bridge.recorder AS r ON r.id = u.recorder
+    WHERE u.recipient = $1
+    UNION ALL
+    SELECT s.last_seen FROM notify_bridge.seen_user AS s WHERE s.recipient = $1) AS seen (at)
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.last_seen(recipient text) IS 'When the user was connected last: now while online, else the end of the last socket. NULL where the user was not seen for a year.';
+
 CREATE FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1516,6 +1570,16 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean) IS 'Locks a table and its partitions until the end of the transaction. With is_first, for the first table of a transaction, it waits, but for less than deadlock_timeout; else not at all.';
+
+CREATE FUNCTION notify_bridge.log_statement(source integer, row_ids text[], event text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  INSERT INTO notify_bridge.logged_delivery (source, row_id, at, event)
+  SELECT $1, r.id, clock_timestamp(), $3 FROM unnest($2) AS r (id) WHERE notify_bridge.logs_deliveries()
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.log_statement(source integer, row_ids text[], event text) IS 'Writes what a statement did to rows to the delivery log, where a running bridge keeps it.';
 
 CREATE FUNCTION notify_bridge.login_events(kind text, relation regclass) RETURNS text[]
     LANGUAGE sql STABLE
@@ -1627,6 +1691,17 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.login_tables(user_table text, session_table regclass, token_table regclass) IS 'The tables of sessions, tokens and users, each with the problem that keeps it from being used, or null. Users: the given table, else the attached one, else the one that an attached recipient or authtoken_token.user_id refers to, else auth_user. Sessions and tokens: the given table, else the attached one, else the one of Django''s name.';
+
+CREATE FUNCTION notify_bridge.logs_deliveries() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT EXISTS (
+    SELECT FROM notify_bridge.recorder AS r
+    WHERE r.logs_deliveries AND r.touched_at > clock_timestamp() - interval '1 minute')
+$$;
+
+COMMENT ON FUNCTION notify_bridge.logs_deliveries() IS 'Whether a running bridge keeps the delivery log.';
 
 CREATE FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text DEFAULT NULL::text) RETURNS TABLE(place integer, user_id text, secret text, is_active boolean, is_expired boolean, expires double precision)
     LANGUAGE plpgsql
@@ -1806,6 +1881,20 @@ $_$;
 
 COMMENT ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) IS 'Makes the function that a served table''s trigger notify_bridge_applied calls, from the names of its columns.';
 
+CREATE FUNCTION notify_bridge.online(recipient anyelement) RETURNS boolean
+    LANGUAGE sql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT notify_bridge.online($1::text) $_$;
+
+COMMENT ON FUNCTION notify_bridge.online(recipient anyelement) IS 'The same for an integer or a uuid.';
+
+CREATE FUNCTION notify_bridge.online(recipient text) RETURNS boolean
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT EXISTS (SELECT FROM notify_bridge.presence AS p WHERE p.recipient = $1) $_$;
+
+COMMENT ON FUNCTION notify_bridge.online(recipient text) IS 'Whether the user has a socket at any bridge.';
+
 CREATE FUNCTION notify_bridge.purge(days integer, batch integer DEFAULT 10000, dry_run boolean DEFAULT false, unsent_days integer DEFAULT 0) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1839,6 +1928,38 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean, unsent_days integer) IS 'Deletes at most batch rows: those older than days from public.notification as migrate makes it (0: none), and those older than its retention_days from each attached table that has such a number. Rows that are sent, or never to be sent, are deleted; unsent rows only where they are older than unsent_days, too (0: they are kept). A row that can''t be deleted is skipped and set aside: notify_bridge.quarantine, stage purge. Returns the number of deleted rows. With dry_run it deletes nothing and returns the number of all rows due. Repeat until it returns less than batch.';
+
+CREATE FUNCTION notify_bridge.purge_logs(connection_days integer, delivery_days integer, batch integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+  connections bigint := 0;
+  deliveries bigint := 0;
+BEGIN
+  IF connection_days > 0 THEN
+    DELETE FROM notify_bridge.connection_log AS l WHERE l.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM notify_bridge.connection_log AS o
+      WHERE o.opened < now() - make_interval(days => connection_days)
+        AND o.closed < now() - make_interval(days => connection_days)
+      LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS connections = ROW_COUNT;
+  END IF;
+  IF delivery_days > 0 THEN
+    DELETE FROM notify_bridge.logged_delivery AS l WHERE l.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM notify_bridge.logged_delivery AS o WHERE o.at < now() - make_interval(days => delivery_days)
+      LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS deliveries = ROW_COUNT;
+  END IF;
+  DELETE FROM notify_bridge.seen_user AS s WHERE s.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM notify_bridge.seen_user AS o WHERE o.last_seen < now() - interval '1 year'
+    LIMIT batch FOR UPDATE SKIP LOCKED));
+  RETURN greatest(connections, deliveries);
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.purge_logs(connection_days integer, delivery_days integer, batch integer) IS 'Deletes at most batch rows of each log that ended more than so many days ago (0: none), and users who were not seen for a year. Repeat it until it returns less than batch.';
 
 CREATE FUNCTION notify_bridge.purge_preview(days integer, unsent_days integer DEFAULT 0) RETURNS TABLE(source text, rows bigint, bytes bigint, oldest timestamp with time zone, failure text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1908,6 +2029,7 @@ BEGIN
   WHERE o.relation = s.relation AND newest > coalesce(o.purged_txid, '0');
   PERFORM notify_bridge.release_rows('purge', array_agg(s.number), array_agg(g.id), NULL)
   FROM unnest(gone) AS g (id);
+  PERFORM notify_bridge.log_statement(s.number, gone, 'purged');
   -- A trigger that returns NULL keeps a row without an error.
   PERFORM notify_bridge.quarantine_rows('purge', array_agg(s.number), array_agg(k.id), NULL,
     array_agg(coalesce(failure, '02000')))
@@ -2048,6 +2170,90 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.quarantine_rows(stage text, sources integer[], row_ids text[], txids text[], sqlstates text[]) IS 'Sets items aside, or counts another failure of each: stage, tables by number, ids (NULL: the table), txids (NULL: none) and SQLSTATEs. Returns how many were not set aside before.';
+
+CREATE FUNCTION notify_bridge.record_connections(recorder integer, numbers bigint[], recipients text[], addresses text[], user_agents text[], protocols text[], opened bigint[], closed bigint[], codes integer[], closers text[], row_counts bigint[], byte_counts bigint[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO notify_bridge.connection_log AS l
+    (recipient, address, user_agent, protocol, opened, closed, code, closed_by, rows, bytes, replica, recorder, number)
+  SELECT c.recipient, c.address, c.user_agent, c.protocol, timestamptz 'epoch' + c.opened * interval '1 microsecond',
+    timestamptz 'epoch' + c.closed * interval '1 microsecond', c.code, c.closed_by, c.rows, c.bytes, r.replica, r.id, c.number
+  FROM notify_bridge.recorder AS r,
+    unnest(numbers, recipients, addresses, user_agents, protocols, opened, closed, codes, closers, row_counts, byte_counts)
+      AS c (number, recipient, address, user_agent, protocol, opened, closed, code, closed_by, rows, bytes)
+  WHERE r.id = record_connections.recorder
+  ON CONFLICT (recorder, number) DO UPDATE SET
+    closed = excluded.closed, code = excluded.code, closed_by = excluded.closed_by, rows = excluded.rows, bytes = excluded.bytes;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.record_connections(recorder integer, numbers bigint[], recipients text[], addresses text[], user_agents text[], protocols text[], opened bigint[], closed bigint[], codes integer[], closers text[], row_counts bigint[], byte_counts bigint[]) IS 'Writes sockets of this bridge to the connection log, open or closed. Times are microseconds since 1970.';
+
+CREATE FUNCTION notify_bridge.record_deliveries(recorder integer, sources integer[], row_ids text[], at bigint[], events text[], devices integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO notify_bridge.logged_delivery (source, row_id, at, event, replica, devices)
+  SELECT d.source, d.row_id, timestamptz 'epoch' + d.at * interval '1 microsecond', d.event, r.replica, d.devices
+  FROM notify_bridge.recorder AS r,
+    unnest(sources, row_ids, at, events, devices) AS d (source, row_id, at, event, devices)
+  WHERE r.id = record_deliveries.recorder;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.record_deliveries(recorder integer, sources integer[], row_ids text[], at bigint[], events text[], devices integer[]) IS 'Writes events of rows at this bridge to the delivery log. Times are microseconds since 1970.';
+
+CREATE FUNCTION notify_bridge.record_presence(recorder integer, is_whole boolean, recipients text[], devices integer[], since bigint[], seen bigint[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  others text[];
+BEGIN
+  IF is_whole THEN
+    WITH gone AS (
+      DELETE FROM notify_bridge.connected_user AS u
+      WHERE u.recorder = record_presence.recorder
+        AND NOT EXISTS (SELECT FROM unnest(recipients) AS r (recipient) WHERE r.recipient = u.recipient)
+      RETURNING u.recipient)
+    SELECT array_agg(g.recipient) INTO others FROM gone AS g;
+    PERFORM notify_bridge.record_seen(others, clock_timestamp());
+  END IF;
+  INSERT INTO notify_bridge.connected_user AS u (recipient, recorder, devices, since)
+  SELECT r.recipient, record_presence.recorder, r.devices, timestamptz 'epoch' + r.since * interval '1 microsecond'
+  FROM unnest(recipients, devices, since) AS r (recipient, devices, since) WHERE r.devices > 0
+  ON CONFLICT (recipient, recorder) DO UPDATE SET devices = excluded.devices, since = excluded.since
+  WHERE u.devices <> excluded.devices OR u.since <> excluded.since;
+  DELETE FROM notify_bridge.connected_user AS u
+  USING unnest(recipients, record_presence.devices) AS r (recipient, devices)
+  WHERE u.recipient = r.recipient AND u.recorder = record_presence.recorder AND r.devices = 0;
+  INSERT INTO notify_bridge.seen_user AS s (recipient, last_seen)
+  SELECT r.recipient, timestamptz 'epoch' + r.seen * interval '1 microsecond'
+  FROM unnest(recipients, devices, seen) AS r (recipient, devices, seen) WHERE r.devices = 0
+  ORDER BY r.recipient COLLATE "C"
+  ON CONFLICT (recipient) DO UPDATE SET last_seen = excluded.last_seen WHERE s.last_seen < excluded.last_seen;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.record_presence(recorder integer, is_whole boolean, recipients text[], devices integer[], since bigint[], seen bigint[]) IS 'Records how many sockets users have at this bridge, since when, and for those without any when they were seen last. is_whole: no other user has one.';
+
+CREATE FUNCTION notify_bridge.record_seen(recipients text[], at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  -- In one order everywhere, so that two bridges don't deadlock.
+  INSERT INTO notify_bridge.seen_user AS s (recipient, last_seen)
+  SELECT r.recipient, $2 FROM unnest($1) AS r (recipient) ORDER BY r.recipient COLLATE "C"
+  ON CONFLICT (recipient) DO UPDATE SET last_seen = excluded.last_seen WHERE s.last_seen < excluded.last_seen
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.record_seen(recipients text[], at timestamp with time zone) IS 'Records when these users were seen last.';
 
 CREATE FUNCTION notify_bridge.redeem_tickets(hashes bytea[]) RETURNS TABLE(hash bytea, user_id text, is_expired boolean)
     LANGUAGE sql SECURITY DEFINER
@@ -2313,6 +2519,51 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.report_buckets(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) IS 'The starts of the buckets, ascending; the first one is the bucket that since is in. They begin at whole days, weeks (Monday), months or parts of a day of the time zone.';
+
+CREATE FUNCTION notify_bridge.report_connections(since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, bucket interval DEFAULT '1 day'::interval, time_zone text DEFAULT 'UTC'::text) RETURNS TABLE(bucket timestamp with time zone, opened bigint, closed jsonb, peak bigint, median_seconds double precision)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  WITH span AS MATERIALIZED (
+    SELECT r.since, r.until, notify_bridge.report_buckets(r.since, r.until, $3, $4) AS starts
+    FROM (SELECT CASE WHEN $2 = 'infinity' THEN now() ELSE coalesce($2, now()) END) AS e (until)
+    CROSS JOIN notify_bridge.report_range(NULL,
+      CASE WHEN $1 = '-infinity' THEN least((SELECT min(l.opened) FROM notify_bridge.connection_log AS l), e.until) ELSE $1 END,
+      e.until) AS r
+  ), connection AS MATERIALIZED (
+    SELECT l.opened, l.closed, coalesce(l.code::text, l.closed_by) AS code,
+      CASE WHEN l.opened >= s.since THEN width_bucket(l.opened, s.starts) END AS opening,
+      CASE WHEN l.closed < s.until THEN width_bucket(l.closed, s.starts) END AS closing
+    FROM span AS s JOIN notify_bridge.connection_log AS l ON l.opened < s.until AND (l.closed >= s.since OR l.closed IS NULL)
+  ), change AS (
+    SELECT coalesce(c.opening, 1) AS place, greatest(c.opened, s.since) AS at, 1 AS step FROM span AS s, connection AS c
+    UNION ALL
+    SELECT c.closing, c.closed, -1 FROM connection AS c WHERE c.closing IS NOT NULL
+    UNION ALL
+    SELECT b.place, greatest(b.at, s.since), 0 FROM span AS s, unnest(s.starts) WITH ORDINALITY AS b (at, place)
+  ), peak AS (
+    SELECT l.place, max(l.open)::bigint AS peak
+    FROM (SELECT c.place, sum(c.step) OVER (ORDER BY c.at, c.step) AS open FROM change AS c) AS l GROUP BY l.place
+  ), opening AS (
+    SELECT c.opening AS place, count(*) AS opened FROM connection AS c GROUP BY c.opening
+  ), closing AS (
+    SELECT e.place, jsonb_object_agg(e.code, e.count) AS closed
+    FROM (SELECT c.closing AS place, c.code, count(*) AS count FROM connection AS c WHERE c.closing IS NOT NULL GROUP BY 1, 2) AS e
+    GROUP BY e.place
+  ), duration AS (
+    SELECT c.closing AS place, percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', c.closed - c.opened)) AS median
+    FROM connection AS c GROUP BY c.closing
+  )
+  SELECT b.at, coalesce(o.opened, 0), coalesce(c.closed, '{}'), coalesce(p.peak, 0), d.median
+  FROM span AS s CROSS JOIN unnest(s.starts) WITH ORDINALITY AS b (at, place)
+  LEFT JOIN opening AS o ON o.place = b.place
+  LEFT JOIN closing AS c ON c.place = b.place
+  LEFT JOIN peak AS p ON p.place = b.place
+  LEFT JOIN duration AS d ON d.place = b.place
+  ORDER BY b.place
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.report_connections(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) IS 'The sockets of the connection log by bucket of time_zone: how many were opened, how many were closed by their code (lost: their bridge was killed), the most that were open at once, and the median of how long those that were closed had been open.';
 
 CREATE FUNCTION notify_bridge.report_counting(created text, is_sent text, is_read text, key text, rows text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -2742,18 +2993,21 @@ BEGIN
   SELECT r.since, r.until INTO range
   FROM notify_bridge.report_range(report_users.source, report_users.since, report_users.until) AS r;
   RETURN QUERY EXECUTE format(
-    'SELECT n.recipient, count(*),
+    'SELECT u.*, CASE WHEN u.recipient IS NOT NULL THEN
+       EXISTS (SELECT FROM notify_bridge.presence AS p WHERE p.recipient = u.recipient) END
+     FROM (SELECT n.recipient, count(*) AS created,
        CASE WHEN count(n.is_sent) > 0 THEN count(*) FILTER (WHERE n.is_sent) END,
        CASE WHEN count(n.is_read) > 0 THEN count(*) FILTER (WHERE n.is_read) END,
        CASE WHEN count(n.is_sent) > 0 THEN count(*) FILTER (WHERE NOT n.is_sent) END,
-       max(n.sent_at), max(n.read_at), NULL::boolean
-     FROM %s AS n GROUP BY n.recipient ORDER BY 2 DESC, 1 LIMIT $3',
+       max(n.sent_at), max(n.read_at)
+     FROM %s AS n GROUP BY n.recipient ORDER BY 2 DESC, 1 LIMIT $3) AS u
+     ORDER BY u.created DESC, u.recipient',
     notify_bridge.report_rows(report_users.source, true))
   USING range.since, range.until, row_limit;
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.report_users(since timestamp with time zone, until timestamp with time zone, source text, row_limit integer) IS 'The recipients of rows created from since to before until, of one served table (source) or of all, those with the most rows first: how many rows were created, sent and read, how many are unsent, and the last times. At most row_limit rows; NULL: all.';
+COMMENT ON FUNCTION notify_bridge.report_users(since timestamp with time zone, until timestamp with time zone, source text, row_limit integer) IS 'The recipients of rows created from since to before until, of one served table (source) or of all, those with the most rows first: how many rows were created, sent and read, how many are unsent, the last times, and who is online. At most row_limit rows; NULL: all.';
 
 CREATE FUNCTION notify_bridge.require_role(role name) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2796,6 +3050,7 @@ CREATE FUNCTION notify_bridge.resend(relation regclass, ids anycompatiblearray) 
 DECLARE
   s notify_bridge.source := notify_bridge.require_served(resend.relation);
   changed bigint;
+  found_ids text[];
 BEGIN
   EXECUTE format(
     'WITH locked AS (
@@ -2807,6 +3062,12 @@ BEGIN
   GET DIAGNOSTICS changed = ROW_COUNT;
   IF changed > 0 THEN
     PERFORM notify_bridge.wake();
+    IF notify_bridge.logs_deliveries() THEN
+      EXECUTE format('SELECT ARRAY(SELECT t.%2$I::text FROM %1$s AS t WHERE t.%2$I = ANY ($1::%3$s[]) AND t.%4$I = pg_current_xact_id())',
+        s.relation, s.id_column, notify_bridge.column_type(s.relation, s.id_column), s.txid_column)
+      INTO found_ids USING ids::text[];
+      PERFORM notify_bridge.log_statement(s.number, found_ids, 'resent');
+    END IF;
   END IF;
   RETURN changed;
 END
@@ -3105,23 +3366,35 @@ BEGIN
       RAISE ambiguous_parameter USING
         MESSAGE = 'more than one table is served', HINT = 'Name the table of the row: source => ''public.notification''.';
     END IF;
+    -- Where the log has the sending that the row tells of, it knows the devices too. A deleted row has its log.
     RETURN QUERY EXECUTE format(
-      'SELECT e.at, e.event, e.detail
-       FROM (
+      'WITH n AS (
          SELECT %1$s AS recipient, %2$s AS created, %3$s AS is_sent, %4$s AS sent_at, %5$s AS is_read, %6$s AS read_at
-         FROM %7$s AS n WHERE %8$s = $1::%9$s) AS n
-       CROSS JOIN LATERAL (
-         SELECT 1, n.created, ''inserted'', coalesce(''for '' || n.recipient::text, ''for nobody'')
+         FROM %7$s AS n WHERE %8$s = $1::%9$s
+       ), logged AS (
+         SELECT l.at, l.event, l.replica, l.devices FROM notify_bridge.logged_delivery AS l
+         WHERE l.source = $2 AND hashtextextended(l.row_id, 0) = hashtextextended(($1::%9$s)::text, 0) AND l.row_id = ($1::%9$s)::text
+       )
+       SELECT e.at, e.event, e.detail
+       FROM (
+         SELECT 1, n.created, n.created, ''inserted'', coalesce(''for '' || n.recipient::text, ''for nobody'') FROM n
          UNION ALL
-         SELECT 2, n.sent_at, ''sent'', NULL WHERE n.is_sent
+         SELECT 2, n.sent_at, coalesce(n.sent_at, n.created), ''sent'', NULL FROM n
+         WHERE n.is_sent AND NOT EXISTS (
+           SELECT FROM logged AS l WHERE l.event = ''sent'' AND l.at <= n.sent_at + interval ''1 second'')
          UNION ALL
-         SELECT 3, n.read_at, ''read'', NULL WHERE n.is_read
+         SELECT 3, l.at, l.at, l.event, format(''%%s %%s, replica %%s'', l.devices, CASE l.devices WHEN 1 THEN ''device'' ELSE ''devices'' END, l.replica)
+         FROM logged AS l WHERE l.devices IS NOT NULL
          UNION ALL
-         SELECT 4, q.since, ''quarantined'',
+         SELECT 4, n.read_at, coalesce(n.read_at, n.created), ''read'', NULL FROM n WHERE n.is_read
+         UNION ALL
+         SELECT 5, q.since, q.since, ''quarantined'',
            format(''stage %%s, SQLSTATE %%s, %%s %%s'', q.stage, q.sqlstate, q.attempts, CASE q.attempts WHEN 1 THEN ''attempt'' ELSE ''attempts'' END)
-         FROM notify_bridge.quarantined AS q WHERE q.source = $2 AND q.row_id = ($1::%9$s)::text
-       ) AS e (place, at, event, detail)
-       ORDER BY coalesce(e.at, n.created, ''-infinity''), e.place',
+         FROM notify_bridge.quarantined AS q WHERE q.source = $2 AND q.row_id = ($1::%9$s)::text AND EXISTS (SELECT FROM n)
+         UNION ALL
+         SELECT 6, l.at, l.at, l.event, NULL FROM logged AS l WHERE l.devices IS NULL
+       ) AS e (place, at, sorted, event, detail)
+       ORDER BY coalesce(e.sorted, ''-infinity''), e.place',
       t.recipient, coalesce(t.created, 'NULL::timestamptz'), coalesce(t.is_sent, 'NULL::boolean'),
       coalesce(t.sent_at, 'NULL::timestamptz'), coalesce(t.is_read, 'NULL::boolean'), coalesce(t.read_at, 'NULL::timestamptz'),
       t.relation, t.id, t.id_type)
@@ -3130,7 +3403,31 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION notify_bridge.timeline(source text, id text) IS 'What is known of one row of a served table, in the order of time: inserted, sent, read, quarantined. The time is null where the table has no column for it. source may be NULL where one table is served.';
+COMMENT ON FUNCTION notify_bridge.timeline(source text, id text) IS 'What is known of one row of a served table, in the order of time: inserted, sent, read, quarantined; from the delivery log, where it is kept, the devices, acknowledged, resent and purged. The time is null where the table has no column for it. source may be NULL where one table is served.';
+
+CREATE FUNCTION notify_bridge.touch_recorder(recorder integer, replica integer, logs_deliveries boolean, OUT id integer, OUT is_new boolean) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('lock_timeout', '1s', true);
+  IF touch_recorder.recorder IS NOT NULL THEN
+    PERFORM set_config('synchronous_commit', 'off', true);
+  ELSIF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+  INSERT INTO notify_bridge.recorder AS r (id, replica, logs_deliveries, touched_at)
+  OVERRIDING SYSTEM VALUE
+  VALUES (coalesce(touch_recorder.recorder, nextval('notify_bridge.recorder_id_seq')::integer),
+    touch_recorder.replica, touch_recorder.logs_deliveries, clock_timestamp())
+  ON CONFLICT (id) DO UPDATE SET
+    replica = excluded.replica, logs_deliveries = excluded.logs_deliveries, touched_at = excluded.touched_at
+  RETURNING r.id, r.xmax = '0' INTO touch_recorder.id, touch_recorder.is_new;
+END
+$$;
+
+COMMENT ON FUNCTION notify_bridge.touch_recorder(recorder integer, replica integer, logs_deliveries boolean, OUT id integer, OUT is_new boolean) IS 'Records that this bridge is alive, for presence and the logs, and returns its number; NULL for the number registers it. is_new: nothing is recorded of it yet. The rest of the transaction does not wait for the disk, and for locks at most a second.';
 
 CREATE FUNCTION notify_bridge.unregister_replica(replica integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3288,6 +3585,113 @@ CREATE SEQUENCE notify_bridge.bell
 
 COMMENT ON SEQUENCE notify_bridge.bell IS '1 while any row of notify_bridge.replica is armed, so that commits must ring, else 0. Set by notify_bridge.set_bell() alone, read by notify_bridge.ring().';
 
+CREATE TABLE notify_bridge.connected_user (
+    recipient text NOT NULL,
+    recorder integer NOT NULL,
+    devices integer NOT NULL,
+    since timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE notify_bridge.connected_user IS 'The users with sockets, by bridge. View presence shows those of bridges that live.';
+
+COMMENT ON COLUMN notify_bridge.connected_user.recipient IS 'The user, as text.';
+
+COMMENT ON COLUMN notify_bridge.connected_user.recorder IS 'The bridge, as notify_bridge.recorder.id.';
+
+COMMENT ON COLUMN notify_bridge.connected_user.devices IS 'The user''s sockets at this bridge, at least one.';
+
+COMMENT ON COLUMN notify_bridge.connected_user.since IS 'When the user came to have a socket there.';
+
+CREATE TABLE notify_bridge.connection_log (
+    recipient text NOT NULL,
+    address text NOT NULL,
+    user_agent text,
+    protocol text NOT NULL,
+    opened timestamp with time zone NOT NULL,
+    closed timestamp with time zone,
+    code integer,
+    closed_by text,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    replica integer NOT NULL,
+    recorder integer NOT NULL,
+    number bigint NOT NULL
+);
+
+COMMENT ON TABLE notify_bridge.connection_log IS 'The sockets of users, one row each, where NOTIFY_BRIDGE_CONNECTION_LOG_DAYS is set.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.recipient IS 'The user, as text.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.address IS 'The client''s address, as trusted proxies report it.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.user_agent IS 'The header User-Agent, its first 512 bytes; null without one.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.protocol IS 'websocket.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.opened IS 'When connection_established was written.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.closed IS 'When the socket ended; null while it is open. Where the bridge was killed, its last sign of life.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.code IS 'The close code; 1005 for a close frame without one, 1006 for an end without a close frame; null where the bridge was killed.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.closed_by IS 'client, server or network; lost where the bridge was killed.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.rows IS 'Rows that the socket took. Known at its end.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.bytes IS 'Bytes written to the socket, without those of TLS and of the handshake. Known at its end.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.replica IS 'The bridge, as notify_bridge.replica.id then.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.recorder IS 'The bridge, as notify_bridge.recorder.id.';
+
+COMMENT ON COLUMN notify_bridge.connection_log.number IS 'Names the socket at its bridge.';
+
+CREATE TABLE notify_bridge.logged_delivery (
+    source integer NOT NULL,
+    row_id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    event text NOT NULL,
+    replica integer,
+    devices integer,
+    CONSTRAINT logged_delivery_event CHECK ((event = ANY (ARRAY['sent'::text, 'acknowledged'::text, 'resent'::text, 'purged'::text])))
+);
+
+COMMENT ON TABLE notify_bridge.logged_delivery IS 'What happened to rows, where NOTIFY_BRIDGE_DELIVERY_LOG_DAYS is set. View delivery_log shows it with the names of the tables.';
+
+COMMENT ON COLUMN notify_bridge.logged_delivery.source IS 'The table, as notify_bridge.source.number.';
+
+COMMENT ON COLUMN notify_bridge.logged_delivery.row_id IS 'The row, as text.';
+
+COMMENT ON COLUMN notify_bridge.logged_delivery.at IS 'When it happened. Devices of the same second count together.';
+
+COMMENT ON COLUMN notify_bridge.logged_delivery.event IS 'sent: sockets took it. acknowledged: clients confirmed it. resent: made unsent. purged: deleted by the retention.';
+
+COMMENT ON COLUMN notify_bridge.logged_delivery.replica IS 'The bridge, as notify_bridge.replica.id; null for what a statement did.';
+
+COMMENT ON COLUMN notify_bridge.logged_delivery.devices IS 'How many; null for what a statement did.';
+
+COMMENT ON CONSTRAINT logged_delivery_event ON notify_bridge.logged_delivery IS 'The events of a timeline that no column of the row tells.';
+
+CREATE VIEW notify_bridge.delivery_log AS
+ SELECT (
+        CASE
+            WHEN (c.oid IS NOT NULL) THEN format('%I.%I'::text, n.nspname, c.relname)
+            ELSE COALESCE((s.added ->> 'name'::text), (l.source)::text)
+        END COLLATE "default") AS source,
+    l.row_id,
+    l.at,
+    l.event,
+    l.replica,
+    l.devices,
+    l.source AS number
+   FROM (((notify_bridge.logged_delivery l
+     LEFT JOIN notify_bridge.source s ON ((s.number = l.source)))
+     LEFT JOIN pg_class c ON ((c.oid = (s.relation)::oid)))
+     LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
+
+COMMENT ON VIEW notify_bridge.delivery_log IS 'What happened to rows, where NOTIFY_BRIDGE_DELIVERY_LOG_DAYS is set: sent and acknowledged with the number of devices, resent, purged. It holds nothing of a payload.';
+
 CREATE TABLE notify_bridge.functions (
     version integer NOT NULL,
     checksum text NOT NULL,
@@ -3335,6 +3739,40 @@ COMMENT ON COLUMN notify_bridge.migration.name IS 'The rest of the file''s name.
 COMMENT ON COLUMN notify_bridge.migration.checksum IS 'SHA-256 of the applied text, in hex.';
 
 COMMENT ON COLUMN notify_bridge.migration.applied_at IS 'Start of the transaction that applied it.';
+
+CREATE TABLE notify_bridge.recorder (
+    id integer NOT NULL,
+    replica integer NOT NULL,
+    logs_deliveries boolean NOT NULL,
+    touched_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE notify_bridge.recorder IS 'Running bridges that record presence or logs, with the last sign of life. What one of them recorded counts while that is fresh.';
+
+COMMENT ON COLUMN notify_bridge.recorder.id IS 'Names the process for its whole life; notify_bridge.replica.id is new with each LISTEN session.';
+
+COMMENT ON COLUMN notify_bridge.recorder.replica IS 'The bridge, as notify_bridge.replica.id.';
+
+COMMENT ON COLUMN notify_bridge.recorder.logs_deliveries IS 'Whether it keeps the delivery log.';
+
+COMMENT ON COLUMN notify_bridge.recorder.touched_at IS 'Its last statement.';
+
+CREATE VIEW notify_bridge.presence AS
+ SELECT u.recipient,
+    r.replica,
+    u.devices,
+    u.since,
+    statement_timestamp() AS last_seen
+   FROM (notify_bridge.recorder r
+     JOIN notify_bridge.connected_user u ON ((u.recorder = r.id)))
+  WHERE (r.touched_at > (
+        CASE
+            WHEN (current_setting('transaction_isolation'::text) ~~ 'read %'::text) THEN statement_timestamp()
+            ELSE transaction_timestamp()
+        END - '00:00:08'::interval));
+
+COMMENT ON VIEW notify_bridge.presence IS 'The users with sockets, one row for each bridge that they are connected to: devices is the number of sockets there, replica is notify_bridge.replica.id, last_seen is now.';
 
 CREATE TABLE notify_bridge.quarantined (
     source integer NOT NULL,
@@ -3388,6 +3826,17 @@ CREATE VIEW notify_bridge.quarantine AS
      LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
 
 COMMENT ON VIEW notify_bridge.quarantine IS 'The rows, and with row_id NULL the tables, that are set aside because they can''t be read, marked or deleted. It holds nothing of a payload.';
+
+ALTER TABLE notify_bridge.recorder ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME notify_bridge.recorder_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+COMMENT ON SEQUENCE notify_bridge.recorder_id_seq IS 'Numbers of recorders, never reused.';
 
 CREATE TABLE notify_bridge.replica (
     id integer NOT NULL,
@@ -3481,6 +3930,18 @@ ALTER TABLE notify_bridge.revocation ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
 );
 
 COMMENT ON SEQUENCE notify_bridge.revocation_id_seq IS 'Numbers of revocations.';
+
+CREATE TABLE notify_bridge.seen_user (
+    recipient text NOT NULL,
+    last_seen timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE notify_bridge.seen_user IS 'When the last socket of a user at a bridge ended. Kept for a year.';
+
+COMMENT ON COLUMN notify_bridge.seen_user.recipient IS 'The user, as text.';
+
+COMMENT ON COLUMN notify_bridge.seen_user.last_seen IS 'The end of the socket, or the last sign of life of a bridge that was killed.';
 
 CREATE VIEW notify_bridge.served AS
  SELECT s.relation,
@@ -3654,6 +4115,16 @@ ALTER TABLE public.notification ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDEN
 
 COMMENT ON SEQUENCE public.notification_id_seq IS 'Numbers of notifications.';
 
+ALTER TABLE ONLY notify_bridge.connected_user
+    ADD CONSTRAINT connected_user_pkey PRIMARY KEY (recipient, recorder);
+
+COMMENT ON CONSTRAINT connected_user_pkey ON notify_bridge.connected_user IS 'One row for a user and a bridge.';
+
+ALTER TABLE ONLY notify_bridge.connection_log
+    ADD CONSTRAINT connection_log_pkey PRIMARY KEY (recorder, number);
+
+COMMENT ON CONSTRAINT connection_log_pkey ON notify_bridge.connection_log IS 'One row for a socket.';
+
 ALTER TABLE ONLY notify_bridge.functions
     ADD CONSTRAINT functions_pkey PRIMARY KEY (version);
 
@@ -3669,6 +4140,11 @@ ALTER TABLE ONLY notify_bridge.migration
 
 COMMENT ON CONSTRAINT migration_pkey ON notify_bridge.migration IS 'A schema file is applied once.';
 
+ALTER TABLE ONLY notify_bridge.recorder
+    ADD CONSTRAINT recorder_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT recorder_pkey ON notify_bridge.recorder IS 'One row for each process.';
+
 ALTER TABLE ONLY notify_bridge.replica
     ADD CONSTRAINT replica_pkey PRIMARY KEY (id);
 
@@ -3678,6 +4154,11 @@ ALTER TABLE ONLY notify_bridge.revocation
     ADD CONSTRAINT revocation_pkey PRIMARY KEY (id);
 
 COMMENT ON CONSTRAINT revocation_pkey ON notify_bridge.revocation IS 'Names the row.';
+
+ALTER TABLE ONLY notify_bridge.seen_user
+    ADD CONSTRAINT seen_user_pkey PRIMARY KEY (recipient);
+
+COMMENT ON CONSTRAINT seen_user_pkey ON notify_bridge.seen_user IS 'One row for a user.';
 
 ALTER TABLE ONLY notify_bridge.source
     ADD CONSTRAINT source_number_key UNIQUE (number);
@@ -3699,7 +4180,31 @@ ALTER TABLE ONLY public.notification
 
 COMMENT ON CONSTRAINT notification_pkey ON public.notification IS 'Names the row.';
 
+COMMENT ON INDEX notify_bridge.connected_user_pkey IS 'One row for a user and a bridge.';
+
+CREATE INDEX connection_log_open_idx ON notify_bridge.connection_log USING btree (recorder) WHERE (closed IS NULL);
+
+COMMENT ON INDEX notify_bridge.connection_log_open_idx IS 'Finds the sockets that a killed bridge has left open.';
+
+CREATE INDEX connection_log_opened_idx ON notify_bridge.connection_log USING btree (opened);
+
+COMMENT ON INDEX notify_bridge.connection_log_opened_idx IS 'Finds the sockets of a time, and old rows to delete.';
+
+COMMENT ON INDEX notify_bridge.connection_log_pkey IS 'One row for a socket.';
+
+CREATE INDEX connection_log_recipient_idx ON notify_bridge.connection_log USING btree (recipient, opened);
+
+COMMENT ON INDEX notify_bridge.connection_log_recipient_idx IS 'Finds the sockets of a user.';
+
 COMMENT ON INDEX notify_bridge.functions_pkey IS 'One row for each version.';
+
+CREATE INDEX logged_delivery_at_idx ON notify_bridge.logged_delivery USING btree (at);
+
+COMMENT ON INDEX notify_bridge.logged_delivery_at_idx IS 'Finds old rows to delete.';
+
+CREATE INDEX logged_delivery_row_idx ON notify_bridge.logged_delivery USING btree (source, hashtextextended(row_id, (0)::bigint));
+
+COMMENT ON INDEX notify_bridge.logged_delivery_row_idx IS 'Finds the events of a row.';
 
 COMMENT ON INDEX notify_bridge.login_pkey IS 'One table of each kind.';
 
@@ -3713,6 +4218,8 @@ CREATE INDEX quarantined_next_attempt_idx ON notify_bridge.quarantined USING btr
 
 COMMENT ON INDEX notify_bridge.quarantined_next_attempt_idx IS 'Finds what is due.';
 
+COMMENT ON INDEX notify_bridge.recorder_pkey IS 'One row for each process.';
+
 COMMENT ON INDEX notify_bridge.replica_pkey IS 'One row for each LISTEN session.';
 
 CREATE INDEX revocation_created_at_idx ON notify_bridge.revocation USING btree (created_at);
@@ -3724,6 +4231,8 @@ COMMENT ON INDEX notify_bridge.revocation_pkey IS 'Names the row.';
 CREATE INDEX revocation_txid_idx ON notify_bridge.revocation USING btree (txid);
 
 COMMENT ON INDEX notify_bridge.revocation_txid_idx IS 'Finds the rows that became visible since a snapshot.';
+
+COMMENT ON INDEX notify_bridge.seen_user_pkey IS 'One row for a user.';
 
 COMMENT ON INDEX notify_bridge.source_number_key IS 'A number names one table.';
 
@@ -3834,6 +4343,8 @@ REVOKE ALL ON FUNCTION notify_bridge.clean_logins() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.clean_quarantine() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.clean_recorders() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.column_type(relation regclass, column_name name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.create_own_table() FROM PUBLIC;
@@ -3884,7 +4395,13 @@ REVOKE ALL ON FUNCTION notify_bridge.keep_1() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.kind_of(type regtype) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.last_seen(recipient anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.last_seen(recipient text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.lock_table(relation regclass, mode text, is_first boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.log_statement(source integer, row_ids text[], event text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.login_events(kind text, relation regclass) FROM PUBLIC;
 
@@ -3892,13 +4409,21 @@ REVOKE ALL ON FUNCTION notify_bridge.login_problem(kind text, relation regclass,
 
 REVOKE ALL ON FUNCTION notify_bridge.login_tables(user_table text, session_table regclass, token_table regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.logs_deliveries() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.lookup_credentials(requests jsonb, user_table text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.make_renewal(known notify_bridge.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.online(recipient anyelement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.online(recipient text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.purge(days integer, batch integer, dry_run boolean, unsent_days integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.purge_logs(connection_days integer, delivery_days integer, batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.purge_preview(days integer, unsent_days integer) FROM PUBLIC;
 
@@ -3911,6 +4436,14 @@ REVOKE ALL ON FUNCTION notify_bridge.purge_tables(days integer, unsent_days inte
 REVOKE ALL ON FUNCTION notify_bridge.quarantine_pause(stage text, attempts integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.quarantine_rows(stage text, sources integer[], row_ids text[], txids text[], sqlstates text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.record_connections(recorder integer, numbers bigint[], recipients text[], addresses text[], user_agents text[], protocols text[], opened bigint[], closed bigint[], codes integer[], closers text[], row_counts bigint[], byte_counts bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.record_deliveries(recorder integer, sources integer[], row_ids text[], at bigint[], events text[], devices integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.record_presence(recorder integer, is_whole boolean, recipients text[], devices integer[], since bigint[], seen bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.record_seen(recipients text[], at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.redeem_tickets(hashes bytea[]) FROM PUBLIC;
 
@@ -3929,6 +4462,8 @@ REVOKE ALL ON FUNCTION notify_bridge.repair_txids() FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.report_backlog(source text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.report_buckets(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.report_connections(since timestamp with time zone, until timestamp with time zone, bucket interval, time_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.report_counting(created text, is_sent text, is_read text, key text, rows text) FROM PUBLIC;
 
@@ -3993,6 +4528,8 @@ REVOKE ALL ON FUNCTION notify_bridge.tables_of(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION notify_bridge.timeline(source text, id anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.timeline(source text, id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.touch_recorder(recorder integer, replica integer, logs_deliveries boolean, OUT id integer, OUT is_new boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.unregister_replica(replica integer) FROM PUBLIC;
 

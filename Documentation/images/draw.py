@@ -85,11 +85,11 @@ def targets() -> Figure:
 
 
 def threads() -> Figure:
-    f = Figure(880, 372, "The threads of a bridge, and the values they exchange")
-    f.box(14, 14, 300, 344, kind="area", title="five threads, one connection each")
+    f = Figure(880, 434, "The threads of a bridge, and the values they exchange")
+    f.box(14, 14, 300, 406, kind="area", title="six threads, one connection each")
     rows = [("nb-listen", "LISTEN, delta, doorbell"), ("nb-mark", "is_sent, read receipts"),
             ("nb-replay", "missed and unsent rows"), ("nb-auth", "sessions, tokens, tickets"),
-            ("nb-house", "retention, scan for unsent rows")]
+            ("nb-house", "retention, scan for unsent rows"), ("nb-activity", "presence, logs")]
     for i, (name, what) in enumerate(rows):
         f.box(34, 46 + i * 62, 260, 46, name, what, kind="gold" if i == 0 else "plain")
     f.box(548, 14, 318, 220, kind="area", title="event loops, one for each core")

@@ -36,6 +36,10 @@ package final class BridgeMetrics: Sendable {
   package let idsIgnored: Counter
   /// Written rows whose marking was given up: they are sent again after a restart.
   package let marksDropped: Counter
+  /// Statements for presence and the logs that failed, at least in part.
+  package let activityFailures: Counter
+  /// Rows of the logs that were dropped, and users whose presence the database can't hold.
+  package let activityDropped: Counter
   /// Sockets that got `connection_established`.
   package let connects: Counter
   /// Connects that were refused.
@@ -85,6 +89,8 @@ package final class BridgeMetrics: Sendable {
     reconnects = counter("database_reconnects")
     idsIgnored = counter("ids_ignored")
     marksDropped = counter("marks_dropped")
+    activityFailures = counter("activity_failures")
+    activityDropped = counter("activity_dropped")
     connects = counter("connects")
     rejects = counter("rejects")
     ready = gauge("ready")

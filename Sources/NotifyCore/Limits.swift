@@ -91,6 +91,20 @@ package struct Limits: Sendable, Equatable {
   package static let pendingMarks = 1_000_000
   /// Read receipts waiting for the database; beyond, new ones are dropped and counted.
   package static let pendingReceipts = 100_000
+  /// The shortest time between two statements for presence and the logs; what is noted meanwhile goes with the next one.
+  package static let activityInterval: Duration = .seconds(1)
+  /// Users whose change is remembered for presence; beyond, all users with sockets are written anew.
+  package static let presenceChanges = 100_000
+  /// Sockets waiting to be written to the connection log; beyond, they are dropped and counted.
+  package static let loggedConnections = 100_000
+  /// Events of rows waiting to be written to the delivery log; beyond, they are dropped and counted.
+  package static let loggedDeliveries = 100_000
+  /// Bytes of a User-Agent in the connection log; the rest is cut off.
+  package static let userAgentBytes = 512
+  /// How often it is looked for bridges that were killed, to end what they recorded. Their users are not shown meanwhile.
+  package static let recorderCleaning: Duration = .seconds(30)
+  /// How long the last statement for presence and the logs may take when the bridge stops.
+  package static let activityDrain: Duration = .seconds(2)
   /// Ids in one `ack` or `read` message; more are an invalid message.
   package static let idsPerMessage = 1_000
   /// Rows sent and not acknowledged on a connection with `ack=1`; beyond, it is closed with 4008.

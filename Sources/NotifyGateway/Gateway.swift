@@ -24,17 +24,18 @@ package final class Gateway: Service, Sendable {
   ///   - replays: reads the rows that a connection has missed.
   ///   - lookup: issues tickets; nil serves no `/tickets`.
   ///   - registry: the metrics of `/metrics`.
+  ///   - activity: gets notes of the sockets, for presence and the logs.
   ///   - routes: further routes of the main port.
   ///   - onListening: called once with `http://HOST:PORT`, `https://HOST:PORT` or `unix:/path`.
   package init(
     settings: GatewaySettings, authenticator: any Authenticator, confirmations: any ConfirmationSink,
     replays: any ReplaySource, lookup: (any CredentialLookup)? = nil, status: BridgeStatus, metrics: BridgeMetrics,
-    registry: PrometheusRegistry, logger: Logger, routes: [Route] = [],
+    registry: PrometheusRegistry, logger: Logger, activity: ActivityNotes = ActivityNotes(), routes: [Route] = [],
     onListening: @escaping @Sendable (String) -> Void
   ) {
     dependencies = GatewayDependencies(
       settings: settings, authenticator: authenticator, confirmations: confirmations, replays: replays, status: status,
-      metrics: metrics, logger: logger)
+      metrics: metrics, logger: logger, activity: activity)
     self.registry = registry
     self.lookup = lookup
     self.routes = routes

@@ -21,6 +21,8 @@ package struct Store: Sendable {
   let progress = DeliveryProgress()
   /// What happens in the quarantine.
   let quarantineNews = QuarantineNews()
+  /// This bridge among several.
+  let replica = ReplicaNumber()
   /// How far the retention has deleted.
   let purgeHorizon = PurgeHorizon()
 

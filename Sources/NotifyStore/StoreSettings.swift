@@ -16,6 +16,12 @@ package struct StoreSettings: Sendable {
   package var version: String
   /// Which rows are deleted, and when.
   package var retention: RetentionSettings
+  /// Whether users with sockets are shown in `notify_bridge.presence`.
+  package var recordsPresence = true
+  /// Days for which the connection log is kept; 0 for no log.
+  package var connectionLogDays = 0
+  /// The same for the delivery log.
+  package var deliveryLogDays = 0
   /// When commits ring, and when they need not.
   package var doorbell: DoorbellSettings
   /// How long the database may be away before clients have to come back.
@@ -24,6 +30,11 @@ package struct StoreSettings: Sendable {
   package var rowTimeout = Limits.statementTimeout
   /// How long there are no cursors while a table can't be read; beyond, they name the table.
   package var cursorsWithheld = Limits.cursorsWithheld
+
+  /// What the gateway is to note.
+  package var activity: ActivityNotes.Kinds {
+    ActivityNotes.Kinds(presence: recordsPresence, connections: connectionLogDays > 0, deliveries: deliveryLogDays > 0)
+  }
 
   package init(
     url: Secret, listenURL: Secret? = nil, pooler: Pooler = .detected, applicationName: String = "notify-bridge",

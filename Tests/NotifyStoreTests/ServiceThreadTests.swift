@@ -23,6 +23,7 @@ struct ServiceThreadTests {
       (try DeltaFetcher(store, sink: RecordingSink()), "nb-listen"), (try Marker(store), "nb-mark"),
       (try ReplayReader(store), "nb-replay"), (try LookupReader(store), "nb-auth"),
       (try Maintenance(store), "nb-house"),
+      (try ActivityRecorder(store, notes: ActivityNotes()), "nb-activity"),
     ]
     for (service, name) in services {
       let thread = await service.threadName()

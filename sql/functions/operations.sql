@@ -25,6 +25,7 @@ AS $$
 DECLARE
   s notify_bridge.source := notify_bridge.require_served(resend.relation);
   changed bigint;
+  found_ids text[];
 BEGIN
   EXECUTE format(
     'WITH locked AS (
@@ -36,6 +37,12 @@ BEGIN
   GET DIAGNOSTICS changed = ROW_COUNT;
   IF changed > 0 THEN
     PERFORM notify_bridge.wake();
+    IF notify_bridge.logs_deliveries() THEN
+      EXECUTE format('SELECT ARRAY(SELECT t.%2$I::text FROM %1$s AS t WHERE t.%2$I = ANY ($1::%3$s[]) AND t.%4$I = pg_current_xact_id())',
+        s.relation, s.id_column, notify_bridge.column_type(s.relation, s.id_column), s.txid_column)
+      INTO found_ids USING ids::text[];
+      PERFORM notify_bridge.log_statement(s.number, found_ids, 'resent');
+    END IF;
   END IF;
   RETURN changed;
 END

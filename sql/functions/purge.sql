@@ -208,6 +208,7 @@ BEGIN
   WHERE o.relation = s.relation AND newest > coalesce(o.purged_txid, '0');
   PERFORM notify_bridge.release_rows('purge', array_agg(s.number), array_agg(g.id), NULL)
   FROM unnest(gone) AS g (id);
+  PERFORM notify_bridge.log_statement(s.number, gone, 'purged');
   -- A trigger that returns NULL keeps a row without an error.
   PERFORM notify_bridge.quarantine_rows('purge', array_agg(s.number), array_agg(k.id), NULL,
     array_agg(coalesce(failure, '02000')))

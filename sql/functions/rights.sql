@@ -34,6 +34,7 @@ BEGIN
       'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'purge_preview', 'is_purge_turn', 'repair_txids',
       'repair_rows', 'as_utf8',
       'is_hidden_from',
+      'touch_recorder', 'record_presence', 'record_connections', 'record_deliveries', 'clean_recorders', 'purge_logs',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', executable, role);
@@ -132,9 +133,13 @@ BEGIN
        notify_bridge.report_backlog(text),
        notify_bridge.report_users(timestamptz, timestamptz, text, integer),
        notify_bridge.report_retention(integer, text),
-       notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement) TO %I', role);
+       notify_bridge.report_connections(timestamptz, timestamptz, interval, text),
+       notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement),
+       notify_bridge.online(text), notify_bridge.online(anyelement),
+       notify_bridge.last_seen(text), notify_bridge.last_seen(anyelement) TO %I', role);
+  EXECUTE format('GRANT SELECT ON notify_bridge.presence, notify_bridge.connection_log, notify_bridge.delivery_log TO %I', role);
 END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.grant_reports_to(name) IS
-  'Lets an existing role call the reports, over all served tables. It needs no right on those tables, and gets none: the reports show counts, ids, recipients and the values of a payload''s path.';
+  'Lets an existing role call the reports, over all served tables. It needs no right on those tables, and gets none: the reports show counts, ids, recipients and the values of a payload''s path. It may read presence, the connection log and the delivery log.';

@@ -72,8 +72,8 @@ SELECT results_eq($$ SELECT rows, sent_p50, round(sent_p95::numeric, 6), round(s
 SELECT results_eq($$ SELECT rows, users, oldest FROM notify_bridge.report_backlog() WHERE age_bucket = 'over 7 days' $$,
   $$ VALUES (3::bigint, 2::bigint, timestamptz '2026-05-01 00:00Z') $$, 'the backlog has the unsent rows by their age');
 SELECT results_eq($$ SELECT recipient, created, sent, read, unsent, last_sent, last_read, online FROM notify_bridge.report_users('2026-05-01', '2026-05-04') $$,
-  $$ VALUES ('1', 4::bigint, 3::bigint, 1::bigint, 1::bigint, timestamptz '2026-05-02 06:00:06Z', timestamptz '2026-05-01 10:02:02Z', NULL::boolean),
-    ('2', 4, 3, 2, 1, '2026-05-02 01:00:05Z', '2026-05-01 15:03:03Z', NULL), (NULL, 1, 0, 0, 1, NULL, NULL, NULL) $$,
+  $$ VALUES ('1', 4::bigint, 3::bigint, 1::bigint, 1::bigint, timestamptz '2026-05-02 06:00:06Z', timestamptz '2026-05-01 10:02:02Z', false),
+    ('2', 4, 3, 2, 1, '2026-05-02 01:00:05Z', '2026-05-01 15:03:03Z', false), (NULL, 1, 0, 0, 1, NULL, NULL, NULL::boolean) $$,
   'users have their rows and their last times');
 SELECT is((SELECT count(*) FROM notify_bridge.report_users('2026-05-01', '2026-05-04', row_limit => 2)), 2::bigint, 'row_limit bounds them');
 SELECT results_eq($$ SELECT day, rows, due FROM notify_bridge.report_retention(0) $$,
@@ -158,9 +158,10 @@ SELECT throws_ok($$ SELECT notify_bridge.grant_reports_to('nobody at all') $$, '
 SELECT lives_ok($$ SELECT notify_bridge.grant_reports_to('test_reports') $$, 'a role gets them');
 SELECT results_eq($$ SELECT p.proname::text COLLATE "default" FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
   AND has_function_privilege('test_reports', p.oid, 'EXECUTE') ORDER BY p.proname $$,
-  ARRAY['report_backlog', 'report_deliveries', 'report_latency', 'report_retention', 'report_users', 'timeline', 'timeline'], 'for the reports');
-SELECT is_empty($$ SELECT c.relname FROM pg_class AS c WHERE c.relnamespace IN ('notify_bridge'::regnamespace, 'public'::regnamespace) AND c.relkind <> 'i'
-  AND has_table_privilege('test_reports', c.oid, 'SELECT') $$, 'and for no table');
+  ARRAY['last_seen', 'last_seen', 'online', 'online', 'report_backlog', 'report_connections', 'report_deliveries', 'report_latency', 'report_retention', 'report_users', 'timeline', 'timeline'], 'for the reports');
+SELECT results_eq($$ SELECT c.relname::text COLLATE "default" FROM pg_class AS c WHERE c.relnamespace IN ('notify_bridge'::regnamespace, 'public'::regnamespace) AND c.relkind <> 'i'
+  AND has_table_privilege('test_reports', c.oid, 'SELECT') ORDER BY 1 $$,
+  ARRAY['connection_log', 'delivery_log', 'presence'], 'for presence and the logs, and for no other table');
 SELECT is_empty($$ SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname ~ '^(report_|timeline)'
   AND (NOT p.proconfig::text LIKE '%search_path=pg_catalog, pg_temp%' OR p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0)) $$,
   'no function is for everybody, and each pins its search_path');

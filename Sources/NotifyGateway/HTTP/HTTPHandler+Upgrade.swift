@@ -23,6 +23,9 @@ extension HTTPHandler {
       return respond(.text(.serviceUnavailable, "too many connections", ["Retry-After": "5"]), to: head)
     }
     let connection = ClientConnection(offer: offer, hub: hub)
+    if hub.dependencies.activity.kinds.connections {
+      connection.userAgent = head.headers.first(name: "user-agent").map(ConnectionRecord.loggable)
+    }
     var headers: HTTPHeaders = [
       "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": Self.accept(offer.key),
     ]

@@ -17,10 +17,14 @@ struct GroupTable<Member: AnyObject> {
     members[user, default: []].append(member)
   }
 
-  /// Removes a connection from its user's group; does nothing where it isn't in it.
-  mutating func leave(_ member: Member, _ user: UserID) {
-    guard var group = members[user] else { return }
-    group.removeAll { $0 === member }
+  /// Removes a connection from its user's group.
+  ///
+  /// - Returns: whether it was in it.
+  @discardableResult
+  mutating func leave(_ member: Member, _ user: UserID) -> Bool {
+    guard var group = members[user], let place = group.firstIndex(where: { $0 === member }) else { return false }
+    group.remove(at: place)
     members[user] = group.isEmpty ? nil : group
+    return true
   }
 }

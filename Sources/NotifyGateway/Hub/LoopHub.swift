@@ -189,6 +189,7 @@ final class LoopHub<Member: LoopMember> {
   /// Adds a connection to its user's group; closes the user's oldest one where that is one too many.
   func join(_ connection: Member, _ user: UserID) {
     groups.join(connection, user)
+    dependencies.activity.joined(user, at: WallClock.microseconds())
     let bound = NIOLoopBound(connection, eventLoop: eventLoop)
     guard let oldest = users.join(bound, user, on: set) else { return }
     oldest.eventLoop.execute { oldest.value.close(.tooManyConnections) }
@@ -196,7 +197,7 @@ final class LoopHub<Member: LoopMember> {
 
   /// Removes a connection from its user's group.
   func leave(_ connection: Member, _ user: UserID) {
-    groups.leave(connection, user)
+    if groups.leave(connection, user) { dependencies.activity.left(user, at: WallClock.microseconds()) }
     users.leave(connection, user, on: eventLoop)
   }
 

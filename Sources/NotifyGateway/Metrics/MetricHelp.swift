@@ -18,6 +18,8 @@ enum MetricHelp {
     "ids_ignored_total":
       "Acknowledged ids not sent on the connection, read ids that changed no row, and dropped read receipts.",
     "marks_dropped_total": "Written rows whose marking was given up: they are sent again.",
+    "activity_failures_total": "Statements for presence and the logs that failed, at least in part.",
+    "activity_dropped_total": "Rows of the logs that were dropped, and users whose presence can't be written.",
     "connects_total": "Sockets that got connection_established.",
     "rejects_total": "Connects that were refused.",
     "ready": "1 while /readyz answers 200, else 0.",

@@ -10,6 +10,7 @@ struct GatewayDependencies: Sendable {
   let status: BridgeStatus
   let metrics: BridgeMetrics
   let logger: Logger
+  let activity: ActivityNotes
   let tasks = TaskRunner()
   let admission: Admission
 
@@ -17,7 +18,8 @@ struct GatewayDependencies: Sendable {
 
   init(
     settings: GatewaySettings, authenticator: any Authenticator, confirmations: any ConfirmationSink,
-    replays: any ReplaySource, status: BridgeStatus, metrics: BridgeMetrics, logger: Logger
+    replays: any ReplaySource, status: BridgeStatus, metrics: BridgeMetrics, logger: Logger,
+    activity: ActivityNotes = ActivityNotes()
   ) {
     self.settings = settings
     self.authenticator = authenticator
@@ -26,6 +28,7 @@ struct GatewayDependencies: Sendable {
     self.status = status
     self.metrics = metrics
     self.logger = logger
+    self.activity = activity
     admission = Admission(limits: settings.limits)
   }
 }

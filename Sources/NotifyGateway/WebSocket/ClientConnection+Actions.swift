@@ -29,6 +29,9 @@ extension ClientConnection {
       send(.error(code: "invalid_message", message: message))
     case .acknowledge(let marks, let ignored, let next):
       hub.recordDelivered { $0 += marks }
+      if !marks.isEmpty, dependencies.activity.kinds.deliveries {
+        dependencies.activity.delivered(marks.map(\.key.row), .acknowledged, at: WallClock.microseconds())
+      }
       if ignored > 0 { dependencies.metrics.idsIgnored.increment(by: ignored) }
       catchUp(next)
     case .recordRead(let user, let rows):
@@ -156,6 +159,7 @@ extension ClientConnection {
     dependencies.metrics.connects.increment()
     dependencies.logger.info(
       "connected", metadata: [LogKey.user: "\(machine.user?.text ?? "")", LogKey.remote: "\(remote)"])
+    logOpened()
     let tables = dependencies.status.catalog
     if let user = machine.user, !tables.tables.isEmpty, !tables.canHold(user) {
       let kinds = Set(tables.tables.map(\.recipientKind.rawValue)).sorted().joined(separator: " and ")

@@ -57,6 +57,7 @@ extension ClientConnection {
     hub.remove(self)
     dependencies.admission.leave(address: remote)
     guard let user = machine.user else { return }
+    logEnd(code: code, closer: closer)
     let seconds = Double((eventLoop.now - started).nanoseconds / 1_000_000) / 1_000
     dependencies.logger.info(
       "disconnected",

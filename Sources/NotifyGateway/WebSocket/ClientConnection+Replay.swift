@@ -104,7 +104,9 @@ extension ClientConnection {
     messages += rows
     // The rows' keys alone are kept until then: their bytes are in `piece`.
     var marks: [PendingMark] = []
-    if let user = machine.user, !machine.acknowledges {
+    let acknowledges = machine.acknowledges
+    let isLogged = dependencies.activity.kinds.deliveries
+    if let user = machine.user, !acknowledges || isLogged {
       marks.reserveCapacity(rows)
       for selection in selections { selection.appendMarks(of: user, to: &marks) }
     }
@@ -115,7 +117,11 @@ extension ClientConnection {
       guard case .success = result else { return next(self, false) }
       machine.rowsFlushed(now: eventLoop.now)
       counter.increment(by: rows)
-      if !marks.isEmpty { hub.recordDelivered { $0 += marks } }
+      takenRows += rows
+      if isLogged, !marks.isEmpty {
+        dependencies.activity.delivered(marks.map(\.key.row), .sent, at: WallClock.microseconds())
+      }
+      if !marks.isEmpty, !acknowledges { hub.recordDelivered { $0 += marks } }
       next(self, true)
     }
     // A page without rows writes nothing, but its next step comes in its turn.

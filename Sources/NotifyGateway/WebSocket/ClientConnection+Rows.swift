@@ -116,6 +116,12 @@ extension ClientConnection {
       }
     }
     metrics.rowsDelivered.increment(by: count)
+    takenRows += count
+    guard dependencies.activity.kinds.deliveries else { return }
+    var names: [RowName] = []
+    names.reserveCapacity(count)
+    forEach { names.append($0.key.row) }
+    dependencies.activity.delivered(names, .sent, at: wall)
   }
 
   private static func seconds(_ duration: Duration) -> Double {

@@ -40,6 +40,13 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
   private var hasPendingRead = false
   /// Messages that were written, for the log.
   var messages = 0
+  /// Rows that the kernel took, and bytes that were written.
+  var takenRows = 0
+  private(set) var writtenBytes = 0
+  /// The request's header, where sockets are logged.
+  var userAgent: String?
+  /// The socket's name in the connection log, once it is there, and when it opened.
+  var logged: (number: UInt64, opened: Int64)?
 
   var dependencies: GatewayDependencies { hub.dependencies }
   var queuedBytes: Int { machine.queuedBytes }
@@ -153,6 +160,7 @@ final class ClientConnection: ChannelDuplexHandler, LoopMember {
       return
     }
     needsFlush = true
+    writtenBytes += bytes.readableBytes
     context.write(wrapOutboundOut(bytes), promise: promise)
   }
 

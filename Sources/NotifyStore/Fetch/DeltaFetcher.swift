@@ -20,8 +20,8 @@ package actor DeltaFetcher: DatabaseService {
   let sink: any DeliverySink
   private let unsent: UnsentRows
   private let purgeHorizon: PurgeHorizon
-  private let progress: DeliveryProgress
   private let served: ServedTables
+  private let replica: ReplicaNumber
   private var tables: TableWatch
   var history = FollowedHistory()
   nonisolated let handover = Handover()
@@ -42,10 +42,10 @@ package actor DeltaFetcher: DatabaseService {
     purgeHorizon = store.purgeHorizon
     tables = TableWatch(status: store.status, logger: store.logger)
     served = store.tables
+    replica = store.replica
     delivery = DeltaDelivery(to: sink, of: store)
     self.sink = sink
-    progress = store.progress
-    progress.sink = sink
+    store.progress.sink = sink
     fence.setWaker(database.connection.waker)
   }
 
@@ -92,7 +92,7 @@ package actor DeltaFetcher: DatabaseService {
     try surveyTables()
     let session = try ListeningSession(connection, at: url, settings)
     self.session = session
-    progress.replica = session.replica
+    replica.current = session.replica
     if !hasNewTables, history.isContinued(by: epoch, at: .now, revocationsKept: settings.revocationsKept) {
       try resume(epoch, session, lost: lost)
     } else {

@@ -10,8 +10,8 @@ package actor Maintenance: DatabaseService {
   private let database: RetryingConnection
   private let unsent: UnsentRows
   private let purgeHorizon: PurgeHorizon
-  private let progress: DeliveryProgress
-  private let settings: RetentionSettings
+  private let replica: ReplicaNumber
+  private let settings: StoreSettings
   private var retention: RetentionSchedule
   private let logger: Logger
   private var quarantine: QuarantineWatch
@@ -20,6 +20,8 @@ package actor Maintenance: DatabaseService {
   /// The triggers that ring, as they were when the tables were scanned last.
   private var triggers: String?
   private var lastLook: ContinuousClock.Instant?
+  private var lastCleaning: ContinuousClock.Instant?
+  private var lastPurge: ContinuousClock.Instant?
   /// The tasks that the server refused, with the SQLSTATE.
   private var refused: [String: String] = [:]
   /// The tables whose rows of other clusters could not be repaired, with the SQLSTATE.
@@ -31,9 +33,9 @@ package actor Maintenance: DatabaseService {
     signal = database.signal
     unsent = store.unsent
     purgeHorizon = store.purgeHorizon
-    progress = store.progress
-    settings = store.settings.retention
-    retention = RetentionSchedule(rowsPerSecond: settings.rowsPerSecond)
+    replica = store.replica
+    settings = store.settings
+    retention = RetentionSchedule(rowsPerSecond: settings.retention.rowsPerSecond)
     logger = store.logger
     metrics = store.metrics
     quarantine = QuarantineWatch(metrics: store.metrics, status: store.status, logger: store.logger)
@@ -58,13 +60,15 @@ package actor Maintenance: DatabaseService {
           try look()
           lastLook = .now
         }
+        if lastPurge.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
+          try attempt("purge_logs") { _ throws(StoreError) in try purgeLogs() }
+          try attempt("clean_logins") { connection throws(StoreError) in
+            try connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
+          }
+          lastPurge = .now
+        }
         // The retention comes last: what it waits for holds up nothing else.
         if retention.wait(at: .now) == .zero {
-          if !retention.isInRound {
-            try attempt("clean_logins") { connection throws(StoreError) in
-              try connection.query("SELECT notify_bridge.clean_logins()", timeout: Limits.scanTimeout)
-            }
-          }
           try attempt("purge") { _ throws(StoreError) in try purge() }
           try readPurgeHorizon()
         }
@@ -82,6 +86,12 @@ package actor Maintenance: DatabaseService {
   private func look() throws(StoreError) {
     try readPurgeHorizon()
     try attempt("repair_rows") { _ throws(StoreError) in try repairRows() }
+    if lastCleaning.map({ .now - $0 >= Limits.recorderCleaning }) ?? true {
+      try attempt("clean_recorders") { connection throws(StoreError) in
+        try connection.query("SELECT notify_bridge.clean_recorders()", timeout: Limits.scanTimeout)
+      }
+      lastCleaning = .now
+    }
     try attempt("quarantine") { connection throws(StoreError) in
       try cleanQuarantine()
       try quarantine.look(connection)
@@ -170,7 +180,7 @@ package actor Maintenance: DatabaseService {
     guard try isPurgeTurn() else { return report(deleted: retention.pause(at: began)) }
     do throws(StoreError) {
       let rows = try database.connection.purge(
-        days: settings.days, unsentDays: settings.unsentDays, batch: retention.batch, dryRun: false,
+        days: settings.retention.days, unsentDays: settings.retention.unsentDays, batch: retention.batch, dryRun: false,
         timeout: Limits.scanTimeout)
       if let total = retention.deleted(rows, began: began, at: .now) { report(deleted: total) }
     } catch {
@@ -184,7 +194,7 @@ package actor Maintenance: DatabaseService {
   }
 
   private func isPurgeTurn() throws(StoreError) -> Bool {
-    guard let replica = progress.replica else { return false }
+    guard let replica = replica.current else { return false }
     // The session's own time zone is UTC; the server's is what it would be reset to.
     let rows = try database.connection.query(
       """
@@ -193,7 +203,18 @@ package actor Maintenance: DatabaseService {
       FROM (SELECT now() AT TIME ZONE s.reset_val AS clock FROM pg_catalog.pg_settings AS s WHERE s.name = 'TimeZone') AS t
       """, [replica])
     let minute = rows.first?[1].flatMap { Int($0) } ?? 0
-    return rows.first?[0] == "t" && settings.window?.contains(minute: minute) ?? true
+    return rows.first?[0] == "t" && settings.retention.window?.contains(minute: minute) ?? true
+  }
+
+  private func purgeLogs() throws(StoreError) {
+    var rows: Int
+    repeat {
+      let result = try database.connection.query(
+        "SELECT notify_bridge.purge_logs($1::integer, $2::integer, $3::integer)",
+        [settings.connectionLogDays, settings.deliveryLogDays, Limits.purgeRows].map { String($0) },
+        timeout: Limits.scanTimeout)
+      rows = result[0][0].flatMap { Int($0) } ?? 0
+    } while rows >= Limits.purgeRows && !signal.isStopped
   }
 
   /// Reads how far the retention has deleted; other bridges and commands apply it too.

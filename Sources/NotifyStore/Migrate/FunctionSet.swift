@@ -35,6 +35,10 @@ package struct FunctionSet: Sendable, Equatable {
   package static let current = FunctionSet(
     version: recorded.version,
     files: [
+      File("activity/connection_log", PackageResources.connection_log_sql),
+      File("activity/delivery_log", PackageResources.delivery_log_sql),
+      File("activity/presence", PackageResources.presence_sql),
+      File("activity/recorder", PackageResources.recorder_sql),
       File("attach/allowed", PackageResources.allowed_sql),
       File("attach/attach", PackageResources.attach_sql),
       File("attach/detach", PackageResources.detach_sql),
@@ -58,6 +62,7 @@ package struct FunctionSet: Sendable, Equatable {
       File("replication", PackageResources.replication_sql),
       File("reports/report_backlog", PackageResources.report_backlog_sql),
       File("reports/report_buckets", PackageResources.report_buckets_sql),
+      File("reports/report_connections", PackageResources.report_connections_sql),
       File("reports/report_deliveries", PackageResources.report_deliveries_sql),
       File("reports/report_latency", PackageResources.report_latency_sql),
       File("reports/report_retention", PackageResources.report_retention_sql),

@@ -17,7 +17,8 @@ package struct Migration: Sendable, Equatable {
 
   /// All of them. A test compares this list with the folder `sql/schema`.
   package static let all: [Migration] = [
-    Migration(1, "initial", PackageResources._001_initial_sql)
+    Migration(1, "initial", PackageResources._001_initial_sql),
+    Migration(2, "activity", PackageResources._002_activity_sql),
   ]
 
   package init(version: Int, name: String, sql: String) {

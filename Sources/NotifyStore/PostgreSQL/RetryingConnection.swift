@@ -9,9 +9,9 @@ package final class RetryingConnection {
   /// Connections that a bridge keeps.
   package static let count = Purpose.allCases.count
 
-  /// Tells the five connections apart in logs and in pg_stat_activity.
+  /// Tells the connections apart in logs and in pg_stat_activity.
   enum Purpose: String, CaseIterable {
-    case listen, mark, replay, auth, maintenance
+    case listen, mark, replay, auth, maintenance, activity
   }
 
   let connection: PGConnection
@@ -102,9 +102,10 @@ package final class RetryingConnection {
     try connection.query("COMMIT")
   }
 
-  /// Tells the bridge's status; the listening connection has more to say, and says it itself.
+  /// Tells the bridge's status; the listening connection has more to say, and says it itself. Without presence and logs
+  /// the bridge is ready all the same.
   private func report(failure: String?) {
-    if purpose != .listen { status.connection(purpose.rawValue, fails: failure) }
+    if purpose != .listen, purpose != .activity { status.connection(purpose.rawValue, fails: failure) }
   }
 
   /// Serves the tables that were published last.

@@ -7,7 +7,7 @@ extension PGConnection {
     guard !items.isEmpty else { return }
     try query(
       "SELECT notify_bridge.quarantine_rows($1, $2::integer[], $3::text[], $4::text[], $5::text[])",
-      [stage.rawValue] + Self.arrays(items.map(\.item)) + [Self.array(items.map(\.sqlstate))])
+      [stage.rawValue] + Self.arrays(items.map(\.item)) + [SQLArray.text(items.map(\.sqlstate))])
   }
 
   /// Ends the quarantine of items that work again.
@@ -44,21 +44,14 @@ extension PGConnection {
         WHERE n.\(TableMapping.quoted(table.id)) OPERATOR(pg_catalog.=) pair.id
           AND n.\(TableMapping.quoted(table.txid)) = pair.txid AND n.\(TableMapping.quoted(table.sentAt)) IS NULL
         FOR NO KEY UPDATE OF n SKIP LOCKED) AS target
-      """, [Self.array(marks.map(\.key.row.id.sqlText)), Self.array(marks.map { String($0.key.txid) })])
+      """, [SQLArray.text(marks.map(\.key.row.id.sqlText)), SQLArray.text(marks.map { String($0.key.txid) })])
     return rows.compactMap { row in row[0].flatMap { Int($0) } }.filter { (1...marks.count).contains($0) }
       .map { marks[$0 - 1] }
   }
 
   private static func arrays(_ items: [QuarantineItem]) -> [String?] {
-    [array(items.map { String($0.table) }), array(items.map(\.rowID)), array(items.map { String($0.txid) })]
-  }
-
-  /// The text of an SQL array.
-  private static func array(_ values: [String?]) -> String {
-    let elements = values.map { value in
-      guard let value else { return "NULL" }
-      return "\"" + value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
-    }
-    return "{" + elements.joined(separator: ",") + "}"
+    [
+      SQLArray.integers(items.map(\.table)), SQLArray.text(items.map(\.rowID)), SQLArray.integers(items.map(\.txid)),
+    ]
   }
 }

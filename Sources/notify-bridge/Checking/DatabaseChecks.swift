@@ -102,7 +102,8 @@ struct DatabaseChecks {
           AND p.proname IN ('register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'purge',
             'repair_txids', 'repair_rows', 'lookup_credentials', 'login_tables', 'login_problem', 'user_columns', 'resolve_table', 'column_type', 'kind_of',
             'redeem_tickets', 'clean_logins', 'resend', 'quarantine_rows', 'release_rows', 'claim_quarantined',
-            'retry_quarantined', 'clean_quarantine', 'is_hidden_from')
+            'retry_quarantined', 'clean_quarantine', 'is_hidden_from', 'touch_recorder', 'record_presence', 'record_connections',
+            'record_deliveries', 'clean_recorders', 'purge_logs')
           AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
         UNION ALL
         SELECT 'SELECT on ' || c.oid::regclass::text FROM notify_bridge.source AS s JOIN pg_class AS c ON c.oid = s.relation::oid

@@ -128,6 +128,15 @@ extension Setting {
     Setting(
       "retention_rows_per_second", \.store.retention.rowsPerSecond, .integer(0...1_000_000, "rows per second"),
       default: 0, "How fast rows are deleted at most. 0 is as fast as it goes"),
+    Setting(
+      "presence", \.store.recordsPresence, .boolean, default: true,
+      "Show who is connected in notify_bridge.presence, by one statement a second at most"),
+    Setting(
+      "connection_log_days", \.store.connectionLogDays, .integer(0...36_500, "days"), default: 0,
+      "How long sockets are kept in notify_bridge.connection_log. 0 logs none"),
+    Setting(
+      "delivery_log_days", \.store.deliveryLogDays, .integer(0...36_500, "days"), default: 0,
+      "How long events of rows are kept in notify_bridge.delivery_log. 0 logs none"),
   ]
 
   private static let doorbell: [Setting] = [

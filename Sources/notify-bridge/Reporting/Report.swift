@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// A report: a function of schema `notify_bridge`, see `reports.md`.
 enum Report: String, CaseIterable, ExpressibleByArgument {
-  case deliveries, latency, backlog, users, retention, timeline
+  case deliveries, latency, backlog, users, connections, retention, timeline
 
   /// The function's name.
   var function: String { self == .timeline ? "timeline" : "report_\(rawValue)" }
@@ -13,6 +13,7 @@ enum Report: String, CaseIterable, ExpressibleByArgument {
     case .latency: [.since, .until, .bucket, .source, .timeZone]
     case .backlog: [.source]
     case .users: [.since, .until, .source, .limit]
+    case .connections: [.since, .until, .bucket, .timeZone]
     case .retention: [.days, .source]
     case .timeline: [.source, .id]
     }
@@ -29,6 +30,8 @@ enum Report: String, CaseIterable, ExpressibleByArgument {
     case .users:
       [.text("recipient")] + ["created", "sent", "read", "unsent"].map(ReportColumn.count)
         + ["last_sent", "last_read", "online"].map(ReportColumn.text)
+    case .connections:
+      [.text("bucket"), .count("opened"), .text("closed"), .count("peak"), .seconds("median_seconds")]
     case .retention: [.text("day"), .count("rows"), .count("bytes"), .count("due")]
     case .timeline: ["at", "event", "detail"].map(ReportColumn.text)
     }

@@ -48,10 +48,11 @@ struct Bridge {
     let lookups = try LookupReader(store, userTable: settings.djangoUserTable)
     let authenticator = try await ReloadingAuthenticator(settings, lookup: lookups, logger: logger)
     let maintenance = try Maintenance(store)
+    let notes = ActivityNotes(storeSettings.activity)
     let latch = Latch()
     let gateway = Gateway(
       settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, lookup: lookups,
-      status: status, metrics: metrics, registry: registry, logger: logger, routes: routes,
+      status: status, metrics: metrics, registry: registry, logger: logger, activity: notes, routes: routes,
       onListening: { [onListening, serviceManager] in
         onListening($0)
         serviceManager.report(.ready)
@@ -63,12 +64,18 @@ struct Bridge {
       running: settings, read: readSettings, output: output, authenticator: authenticator, gateway: gateway,
       logger: logger)
     // They stop one after the other in reverse order: first the fetching of rows, then the sockets, then the marks of
-    // what these have written.
+    // what these have written, and what is recorded of them.
+    var recording: [ServiceGroupConfiguration.ServiceConfiguration] = []
+    if !notes.kinds.isEmpty {
+      let recorder = try ActivityRecorder(store, notes: notes)
+      recording = [.init(service: AfterListening(service: recorder, latch: latch, onFailure: onFailure))]
+    }
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
           .init(service: AfterListening(service: fetcher, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: maintenance, latch: latch, onFailure: onFailure)),
+        ] + recording + [
           .init(service: AfterListening(service: marker, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: replays, latch: latch, onFailure: onFailure)),
           .init(service: AfterListening(service: lookups, latch: latch, onFailure: onFailure)),

@@ -17,16 +17,19 @@ BEGIN
   SELECT r.since, r.until INTO range
   FROM notify_bridge.report_range(report_users.source, report_users.since, report_users.until) AS r;
   RETURN QUERY EXECUTE format(
-    'SELECT n.recipient, count(*),
+    'SELECT u.*, CASE WHEN u.recipient IS NOT NULL THEN
+       EXISTS (SELECT FROM notify_bridge.presence AS p WHERE p.recipient = u.recipient) END
+     FROM (SELECT n.recipient, count(*) AS created,
        CASE WHEN count(n.is_sent) > 0 THEN count(*) FILTER (WHERE n.is_sent) END,
        CASE WHEN count(n.is_read) > 0 THEN count(*) FILTER (WHERE n.is_read) END,
        CASE WHEN count(n.is_sent) > 0 THEN count(*) FILTER (WHERE NOT n.is_sent) END,
-       max(n.sent_at), max(n.read_at), NULL::boolean
-     FROM %s AS n GROUP BY n.recipient ORDER BY 2 DESC, 1 LIMIT $3',
+       max(n.sent_at), max(n.read_at)
+     FROM %s AS n GROUP BY n.recipient ORDER BY 2 DESC, 1 LIMIT $3) AS u
+     ORDER BY u.created DESC, u.recipient',
     notify_bridge.report_rows(report_users.source, true))
   USING range.since, range.until, row_limit;
 END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.report_users(timestamptz, timestamptz, text, integer) IS
-  'The recipients of rows created from since to before until, of one served table (source) or of all, those with the most rows first: how many rows were created, sent and read, how many are unsent, and the last times. At most row_limit rows; NULL: all.';
+  'The recipients of rows created from since to before until, of one served table (source) or of all, those with the most rows first: how many rows were created, sent and read, how many are unsent, the last times, and who is online. At most row_limit rows; NULL: all.';
