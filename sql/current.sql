@@ -1884,7 +1884,7 @@ COMMENT ON FUNCTION notify_bridge.make_replication(known notify_bridge.source) I
 CREATE FUNCTION notify_bridge.online(recipient anyelement) RETURNS boolean
     LANGUAGE sql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$ SELECT notify_bridge.online($1::text) $_$;
+    AS $_$ SELECT EXISTS (SELECT FROM notify_bridge.presence AS p WHERE p.recipient = $1::text) $_$;
 
 COMMENT ON FUNCTION notify_bridge.online(recipient anyelement) IS 'The same for an integer or a uuid.';
 

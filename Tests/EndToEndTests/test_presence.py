@@ -17,6 +17,7 @@ from harness.bridge import Bridge
 from harness.cluster import Cluster
 from harness.database import Database
 from harness.device import Device
+from harness.pooler import Pooler
 from harness.waiting import eventually
 
 Connect = Callable[..., Awaitable[Device]]
@@ -104,6 +105,27 @@ async def test_presence_can_be_switched_off(serve: Serve, database: Database, co
     await database.sent(id)
     assert await database.value("SELECT count(*) FROM notify_bridge.recorder") == 0
     assert await database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'activity'") == 0
+
+
+async def test_presence_works_through_a_pooler_and_is_shown_on_a_standby(own_cluster: Cluster, own_database: Database, serve: Serve, connect: Connect) -> None:
+    pooler = await Pooler(own_cluster, "transaction", 7).listening()
+    standby = await asyncio.to_thread(Cluster(primary=own_cluster).start)
+    copy = Database(standby, own_database.name)
+    try:
+        bridge = await serve(pooler.url(own_database.name), NOTIFY_BRIDGE_DATABASE_LISTEN_URL=own_database.url)
+        await bridge.ready()
+        device = await connect(bridge, 42)
+        await present(copy, [("42", 1)], "the user on the standby", 5)
+        assert await copy.value("SELECT notify_bridge.online(42)")
+        await device.close()
+        await present(copy, [], "nobody on the standby", 5)
+        assert await copy.value("SELECT notify_bridge.last_seen(42) > now() - interval '1 minute'")
+        assert await copy.execute("SELECT * FROM notify_bridge.report_users()") == []
+        await copy.execute("SELECT * FROM notify_bridge.report_connections()")
+    finally:
+        await copy.close()
+        pooler.remove()
+        standby.remove()
 
 
 # MARK: storms

@@ -110,6 +110,7 @@ struct ActivityTests {
   @Test("a User-Agent is logged without control characters, and cut off")
   func userAgents() {
     #expect(ConnectionRecord.loggable(userAgent: "Fire\u{0}fox\u{7f}\n/1") == "Firefox/1")
-    #expect(ConnectionRecord.loggable(userAgent: String(repeating: "ü", count: 400)).utf8.count == Limits.userAgentBytes)
+    #expect(
+      ConnectionRecord.loggable(userAgent: String(repeating: "ü", count: 400)).utf8.count == Limits.userAgentBytes)
   }
 }

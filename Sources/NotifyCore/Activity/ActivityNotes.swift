@@ -22,7 +22,7 @@ package final class ActivityNotes: Sendable {
   }
 
   /// All notes at one moment.
-  package struct Batch: Sendable {
+  package struct ActivityBatch: Sendable {
     package var presence = PresenceTable.Changes(isWhole: false, users: [])
     package var connections: [ConnectionRecord] = []
     package var deliveries: [DeliveryRecord] = []
@@ -45,8 +45,6 @@ package final class ActivityNotes: Sendable {
     var devices: Int
   }
 
-  private typealias Waker = @Sendable () -> Void
-
   package let kinds: Kinds
   private let presence = Mutex(PresenceTable())
   private let connections = Mutex<[UInt64: ConnectionRecord]>([:])
@@ -55,7 +53,7 @@ package final class ActivityNotes: Sendable {
   private let dropped = Atomic<Int>(0)
   /// Something was noted since the store took the notes.
   private let isNoted = Atomic<Bool>(false)
-  private let waker = Mutex<Waker?>(nil)
+  private let waker = Mutex<(@Sendable () -> Void)?>(nil)
 
   /// - Parameter kinds: others are not noted.
   package init(_ kinds: Kinds = Kinds()) { self.kinds = kinds }
@@ -135,9 +133,9 @@ package final class ActivityNotes: Sendable {
   }
 
   /// Takes all notes.
-  package func take() -> Batch {
+  package func take() -> ActivityBatch {
     isNoted.store(false, ordering: .releasing)
-    var batch = Batch()
+    var batch = ActivityBatch()
     (batch.presence, batch.hasSockets) = presence.withLock { ($0.take(), !$0.isEmpty) }
     let records = connections.withLock { records in
       defer { records = [:] }
@@ -155,7 +153,7 @@ package final class ActivityNotes: Sendable {
   }
 
   /// Notes could not be written. A later note of the same socket or user counts.
-  package func putBack(_ batch: Batch) {
+  package func putBack(_ batch: ActivityBatch) {
     if !batch.presence.isEmpty { presence.withLock { $0.putBack(batch.presence) } }
     var surplus = 0
     connections.withLock { records in

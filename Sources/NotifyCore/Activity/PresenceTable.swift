@@ -24,13 +24,13 @@ package struct PresenceTable: Sendable {
     package var isEmpty: Bool { users.isEmpty && !isWhole }
   }
 
-  private struct Entry: Sendable {
+  private struct UserDevices: Sendable {
     var devices: Int
     let since: Int64
   }
 
   private let limit: Int
-  private var users: [UserID: Entry] = [:]
+  private var users: [UserID: UserDevices] = [:]
   private var changed: [UserID: Int64] = [:]
   private var isWhole = false
 
@@ -44,7 +44,7 @@ package struct PresenceTable: Sendable {
 
   /// A user has one more socket.
   package mutating func joined(_ user: UserID, at now: Int64) {
-    users[user, default: Entry(devices: 0, since: now)].devices += 1
+    users[user, default: UserDevices(devices: 0, since: now)].devices += 1
     note(user, at: now)
   }
 

@@ -24,7 +24,7 @@ package actor ActivityRecorder: DatabaseService {
   /// Users had sockets at the last statement, so the next one must not be late.
   private var hasSockets = false
   /// The parts that the server refused, with the SQLSTATE.
-  private var refused: [ActivityStatement.Part: String] = [:]
+  private var refused: [ActivityStatement.ActivityPart: String] = [:]
 
   /// - Parameter notes: what the gateway notes.
   package init(_ store: Store, notes: ActivityNotes) throws {
@@ -101,7 +101,8 @@ package actor ActivityRecorder: DatabaseService {
 
   /// Writes parts by one statement. Where the server refuses it, each is tried alone; those that it refuses then are kept.
   private func write(
-    _ parts: [ActivityStatement.Part], of batch: ActivityNotes.Batch, unwritten: inout [ActivityStatement.Part],
+    _ parts: [ActivityStatement.ActivityPart], of batch: ActivityNotes.ActivityBatch,
+    unwritten: inout [ActivityStatement.ActivityPart],
     timeout: Duration
   ) throws(StoreError) {
     do throws(StoreError) {
@@ -127,7 +128,7 @@ package actor ActivityRecorder: DatabaseService {
     }
   }
 
-  private func execute(_ batch: ActivityNotes.Batch, timeout: Duration) throws(StoreError) {
+  private func execute(_ batch: ActivityNotes.ActivityBatch, timeout: Duration) throws(StoreError) {
     guard let replica = replica.current else {
       throw StoreError(.notConnected, message: "waiting for the listening connection", isRetriable: true)
     }

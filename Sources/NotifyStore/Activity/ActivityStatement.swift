@@ -3,7 +3,7 @@ internal import NotifyCore
 /// The one statement that writes presence and the logs.
 struct ActivityStatement {
   /// What is recorded; each fails by itself.
-  enum Part: String, CaseIterable {
+  enum ActivityPart: String, CaseIterable {
     case presence
     case connectionLog = "connection log"
     case deliveryLog = "delivery log"
@@ -22,7 +22,7 @@ struct ActivityStatement {
   private(set) var sql = ""
   private(set) var parameters: [String?] = []
 
-  init(_ batch: ActivityNotes.Batch, by recorder: Recorder) {
+  init(_ batch: ActivityNotes.ActivityBatch, by recorder: Recorder) {
     parameters = [recorder.id, recorder.replica, recorder.logsDeliveries ? "true" : "false"]
     var calls = ["r.id", "r.is_new"]
     func call(_ function: String, _ types: [String], _ values: [String?]) {
@@ -75,10 +75,10 @@ struct ActivityStatement {
   }
 }
 
-extension ActivityNotes.Batch {
+extension ActivityNotes.ActivityBatch {
   /// The parts that there are notes of.
-  var parts: [ActivityStatement.Part] {
-    var parts: [ActivityStatement.Part] = []
+  var parts: [ActivityStatement.ActivityPart] {
+    var parts: [ActivityStatement.ActivityPart] = []
     if !presence.isEmpty { parts.append(.presence) }
     if !connections.isEmpty { parts.append(.connectionLog) }
     if !deliveries.isEmpty { parts.append(.deliveryLog) }
@@ -86,8 +86,8 @@ extension ActivityNotes.Batch {
   }
 
   /// These parts alone.
-  func only(_ parts: [ActivityStatement.Part]) -> ActivityNotes.Batch {
-    var batch = ActivityNotes.Batch()
+  func only(_ parts: [ActivityStatement.ActivityPart]) -> ActivityNotes.ActivityBatch {
+    var batch = ActivityNotes.ActivityBatch()
     if parts.contains(.presence) { batch.presence = presence }
     if parts.contains(.connectionLog) { batch.connections = connections }
     if parts.contains(.deliveryLog) { batch.deliveries = deliveries }

@@ -65,9 +65,10 @@ AS $$ SELECT EXISTS (SELECT FROM notify_bridge.presence AS p WHERE p.recipient =
 
 COMMENT ON FUNCTION notify_bridge.online(text) IS 'Whether the user has a socket at any bridge.';
 
+-- With the caller's rights: the cast may be a function of the caller.
 CREATE OR REPLACE FUNCTION notify_bridge.online(recipient anyelement) RETURNS boolean
 LANGUAGE sql STABLE STRICT SECURITY INVOKER SET search_path = pg_catalog, pg_temp
-AS $$ SELECT notify_bridge.online($1::text) $$;
+AS $$ SELECT EXISTS (SELECT FROM notify_bridge.presence AS p WHERE p.recipient = $1::text) $$;
 
 COMMENT ON FUNCTION notify_bridge.online(anyelement) IS 'The same for an integer or a uuid.';
 
