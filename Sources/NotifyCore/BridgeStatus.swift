@@ -111,6 +111,11 @@ package final class BridgeStatus: Sendable {
     state.withLock { $0.isDraining = true }
   }
 
+  /// Whether a connection to the database is missing, of those that rows need.
+  package func lacksConnection(at now: ContinuousClock.Instant) -> Bool {
+    failing(at: now).contains { $0.part != "table" && $0.part != "draining" }
+  }
+
   /// The parts that aren't ready; empty when all are.
   ///
   /// A database that has not answered for `Limits.silence` is away, whatever the socket's state.

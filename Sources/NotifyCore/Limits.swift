@@ -93,6 +93,8 @@ package struct Limits: Sendable, Equatable {
   package static let pendingReceipts = 100_000
   /// The shortest time between two statements for presence and the logs; what is noted meanwhile goes with the next one.
   package static let activityInterval: Duration = .seconds(1)
+  /// How often presence and the logs look whether the bridge has all other connections, before they have theirs.
+  package static let activityConnect: Duration = .milliseconds(100)
   /// Users whose change is remembered for presence; beyond, all users with sockets are written anew.
   package static let presenceChanges = 100_000
   /// Sockets waiting to be written to the connection log; beyond, they are dropped and counted.

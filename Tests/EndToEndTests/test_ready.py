@@ -49,6 +49,10 @@ async def test_a_role_with_too_few_connections_is_not_ready_until_it_has_enough(
         id = await database.insert(7)
         assert (await device.notification()).id == id
         await database.sent(id)
+        # Presence has none to spare.
+        assert await database.value("SELECT count(*) FROM notify_bridge.presence") == 0
+        await database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 6")
+        await eventually(lambda: database.value("SELECT count(*) FROM notify_bridge.presence"), lambda users: users == 1, "presence", 10)
         await bridge.terminate()
     finally:
         await database.execute(f"DROP OWNED BY {role}")

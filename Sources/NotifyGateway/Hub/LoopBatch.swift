@@ -38,14 +38,18 @@ final class LoopBatch {
     let frames: [DeliveryBatch.Frame]
     /// All of them.
     let count: Int
+    /// All of them, where deliveries are logged.
+    let logged: [RowName]
     let doorbell: ContinuousClock.Instant?
   }
 
   /// Takes rows out that have to wait.
-  func held(_ frames: Range<Int>) -> Held {
+  ///
+  /// - Parameter isLogged: their delivery is to be logged for each device.
+  func held(_ frames: Range<Int>, isLogged: Bool) -> Held {
     Held(
       frames: frames.filter { !isDelivered[$0] }.map { batch.frames[$0] }, count: frames.count,
-      doorbell: batch.doorbell)
+      logged: isLogged ? batch.frames[frames].map(\.key.row) : [], doorbell: batch.doorbell)
   }
 
   /// Records rows as delivered.

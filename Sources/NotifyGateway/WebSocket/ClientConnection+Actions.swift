@@ -29,9 +29,7 @@ extension ClientConnection {
       send(.error(code: "invalid_message", message: message))
     case .acknowledge(let marks, let ignored, let next):
       hub.recordDelivered { $0 += marks }
-      if !marks.isEmpty, dependencies.activity.kinds.deliveries {
-        dependencies.activity.delivered(marks.map(\.key.row), .acknowledged, at: WallClock.microseconds())
-      }
+      logAcknowledged(marks)
       if ignored > 0 { dependencies.metrics.idsIgnored.increment(by: ignored) }
       catchUp(next)
     case .recordRead(let user, let rows):

@@ -1,6 +1,6 @@
 import NotifyCore
 
-/// The connection log.
+/// The connection log and the delivery log.
 extension ClientConnection {
   /// Logs that the socket is open, where sockets are logged.
   func logOpened() {
@@ -18,5 +18,16 @@ extension ClientConnection {
       at: WallClock.microseconds(), code: code, closedBy: closer.rawValue, rows: takenRows, bytes: writtenBytes)
     dependencies.activity.connection(
       ConnectionRecord(number: number, user: user, address: remote, userAgent: userAgent, opened: opened, end: end))
+  }
+
+  /// Logs that this device took rows.
+  func logSent(_ rows: some Sequence<RowName>) {
+    dependencies.activity.delivered(rows, .sent, at: WallClock.microseconds())
+  }
+
+  /// Logs that this device confirmed rows.
+  func logAcknowledged(_ marks: [PendingMark]) {
+    guard dependencies.activity.kinds.deliveries, !marks.isEmpty else { return }
+    dependencies.activity.delivered(marks.lazy.map(\.key.row), .acknowledged, at: WallClock.microseconds())
   }
 }

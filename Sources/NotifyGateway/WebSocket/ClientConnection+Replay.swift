@@ -118,9 +118,7 @@ extension ClientConnection {
       machine.rowsFlushed(now: eventLoop.now)
       counter.increment(by: rows)
       takenRows += rows
-      if isLogged, !marks.isEmpty {
-        dependencies.activity.delivered(marks.map(\.key.row), .sent, at: WallClock.microseconds())
-      }
+      if isLogged { logSent(marks.lazy.map(\.key.row)) }
       if !marks.isEmpty, !acknowledges { hub.recordDelivered { $0 += marks } }
       next(self, true)
     }

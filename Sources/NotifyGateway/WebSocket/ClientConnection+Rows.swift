@@ -63,7 +63,8 @@ extension ClientConnection {
       unqueue(bytes: bytes)
       return
     }
-    let rows = awaitingFlush.map { $0.batch.held($0.frames) }
+    let isLogged = dependencies.activity.kinds.deliveries
+    let rows = awaitingFlush.map { $0.batch.held($0.frames, isLogged: isLogged) }
     let bytes = awaitingFlushBytes
     awaitingFlush = []
     awaitingFlushBytes = 0
@@ -92,11 +93,13 @@ extension ClientConnection {
   /// The kernel took rows: they count as delivered, unless the client is to acknowledge them.
   private func rowsFlushed(_ batch: LoopBatch, _ frames: Range<Int>) {
     rowsFlushed(frames.count, doorbell: batch.batch.doorbell) { batch.recordDelivered(frames, $0) }
+    if dependencies.activity.kinds.deliveries { logSent(batch.batch.frames[frames].lazy.map(\.key.row)) }
   }
 
   /// The same of rows that had to wait.
   private func rowsFlushed(_ held: LoopBatch.Held) {
     rowsFlushed(held.count, doorbell: held.doorbell) { held.frames.forEach($0) }
+    if !held.logged.isEmpty { logSent(held.logged) }
   }
 
   private func rowsFlushed(
@@ -117,11 +120,6 @@ extension ClientConnection {
     }
     metrics.rowsDelivered.increment(by: count)
     takenRows += count
-    guard dependencies.activity.kinds.deliveries else { return }
-    var names: [RowName] = []
-    names.reserveCapacity(count)
-    forEach { names.append($0.key.row) }
-    dependencies.activity.delivered(names, .sent, at: wall)
   }
 
   private static func seconds(_ duration: Duration) -> Double {

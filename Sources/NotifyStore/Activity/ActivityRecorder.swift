@@ -14,6 +14,7 @@ package actor ActivityRecorder: DatabaseService {
   private let database: RetryingConnection
   private let notes: ActivityNotes
   private let replica: ReplicaNumber
+  private let status: BridgeStatus
   private let metrics: BridgeMetrics
   private let logger: Logger
   private var epoch: Epoch?
@@ -32,6 +33,7 @@ package actor ActivityRecorder: DatabaseService {
     signal = database.signal
     self.notes = notes
     replica = store.replica
+    status = store.status
     metrics = store.metrics
     logger = store.logger
     notes.setWaker { [signal] in signal.wake() }
@@ -53,7 +55,12 @@ package actor ActivityRecorder: DatabaseService {
     database.connection.close()
   }
 
+  /// Connects once all other connections are there: where the server has too few, rows have them.
   private func connect() async throws(StoreError) {
+    while !database.connection.isConnected, status.lacksConnection(at: .now), !signal.isStopped {
+      _ = try database.connection.wait(Limits.activityConnect)
+    }
+    if signal.isStopped { return }
     guard let generation = try await database.connectWhenCurrent() else { return }
     if generation.epoch != epoch { recorder = nil }
     epoch = generation.epoch
