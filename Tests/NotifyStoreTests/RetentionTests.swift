@@ -34,11 +34,11 @@ struct RetentionTests {
   func round() {
     let start = ContinuousClock.now
     var schedule = RetentionSchedule(rowsPerSecond: 0)
-    #expect(schedule.wait(at: start) == .zero && !schedule.isInRound)
+    #expect(schedule.wait(at: start) == .zero)
     #expect(schedule.deleted(Int64(schedule.batch), began: start, at: start) == nil)
-    #expect(schedule.wait(at: start) == .zero && schedule.isInRound)
+    #expect(schedule.wait(at: start) == .zero)
     #expect(schedule.deleted(7, began: start, at: start) == Int64(schedule.batch) + 7)
-    #expect(schedule.wait(at: start) == Limits.purgeInterval && !schedule.isInRound)
+    #expect(schedule.wait(at: start) == Limits.purgeInterval)
   }
 
   @Test("The pace counts from the begin of a batch")
@@ -61,7 +61,7 @@ struct RetentionTests {
     #expect(schedule.deleted(100, began: start, at: start) == nil)
     #expect(schedule.pause(at: start) == 100)
     #expect(schedule.pause(at: start) == 0)
-    #expect(schedule.wait(at: start) == Limits.purgeTurnInterval && !schedule.isInRound)
+    #expect(schedule.wait(at: start) == Limits.purgeTurnInterval)
     schedule.failed(at: start)
     #expect(schedule.wait(at: start) == Limits.purgeInterval)
   }

@@ -9,8 +9,6 @@ struct RetentionSchedule: Sendable {
   private var due: ContinuousClock.Instant?
   /// The rows that this round has deleted.
   private(set) var deleted: Int64 = 0
-  /// Whether a round is under way.
-  private(set) var isInRound = false
 
   /// - Parameter rowsPerSecond: rows to delete in a second at most; 0 for no limit.
   init(rowsPerSecond: Int) { self.rowsPerSecond = rowsPerSecond }
@@ -34,7 +32,6 @@ struct RetentionSchedule: Sendable {
   /// - Returns: the rows that the round has deleted, where it is over.
   mutating func deleted(_ rows: Int64, began: ContinuousClock.Instant, at now: ContinuousClock.Instant) -> Int64? {
     deleted += rows
-    isInRound = true
     guard rows >= Int64(batch) else { return endRound(next: now + Limits.purgeInterval) }
     due = rowsPerSecond == 0 ? nil : began + .seconds(1) * (Double(rows) / Double(rowsPerSecond))
     return nil
@@ -44,7 +41,7 @@ struct RetentionSchedule: Sendable {
   mutating func failed(at now: ContinuousClock.Instant) { _ = endRound(next: now + Limits.purgeInterval) }
 
   private mutating func endRound(next: ContinuousClock.Instant) -> Int64 {
-    defer { (deleted, isInRound, due) = (0, false, next) }
+    defer { (deleted, due) = (0, next) }
     return deleted
   }
 }
