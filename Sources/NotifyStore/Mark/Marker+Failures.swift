@@ -137,9 +137,8 @@ extension Marker {
 
   /// Whether the database's encoding has all characters of a receipt.
   private func isEncodable(_ receipt: ReadReceipt) throws(StoreError) -> Bool {
-    let id: String? = if case .text(let text) = receipt.row.id { text } else { nil }
     do throws(StoreError) {
-      try database.connection.query("SELECT $1::text, $2::text", [id, receipt.user.text])
+      try database.connection.query("SELECT $1::text, $2::text", [receipt.row.id.sqlText, receipt.user.text])
       return true
     } catch {
       guard error.concernsItems, database.connection.isConnected else { throw error }
