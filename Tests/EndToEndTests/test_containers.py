@@ -11,6 +11,7 @@ from harness.bridge import Bridge, run
 from harness.cluster import Cluster
 from harness.database import Database
 from harness.messages import said_well
+from harness.tokens import SECRET
 
 Serve = Callable[..., Awaitable[Bridge]]
 
@@ -104,4 +105,8 @@ async def test_advice_names_the_right_that_is_missing(cluster: Cluster) -> None:
     assert done.status == 0, done
     await empty.execute(f"REVOKE SELECT ON public.notification FROM {role}")
     assert "permission denied for table notification" in await advice(*send)
+    for lost, named in (("SELECT", "SELECT"), ("UPDATE (is_sent)", "UPDATE of its marks")):
+        await empty.execute(f"SELECT notify_bridge.grant_to('{role}'); REVOKE {lost} ON public.notification FROM {role}")
+        done = await run("serve", DATABASE_URL=url, NOTIFY_BRIDGE_AUTH_JWT_SECRET=SECRET, NOTIFY_BRIDGE_HTTP_PORT="0")
+        assert done.status == 1 and f"The right {named} is missing" in done.stderr and f"grant_to('{role}')" in done.stderr, done
     await empty.close()

@@ -58,14 +58,27 @@ struct TableWatch {
         .schema, message: "no table is served: public.notification is missing or was not made by notify-bridge",
         hint: "To serve an existing table: notify-bridge attach TABLE --recipient COLUMN")
     }
-    if needsOne, survey.served.count == survey.unmarkable.count,
-      let problem = (survey.problems + survey.unmarkable).first(where: { $0.reason.contains("42501") })
-    {
-      throw StoreError(
-        .server, sqlstate: "42501", message: problem.description,
-        hint: "As the tables' owner: SELECT notify_bridge.grant_to('this role')")
+    if needsOne, survey.served.count == survey.unmarkable.count {
+      if let problem = survey.problems.first(where: \.lacksRight) {
+        throw Self.missingRight("SELECT", problem, connection)
+      }
+      if let problem = survey.unmarkable.first(where: \.lacksRight) {
+        throw Self.missingRight("UPDATE of its marks", problem, connection)
+      }
     }
     return adopt(survey, pausing: Set(pausing.keys), at: now)
+  }
+
+  private static func missingRight(
+    _ right: String, _ problem: BridgeStatus.TableProblem, _ connection: PGConnection
+  ) -> StoreError {
+    let role = (try? connection.query("SELECT current_user"))?.first?.first ?? nil
+    return StoreError(
+      .server, sqlstate: lackedRight, message: problem.description.replacing(" (SQLSTATE \(lackedRight))", with: ""),
+      hint: """
+        The right \(right) is missing. As the owner of the database: \
+        SELECT notify_bridge.grant_to('\((role ?? "the role in DATABASE_URL").replacing("'", with: "''"))')
+        """)
   }
 
   private mutating func adopt(
@@ -111,4 +124,12 @@ struct TableWatch {
     reported = survey.problems + survey.notices
     status.tablesFailing(reported)
   }
+}
+
+/// The SQLSTATE of a right that is missing.
+private let lackedRight = "42501"
+
+extension BridgeStatus.TableProblem {
+  /// Whether the server refused for a right that is missing.
+  fileprivate var lacksRight: Bool { reason.contains(lackedRight) }
 }
