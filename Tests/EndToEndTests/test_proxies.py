@@ -44,11 +44,14 @@ class Recipe(Proxy):
     def __init__(self, name: str, certificate: Certificate, bridge: Bridge, site: int) -> None:
         super().__init__()
         self.name = name
+        self.bridge = bridge
         self.certificate = certificate
         self.tls = certificate.trusted()
         self.places = {"127.0.0.1:8080": f"127.0.0.1:{bridge.port}", "127.0.0.1:8000": f"127.0.0.1:{site}"}
 
     async def serve(self, timeout: str | None = None) -> None:
+        # A proxy that asks for readiness would leave it out for its next two seconds.
+        await self.bridge.ready()
         both = self.folder / "both.pem"
         both.write_bytes(self.certificate.certificate.read_bytes() + self.certificate.key.read_bytes())
         folder, certificate, key = self.folder, self.certificate.certificate, self.certificate.key
