@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: run build test test-postgresql docker-test autobahn fuzz chaos lint schema configuration package test-package install-run install-test install-package clean
+.PHONY: run build test test-postgresql docker-test autobahn fuzz chaos sanitize lint schema configuration package test-package install-run install-test install-package clean
 
 # A first start is mostly building: without an index for editors and without debug information it takes a quarter less.
 # Developers want both, so this build has a folder of its own.
@@ -40,6 +40,10 @@ SECONDS = 20
 fuzz: install-test
 	Fuzzing/run.py $(SECONDS) $(TARGET)
 
+# The Swift tests under ThreadSanitizer and AddressSanitizer, or some: make sanitize SANITIZER=thread FILTER=Marker
+sanitize: install-test
+	Tests/Support/sanitize.sh $(or $(SANITIZER),"thread address") $(FILTER)
+
 package: install-package
 	Packaging/build.sh
 
@@ -68,4 +72,4 @@ install-package:
 	Tests/Support/install.sh package
 
 clean:
-	rm -rf .build .build-run .build-fuzz Tests/EndToEndTests/.venv Tests/EndToEndTests/.programs Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build
+	rm -rf .build .build-run .build-fuzz .build-sanitize Tests/EndToEndTests/.venv Tests/EndToEndTests/.programs Tests/Autobahn/.venv Clients/django/.venvs Tests/CNotifyStoreTests/build Benchmarks/build
