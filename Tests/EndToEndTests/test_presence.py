@@ -151,7 +151,7 @@ async def test_a_storm_of_reconnects_costs_one_statement_a_second(serve: Serve, 
     await bridge.ready()
     # All transactions that write take a number; without sockets the heartbeat of the replica is the only one.
     number = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
-    calls = "SELECT coalesce(sum(calls), 0)::integer FROM pg_stat_statements WHERE query ~ 'touch_recorder\\('"
+    calls = "SELECT coalesce(sum(calls), 0)::integer FROM pg_stat_statements WHERE query ~ '^SELECT r.id, r.is_new'"
     began, first = time.monotonic(), await counted.value(number)
     gate = asyncio.Semaphore(50)
 
