@@ -112,8 +112,8 @@ package final class BridgeStatus: Sendable {
   }
 
   /// Whether a connection to the database is missing, of those that rows need.
-  package func lacksConnection(at now: ContinuousClock.Instant) -> Bool {
-    failing(at: now).contains { $0.part != "table" && $0.part != "draining" }
+  package var lacksConnection: Bool {
+    state.withLock { $0.database != nil || !$0.isListening || !$0.connections.isEmpty }
   }
 
   /// The parts that aren't ready; empty when all are.

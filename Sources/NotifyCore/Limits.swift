@@ -95,6 +95,8 @@ package struct Limits: Sendable, Equatable {
   package static let activityInterval: Duration = .seconds(1)
   /// How often presence and the logs look whether the bridge has all other connections, before they have theirs.
   package static let activityConnect: Duration = .milliseconds(100)
+  /// How long another connection may be missing before presence and the logs give up theirs for it.
+  package static let activityYield: Duration = .seconds(2)
   /// Users whose change is remembered for presence; beyond, all users with sockets are written anew.
   package static let presenceChanges = 100_000
   /// Sockets waiting to be written to the connection log; beyond, they are dropped and counted.

@@ -21,6 +21,8 @@ package actor ActivityRecorder: DatabaseService {
   /// `notify_bridge.recorder.id`.
   private var recorder: String?
   private var isUTF8 = true
+  /// Since when another connection is missing.
+  private var lackingSince: ContinuousClock.Instant?
   private var lastStatement: ContinuousClock.Instant?
   /// Users had sockets at the last statement, so the next one must not be late.
   private var hasSockets = false
@@ -46,7 +48,7 @@ package actor ActivityRecorder: DatabaseService {
         try await connect()
         database.succeeded()
         try wait()
-        if !signal.isStopped { try write() }
+        if !signal.isStopped, isDue { try write() }
       } catch {
         database.failed(error)
       }
@@ -55,13 +57,17 @@ package actor ActivityRecorder: DatabaseService {
     database.connection.close()
   }
 
-  /// Connects once all other connections are there: where the server has too few, rows have them.
+  /// Connects once all other connections are there, and gives its own up where one of them is missing for long: rows come
+  /// first where the server or a pooler has too few.
   private func connect() async throws(StoreError) {
-    while !database.connection.isConnected, status.lacksConnection(at: .now), !signal.isStopped {
+    lackingSince = status.lacksConnection ? lackingSince ?? .now : nil
+    if let lackingSince, .now - lackingSince > Limits.activityYield { database.connection.close() }
+    while !database.connection.isConnected, status.lacksConnection, !signal.isStopped {
       _ = try database.connection.wait(Limits.activityConnect)
     }
     if signal.isStopped { return }
-    guard let generation = try await database.connectWhenCurrent() else { return }
+    guard let generation = try await database.connectWhenCurrent(unless: { status.lacksConnection })
+    else { return }
     if generation.epoch != epoch { recorder = nil }
     epoch = generation.epoch
     isUTF8 = try database.connection.query("SHOW server_encoding")[0][0] == "UTF8"
@@ -77,8 +83,11 @@ package actor ActivityRecorder: DatabaseService {
       guard rest > .zero else { return }
       // A wake may be one from before the last statement.
       _ = try database.connection.wait(rest)
+      if status.lacksConnection { return }
     }
   }
+
+  private var isDue: Bool { wanted.map { $0 <= .now } ?? false }
 
   /// When the next statement is due; nil for never.
   private var wanted: ContinuousClock.Instant? {

@@ -67,10 +67,17 @@ package final class RetryingConnection {
 
   /// Connects unless connected, and waits until the listening connection is known to see the same history.
   ///
+  /// - Parameter isTaken: whether another connection needs this one's place; it is closed again then.
   /// - Returns: the current generation where the connection is new, else nil.
-  func connectWhenCurrent() async throws(StoreError) -> GenerationFence.Generation? {
+  func connectWhenCurrent(
+    unless isTaken: () -> Bool = { false }
+  ) async throws(StoreError) -> GenerationFence.Generation? {
     if connection.isConnected { return nil }
     try connect()
+    if isTaken() {
+      connection.close()
+      throw StoreError(.notConnected, message: "another connection is missing", isRetriable: true)
+    }
     if connection.isPooled { try checkTransactions() }
     guard let generation = await fence.waitUntilCurrent() else {
       connection.close()
