@@ -124,23 +124,24 @@ struct MigratorTests {
     #expect(try Migrator(connection).apply().count == Migration.all.count + 2)
   }
 
-  @Test("leave nothing behind when the last step fails, and apply a second file to what the first has made")
+  @Test("leave nothing behind when the last step fails, and apply a further file to what is there")
   func failingLate() throws {
     let connection = try cluster.connect()
-    let second = Migration(version: 2, name: "second", sql: "CREATE TABLE notify_bridge.second (id integer)")
+    let next = Migration(
+      version: Migration.all.count + 1, name: "next", sql: "CREATE TABLE notify_bridge.next (id integer)")
     let bad = FunctionSet(version: 9, files: FunctionSet.current.files + [.init(path: "bad", sql: "SELECT 1 / 0")])
     let error = #expect(throws: StoreError.self) {
-      _ = try Migrator(connection, migrations: Migration.all + [second], functions: bad).apply()
+      _ = try Migrator(connection, migrations: Migration.all + [next], functions: bad).apply()
     }
     #expect(error?.message.hasPrefix("functions bad: ") == true && error?.sqlstate == "22012")
     #expect(try connection.query("SELECT FROM pg_namespace WHERE nspname = 'notify_bridge'").isEmpty)
     #expect(try connection.query("SELECT to_regclass('public.notification') IS NULL") == [["t"]])
 
     _ = try Migrator(connection).apply()
-    let migrator = Migrator(connection, migrations: Migration.all + [second])
+    let migrator = Migrator(connection, migrations: Migration.all + [next])
     let older = #expect(throws: StoreError.self) { try migrator.verify() }
     #expect(older?.message.contains("older") == true && older?.hint.contains("notify-bridge migrate") == true)
-    #expect(try migrator.apply() == [.schema(second)])
+    #expect(try migrator.apply() == [.schema(next)])
     #expect(throws: StoreError.self) { _ = try Migrator(connection).apply() }
   }
 
