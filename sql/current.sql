@@ -1280,6 +1280,7 @@ BEGIN
        notify_bridge.report_backlog(text),
        notify_bridge.report_users(timestamptz, timestamptz, text, integer),
        notify_bridge.report_retention(integer, text),
+       notify_bridge.user_rows(text, text, integer),
        notify_bridge.report_connections(timestamptz, timestamptz, interval, text),
        notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement),
        notify_bridge.online(text), notify_bridge.online(anyelement),
@@ -1305,11 +1306,12 @@ BEGIN
   EXECUTE format(
     'GRANT SELECT ON notify_bridge.migration, notify_bridge.functions, notify_bridge.source, notify_bridge.served,
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION notify_bridge.disconnect_user(text) TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
       'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'purge_preview', 'is_purge_turn', 'repair_txids',
       'repair_rows', 'as_utf8',
-      'is_hidden_from',
+      'is_hidden_from', 'send_test',
       'touch_recorder', 'record_presence', 'record_connections', 'record_deliveries', 'clean_recorders', 'purge_logs',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
@@ -1337,7 +1339,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION notify_bridge.grant_to(role name) IS 'Gives an existing role the rights that a bridge needs and no others: read the served tables and those of schema notify_bridge, mark rows sent and read, and call the bridge''s functions. Repeat it after attaching a table and after migrate.';
+COMMENT ON FUNCTION notify_bridge.grant_to(role name) IS 'Gives an existing role the rights that a bridge needs and no others: read the served tables and those of schema notify_bridge, mark rows sent and read, and call the bridge''s functions, those of its console included. Repeat it after attaching a table and after migrate.';
 
 CREATE FUNCTION notify_bridge.has_replication_triggers(known notify_bridge.source) RETURNS boolean
     LANGUAGE sql STABLE
@@ -3322,6 +3324,37 @@ $$;
 
 COMMENT ON FUNCTION notify_bridge.ring_replicated() IS 'Row trigger AFTER INSERT by logical replication, which fires no statement trigger: does what ring() does.';
 
+CREATE FUNCTION notify_bridge.send_test(recipient text, source text DEFAULT NULL::text) RETURNS TABLE(table_name text, id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  s record;
+BEGIN
+  FOR s IN
+    SELECT o.*, t.name, count(*) OVER () AS tables
+    FROM notify_bridge.report_tables(send_test.source) AS t JOIN notify_bridge.source AS o ON o.number = t.number
+    ORDER BY o.is_own DESC, o.number LIMIT 1
+  LOOP
+    IF s.tables > 1 AND NOT s.is_own THEN
+      RAISE ambiguous_parameter USING
+        MESSAGE = 'more than one table is served', HINT = 'Name the table to insert into.';
+    ELSIF s.payload_column IS NULL THEN
+      RAISE feature_not_supported USING
+        MESSAGE = format('%s builds its payload from several columns', s.name),
+        HINT = 'Insert the row by SQL, as your backend does.';
+    END IF;
+    RETURN QUERY EXECUTE format('INSERT INTO %s (%I, %I) VALUES ($1::%s, $2::%s) RETURNING $3, %I::text',
+      s.relation, s.recipient_column, s.payload_column, notify_bridge.column_type(s.relation, s.recipient_column), s.payload_kind,
+      s.id_column)
+    USING send_test.recipient, '{"type": "notify_bridge.test", "text": "A test of NotifyBridge"}', s.name;
+  END LOOP;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.send_test(recipient text, source text) IS 'Inserts a row with a fixed payload for a recipient into a served table: the named one, the only one, or the bridge''s own. Returns the table and the row''s id.';
+
 CREATE FUNCTION notify_bridge.set_bell() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3469,6 +3502,58 @@ CREATE FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column nam
 $$;
 
 COMMENT ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) IS 'The columns of a table of users: the primary key, its kind (null: a bridge can''t compare it), and whether there are password, a text, and is_active, a boolean. Without is_active every user is active.';
+
+CREATE FUNCTION notify_bridge.user_rows(recipient text, source text DEFAULT NULL::text, row_limit integer DEFAULT 50) RETURNS TABLE(table_name text, id text, state text, created timestamp with time zone, sent_at timestamp with time zone, read_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  as_integer bigint;
+  as_uuid uuid;
+  statement text;
+BEGIN
+  IF row_limit < 0 THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'row_limit can''t be below 0', HINT = 'NULL stands for all rows.';
+  END IF;
+  -- A table whose recipients are of another kind has no row of this one.
+  BEGIN
+    as_integer := user_rows.recipient::bigint;
+  EXCEPTION WHEN data_exception THEN
+    NULL;
+  END;
+  BEGIN
+    as_uuid := user_rows.recipient::uuid;
+  EXCEPTION WHEN data_exception THEN
+    NULL;
+  END;
+  SELECT string_agg(format(
+    '(SELECT %s AS number, %L AS table_name, %s::text AS id, %s AS created, %s AS is_sent, %s AS sent_at, %s AS is_read, %s AS read_at
+      FROM %s AS n WHERE %s = $%s AND %s IS NOT NULL ORDER BY %s DESC, %s DESC LIMIT $4)',
+    t.number, t.name, t.id, coalesce(t.created, 'NULL::timestamptz'), coalesce(t.is_sent, 'NULL::boolean'),
+    coalesce(t.sent_at, 'NULL::timestamptz'), coalesce(t.is_read, 'NULL::boolean'), coalesce(t.read_at, 'NULL::timestamptz'),
+    t.relation, t.recipient, CASE s.recipient_kind WHEN 'integer' THEN 1 WHEN 'uuid' THEN 2 ELSE 3 END, t.txid, t.txid, t.id),
+    ' UNION ALL ' ORDER BY t.number)
+  INTO statement
+  FROM notify_bridge.report_tables(user_rows.source) AS t JOIN notify_bridge.source AS s ON s.number = t.number
+  WHERE notify_bridge.kind_of(notify_bridge.column_type(t.relation, s.recipient_column)) = s.recipient_kind AND t.id_type IS NOT NULL;
+  IF statement IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY EXECUTE format(
+    'SELECT n.table_name, n.id,
+       CASE
+         WHEN EXISTS (SELECT FROM notify_bridge.quarantined AS q WHERE q.source = n.number AND q.row_id = n.id) THEN ''quarantined''
+         WHEN n.is_read THEN ''read'' WHEN n.is_sent THEN ''sent'' ELSE ''waiting''
+       END,
+       n.created, n.sent_at, n.read_at
+     FROM (%s) AS n ORDER BY n.created DESC NULLS LAST, n.number, length(n.id) DESC, n.id DESC LIMIT $4', statement)
+  USING as_integer, as_uuid, user_rows.recipient, row_limit;
+END
+$_$;
+
+COMMENT ON FUNCTION notify_bridge.user_rows(recipient text, source text, row_limit integer) IS 'The newest rows of a recipient in one served table (source) or in all, newest first: waiting, sent, read or quarantined, and when. At most row_limit rows; NULL: all.';
 
 CREATE FUNCTION notify_bridge.wake() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4521,6 +4606,8 @@ REVOKE ALL ON FUNCTION notify_bridge.ring_now() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.ring_replicated() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION notify_bridge.send_test(recipient text, source text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION notify_bridge.set_bell() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.tables_of(relation regclass) FROM PUBLIC;
@@ -4534,6 +4621,8 @@ REVOKE ALL ON FUNCTION notify_bridge.touch_recorder(recorder integer, replica in
 REVOKE ALL ON FUNCTION notify_bridge.unregister_replica(replica integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.user_columns(relation regclass, OUT key_column name, OUT key_kind text, OUT has_password boolean, OUT has_active boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify_bridge.user_rows(recipient text, source text, row_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION notify_bridge.wake() FROM PUBLIC;
 

@@ -29,11 +29,12 @@ BEGIN
   EXECUTE format(
     'GRANT SELECT ON notify_bridge.migration, notify_bridge.functions, notify_bridge.source, notify_bridge.served,
        notify_bridge.replica, notify_bridge.revocation, notify_bridge.quarantined, notify_bridge.quarantine TO %I', role);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION notify_bridge.disconnect_user(text) TO %I', role);
   FOR executable IN
     SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace AND p.proname IN (
       'register_replica', 'arm', 'heartbeat_replica', 'unregister_replica', 'resend', 'purge', 'purge_preview', 'is_purge_turn', 'repair_txids',
       'repair_rows', 'as_utf8',
-      'is_hidden_from',
+      'is_hidden_from', 'send_test',
       'touch_recorder', 'record_presence', 'record_connections', 'record_deliveries', 'clean_recorders', 'purge_logs',
       'quarantine_rows', 'release_rows', 'claim_quarantined', 'retry_quarantined', 'clean_quarantine')
   LOOP
@@ -62,7 +63,7 @@ END
 $$;
 
 COMMENT ON FUNCTION notify_bridge.grant_to(name) IS
-  'Gives an existing role the rights that a bridge needs and no others: read the served tables and those of schema notify_bridge, mark rows sent and read, and call the bridge''s functions. Repeat it after attaching a table and after migrate.';
+  'Gives an existing role the rights that a bridge needs and no others: read the served tables and those of schema notify_bridge, mark rows sent and read, and call the bridge''s functions, those of its console included. Repeat it after attaching a table and after migrate.';
 
 CREATE OR REPLACE FUNCTION notify_bridge.grant_logins_to(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
@@ -133,6 +134,7 @@ BEGIN
        notify_bridge.report_backlog(text),
        notify_bridge.report_users(timestamptz, timestamptz, text, integer),
        notify_bridge.report_retention(integer, text),
+       notify_bridge.user_rows(text, text, integer),
        notify_bridge.report_connections(timestamptz, timestamptz, interval, text),
        notify_bridge.timeline(text, text), notify_bridge.timeline(text, anyelement),
        notify_bridge.online(text), notify_bridge.online(anyelement),

@@ -158,7 +158,7 @@ SELECT throws_ok($$ SELECT notify_bridge.grant_reports_to('nobody at all') $$, '
 SELECT lives_ok($$ SELECT notify_bridge.grant_reports_to('test_reports') $$, 'a role gets them');
 SELECT results_eq($$ SELECT p.proname::text COLLATE "default" FROM pg_proc AS p WHERE p.pronamespace = 'notify_bridge'::regnamespace
   AND has_function_privilege('test_reports', p.oid, 'EXECUTE') ORDER BY p.proname $$,
-  ARRAY['last_seen', 'last_seen', 'online', 'online', 'report_backlog', 'report_connections', 'report_deliveries', 'report_latency', 'report_retention', 'report_users', 'timeline', 'timeline'], 'for the reports');
+  ARRAY['last_seen', 'last_seen', 'online', 'online', 'report_backlog', 'report_connections', 'report_deliveries', 'report_latency', 'report_retention', 'report_users', 'timeline', 'timeline', 'user_rows'], 'for the reports');
 SELECT results_eq($$ SELECT c.relname::text COLLATE "default" FROM pg_class AS c WHERE c.relnamespace IN ('notify_bridge'::regnamespace, 'public'::regnamespace) AND c.relkind <> 'i'
   AND has_table_privilege('test_reports', c.oid, 'SELECT') ORDER BY 1 $$,
   ARRAY['connection_log', 'delivery_log', 'presence'], 'for presence and the logs, and for no other table');
