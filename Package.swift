@@ -101,6 +101,7 @@ let package = Package(
         .product(name: "NIOWebSocket", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
+      resources: [.embedInCode("Console/Page")],
       swiftSettings: strict
     ),
     // The private PostgreSQL and the demo page of `notify-bridge dev`.

@@ -16,4 +16,6 @@ package enum LogKey {
   package static let rowID = "row_id"
   package static let stage = "stage"
   package static let sqlstate = "sqlstate"
+  package static let action = "action"
+  package static let outcome = "outcome"
 }

@@ -14,6 +14,8 @@ package final class Gateway: Service, Sendable {
   private let onListening: @Sendable (String) -> Void
   private let group: MultiThreadedEventLoopGroup
   private let hub: Hub
+  /// Nil where it is not reachable.
+  private let console: Console?
 
   private let tls = TLSHolder()
 
@@ -23,13 +25,15 @@ package final class Gateway: Service, Sendable {
   ///   - confirmations: gets written and read rows; called from event loops.
   ///   - replays: reads the rows that a connection has missed.
   ///   - lookup: issues tickets; nil serves no `/tickets`.
+  ///   - consoleDatabase: answers the console; nil serves no `/console`.
   ///   - registry: the metrics of `/metrics`.
   ///   - activity: gets notes of the sockets, for presence and the logs.
   ///   - routes: further routes of the main port.
   ///   - onListening: called once with `http://HOST:PORT`, `https://HOST:PORT` or `unix:/path`.
   package init(
     settings: GatewaySettings, authenticator: any Authenticator, confirmations: any ConfirmationSink,
-    replays: any ReplaySource, lookup: (any CredentialLookup)? = nil, status: BridgeStatus, metrics: BridgeMetrics,
+    replays: any ReplaySource, lookup: (any CredentialLookup)? = nil,
+    consoleDatabase: (any ConsoleDatabase)? = nil, status: BridgeStatus, metrics: BridgeMetrics,
     registry: PrometheusRegistry, logger: Logger, activity: ActivityNotes = ActivityNotes(), routes: [Route] = [],
     onListening: @escaping @Sendable (String) -> Void
   ) {
@@ -43,6 +47,11 @@ package final class Gateway: Service, Sendable {
     // One loop per core, never shut down: the store may still deliver rows and answers while the process ends.
     group = .singleton
     hub = Hub(eventLoops: Array(group.makeIterator()), dependencies: dependencies)
+    if let consoleDatabase {
+      console = Console(hub: hub, dependencies: dependencies, registry: registry, database: consoleDatabase)
+    } else {
+      console = nil
+    }
     Gauge(
       label: "notify_bridge_build_info", dimensions: [("version", settings.version)], factory: registry
     ).record(1)
@@ -90,6 +99,11 @@ package final class Gateway: Service, Sendable {
       ports.append(
         try await plain.bind(host: host, port: adminPort, site: site(handshake, isAdmin: true, isSecure: false)))
     }
+    let sampling = console.map { console in
+      let interval = TimeAmount.seconds(Int64(ConsoleHistory.interval))
+      return group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in console.sample() }
+    }
+    defer { sampling?.cancel() }
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask { [runner = dependencies.tasks] in await runner.run() }
       // After the task runner, which the first request needs.
@@ -121,6 +135,12 @@ package final class Gateway: Service, Sendable {
         routes.append(TicketRoute(key: key, lookup: lookup, logger: dependencies.logger).route)
       }
       routes += self.routes
+    }
+    if let console, isAdmin || dependencies.settings.serviceKey != nil {
+      let rules = ConsoleRules(
+        key: isAdmin ? nil : dependencies.settings.serviceKey,
+        origins: dependencies.settings.origins.map { OriginRule($0) })
+      routes += ConsoleRoutes(console: console, rules: rules).routes
     }
     return HTTPSite(
       handshake: handshake, routes: RouteTable(routes), servesWebSocket: !isAdmin, isSecure: isSecure,

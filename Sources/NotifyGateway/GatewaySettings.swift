@@ -28,8 +28,10 @@ package struct GatewaySettings: Sendable {
   package var heartbeatSeconds: Int
   /// The longest that a graceful shutdown waits for the sockets.
   package var drainSeconds: Int
-  /// The key of backends for `POST /tickets`; nil serves no `/tickets`.
+  /// The key of backends for `POST /tickets`, and of the console; nil serves no `/tickets`.
   package var serviceKey: Secret?
+  /// Whether the console may change anything. It is served on the admin port, and on the main one with the service key.
+  package var consoleActions = false
   /// PEM file of the certificate chain; nil serves without TLS.
   package var certificateFile: String?
   /// PEM file of the certificate's private key.
@@ -38,6 +40,9 @@ package struct GatewaySettings: Sendable {
   package var limits: Limits
   /// The program's version, for `build_info`.
   package var version: String
+
+  /// Whether the console can be reached at all.
+  package var servesConsole: Bool { adminPort != nil || serviceKey != nil }
 
   /// Makes settings; the defaults are those of the program.
   package init(

@@ -24,7 +24,8 @@ struct RouteTableTests {
     case .none(let response): return response
     case .route(let route, let parameters):
       return await route.handler(
-        HTTPRequest(head, target, body: ByteBuffer(string: body), parameters: parameters))
+        HTTPRequest(
+          head, target, body: ByteBuffer(string: body), parameters: parameters, remote: "127.0.0.1"))
     }
   }
 

@@ -144,7 +144,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Drainabl
     case .none(let response):
       respond(response, to: head)
     case .route(let route, let parameters):
-      let request = HTTPRequest(head, target, body: body, parameters: parameters)
+      let remote = site.handshake.remote.of(peer: peer, headers: head.headers)
+      let request = HTTPRequest(head, target, body: body, parameters: parameters, remote: remote)
       let bound = NIOLoopBound(self, eventLoop: hub.eventLoop)
       let isSubmitted = hub.dependencies.tasks.submit {
         let response = await route.handler(request)

@@ -11,13 +11,18 @@ package struct HTTPRequest: Sendable {
   package let body: ByteBuffer
   /// The segments that stand for the `{name}` of the route's path, by name, percent-decoded.
   package let parameters: [String: String]
+  /// The client's address.
+  let remote: String
   private let target: RequestTarget
 
-  init(_ head: HTTPRequestHead, _ target: RequestTarget, body: ByteBuffer, parameters: [String: String]) {
+  init(
+    _ head: HTTPRequestHead, _ target: RequestTarget, body: ByteBuffer, parameters: [String: String], remote: String
+  ) {
     method = head.method == .HEAD ? .GET : head.method
     headers = head.headers
     self.body = body
     self.parameters = parameters
+    self.remote = remote
     self.target = target
   }
 

@@ -25,7 +25,7 @@ struct TicketRoute: Sendable {
   var route: Route { Route(.POST, "/tickets") { await response(to: $0) } }
 
   private func response(to request: HTTPRequest) async -> HTTPResponse {
-    guard let given = Self.bearer(request.headers), key.matches(given) else {
+    guard let given = BearerKey.read(request.headers), key.matches(given) else {
       logger.warning("a ticket was refused: the service key is missing or wrong")
       return Self.problem(.unauthorized, "the service key is missing or wrong", ["WWW-Authenticate": "Bearer"])
     }
@@ -39,14 +39,6 @@ struct TicketRoute: Sendable {
       return Self.problem(.serviceUnavailable, "the database is unavailable", ["Retry-After": "1"])
     }
     return .json(.ok, #"{"ticket":\#(JSONText.string(ticket.exposed)),"expires_in":\#(Self.seconds)}"#)
-  }
-
-  private static func bearer(_ headers: HTTPHeaders) -> Secret? {
-    let values = headers["authorization"]
-    guard values.count == 1 else { return nil }
-    let parts = values[0].split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-    return Secret(String(parts[1]))
   }
 
   private static func problem(_ status: HTTPResponseStatus, _ text: String, _ headers: HTTPHeaders = [:])

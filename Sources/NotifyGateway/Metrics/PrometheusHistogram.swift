@@ -33,6 +33,26 @@ final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler
 
   func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
 
+  /// The counts of the buckets, each without those below, the values above the last bound at the end.
+  var bucketCounts: [UInt64] { counts.map { $0.value.load(ordering: .relaxed) } }
+
+  /// A quantile of values counted by bucket, as Prometheus' `histogram_quantile` estimates it: nil where there are none.
+  static func quantile(_ quantile: Double, of counts: [UInt64]) -> Double? {
+    let total = counts.reduce(0, +)
+    if total == 0 { return nil }
+    let rank = quantile * Double(total)
+    var below = 0.0
+    for (bucket, count) in zip(0..., counts) where count > 0 {
+      guard bucket < bounds.count else { break }
+      if below + Double(count) >= rank {
+        let lower = bucket == 0 ? 0 : bounds[bucket - 1]
+        return lower + (bounds[bucket] - lower) * (rank - below) / Double(count)
+      }
+      below += Double(count)
+    }
+    return bounds.last
+  }
+
   func write(_ name: String, to text: inout String) {
     let prefix = labels.isEmpty ? "" : labels + ","
     var total: UInt64 = 0

@@ -56,6 +56,22 @@ package final class PrometheusRegistry: MetricsFactory {
     }
   }
 
+  // MARK: Values
+
+  /// The value of a counter or gauge, 0 where there is none.
+  func value(of name: String, labels: String = "") -> Double {
+    (find(name, labels) as? PrometheusNumber)?.number ?? 0
+  }
+
+  /// The counts of a histogram's buckets; nil where there is none.
+  func counts(of name: String) -> [UInt64]? {
+    (find(name, "") as? PrometheusHistogram)?.bucketCounts
+  }
+
+  private func find(_ name: String, _ labels: String) -> (any PrometheusSeries)? {
+    series.withLock { $0[name]?.first { $0.labels == labels } }
+  }
+
   // MARK: Text
 
   /// All metrics in Prometheus' text format, version 0.0.4, ordered by name.

@@ -45,6 +45,12 @@ final class PrometheusNumber: PrometheusSeries, CounterHandler, RecorderHandler,
     }
   }
 
+  /// The present value.
+  var number: Double {
+    let raw = value.load(ordering: .relaxed)
+    return kind == .counter ? Double(raw) : Double(bitPattern: raw)
+  }
+
   func write(_ name: String, to text: inout String) {
     let raw = value.load(ordering: .relaxed)
     let number = kind == .counter ? String(raw) : PrometheusText.number(Double(bitPattern: raw))

@@ -36,7 +36,7 @@ extension Setting {
       "The path of the WebSocket, with or without the last slash"),
     Setting(
       "http.admin_port", \.gateway.adminPort, .integer(0...65_535), example: "9090",
-      "A port for /metrics, with /healthz and /readyz, never with TLS. Without it /metrics is on the same port"),
+      "A port for /metrics, /console, /healthz and /readyz, never with TLS. Without it /metrics is on the same port"),
     Setting(
       "http.trusted_proxies", \.gateway.trustedProxies, .list, default: [], example: "[10.0.0.0/8, 127.0.0.1]",
       "Proxies (addresses, networks, unix: for the Unix socket) whose report of the client's address is trusted"),
@@ -100,13 +100,19 @@ extension Setting {
       "Enables logins by token keys of Django REST framework (authtoken_token)"),
     Setting(
       "auth.service_key", \.gateway.serviceKey, .secret, example: "change-me",
-      "The key with which a backend gets one-time tickets at POST /tickets, beside those that SQL issues"),
+      "The key with which a backend gets one-time tickets at POST /tickets, and a person opens /console"),
     Setting(
       "auth.first_message", \.gateway.firstMessage, .boolean, default: false,
       "Wait 10 s for an authenticate message where a connect brings no credential"),
     Setting(
       "auth.origins", \.gateway.origins, .list, example: #"["https://app.example.com", "https://*.example.org"]"#,
       "Origins that browsers may connect from, * for one label. Without it the name in the Host header"),
+  ]
+
+  private static let console: [Setting] = [
+    Setting(
+      "console.actions", \.gateway.consoleActions, .boolean, default: false,
+      "Let /console resend rows, disconnect users, send tests and retry quarantined rows. Without it it only shows")
   ]
 
   private static let time: [Setting] = [
@@ -211,12 +217,13 @@ extension Setting {
   ]
 
   /// Every setting of this version; a secret is followed by the setting that names its file.
-  static let all = [database, http, auth, time, doorbell, limits, tlsAndLog].flatMap { $0 }
+  static let all = [database, http, auth, console, time, doorbell, limits, tlsAndLog].flatMap { $0 }
     .flatMap { $0.isSecret ? [$0, Setting(fileOf: $0)] : [$0] }
 
   /// A sentence about a section, for those that need one.
   static let sectionNotes = [
     "auth": "At least one of a key for JWTs, django_secret_key, drf_tokens and service_key is needed.",
+    "console": "The console is at /console of http.admin_port, and of http.port where auth.service_key is set.",
     "doorbell": "The thresholds between quiet (each commit rings by NOTIFY) and busy (the bridge polls).",
   ]
 }

@@ -48,11 +48,13 @@ struct Bridge {
     let lookups = try LookupReader(store, userTable: settings.djangoUserTable)
     let authenticator = try await ReloadingAuthenticator(settings, lookup: lookups, logger: logger)
     let maintenance = try Maintenance(store)
+    let console = try gatewaySettings.servesConsole ? ConsoleReader(store) : nil
     let notes = ActivityNotes(storeSettings.activity)
     let latch = Latch()
     let gateway = Gateway(
       settings: gatewaySettings, authenticator: authenticator, confirmations: marker, replays: replays, lookup: lookups,
-      status: status, metrics: metrics, registry: registry, logger: logger, activity: notes, routes: routes,
+      consoleDatabase: console, status: status, metrics: metrics, registry: registry, logger: logger, activity: notes,
+      routes: routes,
       onListening: { [onListening, serviceManager] in
         onListening($0)
         serviceManager.report(.ready)
@@ -65,27 +67,22 @@ struct Bridge {
       logger: logger)
     // They stop one after the other in reverse order: first the fetching of rows, then the sockets, then the marks of
     // what these have written, and what is recorded of them.
-    var recording: [ServiceGroupConfiguration.ServiceConfiguration] = []
-    if !notes.kinds.isEmpty {
-      let recorder = try ActivityRecorder(store, notes: notes)
-      recording = [.init(service: AfterListening(service: recorder, latch: latch, onFailure: onFailure))]
+    func service(_ service: some DatabaseService) -> ServiceGroupConfiguration.ServiceConfiguration {
+      .init(service: AfterListening(service: service, latch: latch, onFailure: onFailure))
     }
+    var services = [service(fetcher), service(maintenance)]
+    if let console { services.insert(.init(service: console), at: 0) }
+    if !notes.kinds.isEmpty { services.append(service(try ActivityRecorder(store, notes: notes))) }
+    services += [
+      service(marker), service(replays), service(lookups), .init(service: authenticator), .init(service: gateway),
+      .init(service: HandoverService(status: status, fetcher: fetcher, marker: marker)),
+      .init(
+        service: SignalService(signals: signals, reload: reload(by: reloader)),
+        successTerminationBehavior: .gracefullyShutdownGroup),
+    ]
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
-        services: [
-          .init(service: AfterListening(service: fetcher, latch: latch, onFailure: onFailure)),
-          .init(service: AfterListening(service: maintenance, latch: latch, onFailure: onFailure)),
-        ] + recording + [
-          .init(service: AfterListening(service: marker, latch: latch, onFailure: onFailure)),
-          .init(service: AfterListening(service: replays, latch: latch, onFailure: onFailure)),
-          .init(service: AfterListening(service: lookups, latch: latch, onFailure: onFailure)),
-          .init(service: authenticator), .init(service: gateway),
-          .init(service: HandoverService(status: status, fetcher: fetcher, marker: marker)),
-          .init(
-            service: SignalService(signals: signals, reload: reload(by: reloader)),
-            successTerminationBehavior: .gracefullyShutdownGroup),
-        ],
-        logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }))
+        services: services, logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }))
     logger.info(
       "starting",
       metadata: ["version": "\(Version.number)", "connections_limit": "\(gatewaySettings.limits.connections)"])
