@@ -105,7 +105,7 @@ check 'its user exists' exits 0 'notify-bridge:' inside getent passwd notify-bri
 check 'only root reads the file with secrets' test "$(stat -c '%a %U' "$root/etc/default/notify-bridge")" = '640 root'
 check 'its unit is valid' exits 0 '.*' inside systemd-analyze verify --man=no notify-bridge.service
 check 'its unit is as confined as systemd calls OK' exits 0 '(1|0)\.[0-9] OK' inside systemd-analyze security --offline=true --threshold=20 --no-pager notify-bridge.service
-check 'its parts are listed' grep -q '"spdxVersion": "SPDX-2.3"' "$root/usr/share/doc/notify-bridge/notify-bridge.spdx.json"
+check 'its parts are listed' zgrep -q '"spdxVersion": "SPDX-2.3"' "$root/usr/share/doc/notify-bridge/notify-bridge.spdx.json.gz"
 check 'it runs without a toolchain' exits 0 'notify-bridge [0-9]' "${service[@]}" notify-bridge --version
 
 serve=(notify-bridge serve --config /etc/notify-bridge/notify-bridge.yaml)
