@@ -13,6 +13,7 @@ from harness.cluster import Cluster, free_port
 from harness.console import KEY, Console
 from harness.database import Database
 from harness.device import Device
+from harness.slow import SlowLink
 from harness.waiting import eventually
 
 Connect = Callable[..., Awaitable[Device]]
@@ -169,19 +170,20 @@ async def test_the_last_hour_has_rates_latencies_and_sockets(serve: Serve, datab
         assert (await console.get("history", after=odd))[0] == 200, odd
 
 
-async def test_a_client_that_does_not_read_is_shown(serve: Serve, database: Database, connect: Connect) -> None:
+async def test_a_client_that_reads_slowly_is_shown(serve: Serve, database: Database, connect: Connect) -> None:
     bridge, console = await served(serve, database)
-    device = await connect(bridge, 3)
-    device.stop_reading()
-    for _ in range(4):
-        await database.execute("INSERT INTO notification (user_id, data) VALUES (3, to_jsonb(repeat('x', 3000000)))")
 
-    async def look() -> list[Any]:
-        return (await console.state())["slow"]
+    async def slow() -> list[tuple[str, str]]:
+        return [(client["user"], client["remote"]) for client in (await console.state())["slow"] if client["queued_bytes"] > 0]
 
-    slow = await eventually(look, lambda seen: seen != [], "a slow client")
-    assert [(client["user"], client["remote"]) for client in slow] == [("3", "127.0.0.1")]
-    assert slow[0]["queued_bytes"] > 0
+    async with SlowLink(bridge, pace=1_000_000) as link:
+        await connect(link, 3)
+        await connect(bridge, 4)
+        assert await slow() == []
+        # More than both kernels hold.
+        for _ in range(8):
+            await database.execute("INSERT INTO notification (user_id, data) VALUES (3, to_jsonb(repeat('x', 3000000)))")
+        await eventually(slow, lambda seen: seen == [("3", "127.0.0.1")], "the slow client")
 
 
 async def test_a_user_has_devices_and_rows_with_states(serve: Serve, database: Database, connect: Connect) -> None:

@@ -12,7 +12,7 @@ struct ConsoleDevice: Sendable {
   let seconds: Int64
   /// Messages written to it.
   let messages: Int
-  /// Bytes of rows that the kernel has not taken.
+  /// Bytes that the kernel has not taken, of live rows or of a replay.
   let queuedBytes: Int
   /// Where its session is: `live`, `behind` …
   let phase: String
@@ -22,7 +22,7 @@ struct ConsoleDevice: Sendable {
     remote = connection.remote
     seconds = (connection.eventLoop.now - connection.started).nanoseconds / 1_000_000_000
     messages = connection.messages
-    queuedBytes = connection.queuedBytes
+    queuedBytes = connection.untakenBytes
     phase = connection.machine.membership.map { "\($0.session.phase)" } ?? "connecting"
   }
 
@@ -32,15 +32,29 @@ struct ConsoleDevice: Sendable {
   }
 }
 
+extension ClientConnection {
+  /// Bytes that the kernel has not taken.
+  fileprivate var untakenBytes: Int {
+    let buffered = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
+    return max(queuedBytes, buffered ?? 0)
+  }
+
+  /// Whether rows reach it by a replay: it connects, or is behind.
+  fileprivate var isCatchingUp: Bool { machine.membership.map { $0.session.phase != .live } ?? false }
+}
+
 extension Hub {
   /// The sockets of a user at this bridge, the longest open ones first.
   func devices(of user: UserID) async -> [ConsoleDevice] {
     await devices { $0.connections(of: user) }.sorted { $0.seconds > $1.seconds }
   }
 
-  /// The sockets for which the most bytes of rows wait.
+  /// The sockets with bytes that the kernel has not taken, those with the most first.
   func slowDevices() async -> [ConsoleDevice] {
-    await devices { $0.slowest(ConsoleDevice.maximum) }.sorted { $0.queuedBytes > $1.queuedBytes }
+    await devices { loop in
+      loop.connections(where: { $0.isCatchingUp || $0.queuedBytes > 0 }).filter { $0.untakenBytes > 0 }
+        .sorted { $0.untakenBytes > $1.untakenBytes }
+    }.sorted { $0.queuedBytes > $1.queuedBytes }
   }
 
   /// Asks each loop in turn, so that all of them are never held up together.

@@ -204,11 +204,8 @@ final class LoopHub<Member: LoopMember> {
   /// The connections of a user, oldest first.
   func connections(of user: UserID) -> [Member] { groups[user] }
 
-  /// The connections with rows that the kernel has not taken, those with the most bytes first.
-  func slowest(_ count: Int) -> [Member] {
-    if queuedBytes.bytes.load(ordering: .relaxed) == 0 { return [] }
-    return Array(connections.filter { $0.queuedBytes > 0 }.sorted { $0.queuedBytes > $1.queuedBytes }.prefix(count))
-  }
+  /// The connections for which a condition holds.
+  func connections(where isIncluded: (Member) -> Bool) -> [Member] { connections.filter(isIncluded) }
 
   func add(_ handler: any Drainable) { httpHandlers[ObjectIdentifier(handler)] = handler }
 
