@@ -75,7 +75,7 @@ static bool are_valid(const notify_store_replay_request *requests, size_t count)
     return false;
   }
   for (size_t i = 0; i < count; i++) {
-    if (requests[i].user == NULL || !is_snapshot(requests[i].since) || !is_snapshot(requests[i].snapshot)) {
+    if (!is_snapshot(requests[i].since) || !is_snapshot(requests[i].snapshot)) {
       return false;
     }
   }

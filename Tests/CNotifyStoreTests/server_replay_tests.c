@@ -69,6 +69,22 @@ static void pages_end_by_rows(void) {
   notify_store_destroy(store);
 }
 
+static void nobody_has_no_rows(void) {
+  int64_t id = 0;
+  notify_store *store = server_store();
+  server_clean(store);
+  insert_rows(store, &id, 1);
+  server_run(store, "INSERT INTO public.notification (user_id) VALUES (NULL)");
+  const notify_store_replay_request requests[2] = {{.user = NULL, .unsent = true},
+                                                   {.user = "5", .integer = 5, .is_integer = true, .unsent = true}};
+  replay(store, requests, 2, 10, 1000000);
+  CHECK_EQUAL(got.count, 3);
+  CHECK_EQUAL(got.rows[0].kind, NOTIFY_STORE_ROW_REQUEST);
+  CHECK_EQUAL(got.rows[1].kind, NOTIFY_STORE_ROW_REQUEST);
+  CHECK_EQUAL(got.rows[2].id, id);
+  notify_store_destroy(store);
+}
+
 static void later_pages_have_what_was_marked_meanwhile(void) {
   int64_t ids[4];
   char snapshot[SNAPSHOT_SIZE];
@@ -264,6 +280,7 @@ static void a_snapshot_that_is_none_is_an_error(void) {
 
 const test server_replay_tests[] = {
     {"pages end by rows, and all are of the first page's snapshot", pages_end_by_rows},
+    {"a request for nobody has no rows", nobody_has_no_rows},
     {"later pages have what was marked meanwhile", later_pages_have_what_was_marked_meanwhile},
     {"pages end by bytes, and have one row at least", pages_end_by_bytes},
     {"rows after a cursor come, also those of transactions older than it", since_gives_what_is_newer},

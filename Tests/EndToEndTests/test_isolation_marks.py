@@ -288,3 +288,25 @@ async def test_ids_that_the_database_cannot_take_are_their_clients_matter(
     await eventually(read, lambda rows: rows[-1] == ("c", True, True), "and the next ones")
     assert await database.value("SELECT count(*) FROM notify_bridge.quarantine") == 0
     await database.close()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_user_that_the_encoding_cannot_hold_holds_up_no_other(
+    encoding: str, cluster: Cluster, serve: Serve, connect: Connect
+) -> None:
+    name = f"strange_{encoding.lower()}"
+    cluster.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    database = Database(cluster, name)
+    assert (await run("migrate", "--no-table", DATABASE_URL=database.url)).status == 0
+    await database.execute("CREATE TABLE note (code text PRIMARY KEY, who text, data jsonb)")
+    await database.execute("SELECT notify_bridge.attach('note', recipient => 'who')")
+    bridge = await serve(database)
+    await bridge.ready()
+    # Whoever gives a cursor back is looked up in the database.
+    cursor = (await connect(bridge, "first")).cursor
+    strange = await connect(bridge, "\u65e5\u672c", since=cursor)
+    assert await strange.barrier() == []
+    await database.execute("INSERT INTO note VALUES ('a', 'honest', '{}')")
+    others = await asyncio.gather(*(connect(bridge, user, since=cursor) for user in ["\u65e5\u672c", "honest", "\u65e5"] * 3))
+    for device in others[1::3]:
+        assert (await device.notification(seconds=5)).id == "a"

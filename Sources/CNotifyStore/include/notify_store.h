@@ -296,7 +296,7 @@ NOTIFY_STORE_CHECKED notify_store_status notify_store_delta(notify_store *store,
 
 /// A request for the rows that one connection missed, in the order of (txid, source, id).
 typedef struct notify_store_replay_request {
-  /// The user as text. A source whose recipients are of a kind that can't hold it has no rows.
+  /// The user as text; NULL has no rows. A source whose recipients are of a kind that can't hold it has none either.
   const char *user;
   /// The user as an integer, where `is_integer`; and whether its text is a uuid.
   int64_t integer;

@@ -100,6 +100,10 @@ package actor LookupReader: DatabaseService, CredentialLookup {
     for (_, places) in Dictionary(grouping: questions.indices, by: { questions[$0].kind }) {
       do {
         for (place, answer) in zip(places, try ask(places.map { questions[$0] })) { answers[place] = answer }
+      } catch  where error.concernsEncoding && database.connection.isConnected && places.count > 1 {
+        for place in places { answers[place] = try askByKind([questions[place]])[0] }
+      } catch  where error.concernsEncoding && database.connection.isConnected {
+        // What the database can't hold is in none of its tables.
       } catch  where error.code == .server && database.connection.isConnected {
         let reason = error.loggable.description
         for place in places { answers[place] = .unavailable(reason) }

@@ -135,17 +135,6 @@ extension Marker {
     }
   }
 
-  /// Whether the database's encoding has all characters of a receipt.
-  private func isEncodable(_ receipt: ReadReceipt) throws(StoreError) -> Bool {
-    do throws(StoreError) {
-      try database.connection.query("SELECT $1::text, $2::text", [receipt.row.id.sqlText, receipt.user.text])
-      return true
-    } catch {
-      guard error.concernsItems, database.connection.isConnected else { throw error }
-      return false
-    }
-  }
-
   private func failed(
     _ batch: ReceiptQueue.ReceiptBatch, of table: TableMapping, _ error: StoreError
   ) throws(StoreError) {
@@ -157,7 +146,10 @@ extension Marker {
     guard case .rejected(let receipt, let others) = receipts.failed(batch) else { return }
     metrics.idsIgnored.increment(by: others)
     // An id that the database can't take names no row. Any other failure is the row's, and may pass.
-    guard try isEncodable(receipt), receipts.deferReceipt(receipt) else { return metrics.idsIgnored.increment() }
+    let names = receipt.row.id.sqlText + receipt.user.text
+    guard try database.connection.canEncode(names), receipts.deferReceipt(receipt) else {
+      return metrics.idsIgnored.increment()
+    }
     do throws(StoreError) {
       try quarantine([(.row(RowKey(txid: 0, row: receipt.row)), error.sqlstate)])
     } catch {

@@ -124,7 +124,8 @@ extension PGConnection {
 
   /// One user's part of a replay; see `notify_store_replay_request`.
   struct ReplayQuery {
-    var user: UserID
+    /// Nil for one that the database's encoding can't hold: it has no rows.
+    var user: UserID?
     var lowest: UInt64
     var wantsUnsent: Bool
     /// `since` is a client's cursor.
@@ -148,11 +149,11 @@ extension PGConnection {
     var requests: [notify_store_replay_request] = []
     requests.reserveCapacity(queries.count)
     for query in queries {
-      let integer = query.user.integer
+      let integer = query.user?.integer
       requests.append(
         notify_store_replay_request(
-          user: strings.copy(query.user.text), integer: integer ?? 0, is_integer: integer != nil,
-          is_uuid: query.user.isUUID, lowest_txid: query.lowest, unsent: query.wantsUnsent, vouched: query.isVouched,
+          user: strings.copy(query.user?.text), integer: integer ?? 0, is_integer: integer != nil,
+          is_uuid: query.user?.isUUID ?? false, lowest_txid: query.lowest, unsent: query.wantsUnsent, vouched: query.isVouched,
           since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
           snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
           after_source: query.after?.row.table ?? 0,

@@ -39,6 +39,17 @@ extension PGConnection {
     try check(notify_store_limit_lock_waits(pointer, wait.milliseconds, Duration.seconds(5).milliseconds))
   }
 
+  /// Whether the database's encoding has all characters of a text.
+  func canEncode(_ text: String) throws(StoreError) -> Bool {
+    do throws(StoreError) {
+      try query("SELECT $1::text", [text])
+      return true
+    } catch {
+      guard error.concernsEncoding, isConnected else { throw error }
+      return false
+    }
+  }
+
   /// INSERTs a row.
   ///
   /// - Parameters:

@@ -20,8 +20,10 @@ struct ReplayPlan {
   ///   - lowest: no unsent row of the user has a lower txid.
   ///   - purged: the newest transaction of which the retention has deleted a row.
   ///   - missing: the tables that can't be read.
+  ///   - isEncodable: whether the database's encoding has all characters of the user.
   init(
-    _ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64, missing: [Int32] = []
+    _ request: ReplayRequest, epoch: Epoch, limits: Limits, lowest: UInt64, purged: UInt64, missing: [Int32] = [],
+    isEncodable: Bool = true
   ) {
     self.request = request
     var firstSnapshot: Snapshot?
@@ -71,7 +73,7 @@ struct ReplayPlan {
     self.promisesAll = promisesAll
     self.isVouched = isVouched
     query = PGConnection.ReplayQuery(
-      user: request.user, lowest: from, wantsUnsent: wantsUnsent, isVouched: isVouched, since: since,
+      user: isEncodable ? request.user : nil, lowest: from, wantsUnsent: wantsUnsent, isVouched: isVouched, since: since,
       sentLimit: sentLimit,
       page: firstSnapshot, after: after, began: began)
   }

@@ -77,18 +77,13 @@ package actor ReplayReader: DatabaseService, ReplaySource {
     pending.removeFirst(batch.count)
     var unanswered = batch
     defer { pending = unanswered + pending }
-    let plans = batch.map { one in
-      ReplayPlan(
-        fence.adapted(one.request), epoch: generation.epoch, limits: limits,
-        lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest,
-        missing: database.missing)
-    }
-    var pages = ReplayPages(of: plans, in: generation, catalog: status.catalog, omitted: database.missing)
+    var pages = pages(of: batch, in: generation)
     do throws(StoreError) {
       try pages.read(database.connection)
     } catch {
       guard error.concernsStatement, database.connection.isConnected else { throw error }
-      pages = ReplayPages(of: plans, in: generation, catalog: status.catalog, omitted: database.missing)
+      let strange = error.concernsEncoding ? try unencodable(batch) : []
+      pages = self.pages(of: batch, in: generation, without: strange)
       try pages.readByKeys(database.connection, of: database.served, rowTimeout: rowTimeout)
     }
     try database.connection.quarantine(pages.failed)
@@ -97,6 +92,29 @@ package actor ReplayReader: DatabaseService, ReplaySource {
     for (one, page) in zip(batch, pages.pages) {
       if let page { one.answer(page) } else { unanswered.append(one) }
     }
+  }
+
+  /// - Parameter strange: users that the database's encoding can't hold.
+  private func pages(
+    of batch: [PendingReplay], in generation: GenerationFence.Generation, without strange: Set<UserID> = []
+  ) -> ReplayPages {
+    let plans = batch.map { one in
+      ReplayPlan(
+        fence.adapted(one.request), epoch: generation.epoch, limits: limits,
+        lowest: unsent.withLock { $0.lowest(one.request.user) }, purged: purgeHorizon.newest,
+        missing: database.missing, isEncodable: !strange.contains(one.request.user))
+    }
+    return ReplayPages(of: plans, in: generation, catalog: status.catalog, omitted: database.missing)
+  }
+
+  /// The users whose name has a character that the database's encoding lacks. One of them fails the statement of all.
+  private func unencodable(_ batch: [PendingReplay]) throws(StoreError) -> Set<UserID> {
+    var found: Set<UserID> = []
+    // Every encoding of PostgreSQL has ASCII.
+    for user in Set(batch.map(\.request.user)) where !user.text.utf8.allSatisfy({ $0 < 0x80 }) {
+      if try !database.connection.canEncode(user.text) { found.insert(user) }
+    }
+    return found
   }
 
   /// Passes on revocations that the replay saw and no delta has delivered yet: the replay's rows may be of later
