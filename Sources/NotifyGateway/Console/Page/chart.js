@@ -63,7 +63,9 @@ class Chart {
     // The position stays at its sample while others come and go.
     const kept = this.position === null ? null : this.samples[this.position]?.serial;
     this.samples = samples;
-    this.hour = hour;
+    // A quarter or half of it, as long as that holds all samples.
+    const age = samples.length ? samples.at(-1).time - samples[0].time : 0;
+    this.hour = [hour / 4, hour / 2].find((length) => age <= length) ?? hour;
     this.position = kept === null ? null : samples.findIndex((sample) => sample.serial === kept);
     if (this.position === -1) this.position = null;
     this.render();
@@ -88,8 +90,9 @@ class Chart {
       draw("line", { class: "grid", x1: FRAME.left, x2: width - FRAME.right, y1: y(tick), y2: y(tick) }),
       draw("text", { x: FRAME.left - 6, y: y(tick) + 4, "text-anchor": "end" }, this.format(tick)),
     ]);
-    for (const minutes of width > 330 ? [60, 45, 30, 15, 0] : [60, 30, 0]) {
-      const anchor = minutes === 60 ? "start" : minutes === 0 ? "end" : "middle";
+    for (const part of width > 440 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]) {
+      const minutes = Math.round(part * this.hour / 6) / 10;
+      const anchor = part === 1 ? "start" : part === 0 ? "end" : "middle";
       parts.push(draw("text", { x: this.x(end - minutes * 60), y: height - 6, "text-anchor": anchor }, minutes ? `−${minutes} min` : "now"));
     }
     this.series.forEach(({ value }, index) => parts.push(draw("path", { class: `series-${index}`, d: this.path(value, y), fill: "none" })));
