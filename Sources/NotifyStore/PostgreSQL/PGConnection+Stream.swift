@@ -153,7 +153,8 @@ extension PGConnection {
       requests.append(
         notify_store_replay_request(
           user: strings.copy(query.user?.text), integer: integer ?? 0, is_integer: integer != nil,
-          is_uuid: query.user?.isUUID ?? false, lowest_txid: query.lowest, unsent: query.wantsUnsent, vouched: query.isVouched,
+          is_uuid: query.user?.isUUID ?? false, lowest_txid: query.lowest, unsent: query.wantsUnsent,
+          vouched: query.isVouched,
           since: strings.copy(query.since?.description), sent_limit: UInt32(query.sentLimit),
           snapshot: strings.copy(query.page?.description), after_txid: query.after?.txid ?? 0,
           after_source: query.after?.row.table ?? 0,
