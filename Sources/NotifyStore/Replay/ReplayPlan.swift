@@ -73,7 +73,8 @@ struct ReplayPlan {
     self.promisesAll = promisesAll
     self.isVouched = isVouched
     query = PGConnection.ReplayQuery(
-      user: isEncodable ? request.user : nil, lowest: from, wantsUnsent: wantsUnsent, isVouched: isVouched, since: since,
+      user: isEncodable ? request.user : nil, lowest: from, wantsUnsent: wantsUnsent, isVouched: isVouched,
+      since: since,
       sentLimit: sentLimit,
       page: firstSnapshot, after: after, began: began)
   }
