@@ -28,8 +28,8 @@ async def left(database: Database) -> int:
 
 
 async def looked(bridge: Bridge) -> None:
-    """Waits until a bridge has kept house once: it looks whether it may delete in the same turn."""
-    await bridge.logged(lambda line: line["message"] == "scanned for unsent rows", "the first look")
+    """Waits until a bridge has looked and found that it may not delete."""
+    await bridge.logged(lambda line: line["message"].startswith("the retention waits"), "the look")
 
 
 async def window(database: Database, zone: str, begins: str, ends: str) -> str:

@@ -177,7 +177,10 @@ package actor Maintenance: DatabaseService {
   /// Deletes one batch of rows past their retention, where it is the time and this bridge's turn.
   private func purge() throws(StoreError) {
     let began = ContinuousClock.now
-    guard try isPurgeTurn() else { return report(deleted: retention.pause(at: began)) }
+    guard try isPurgeTurn() else {
+      logger.debug("the retention waits: it is not the time, or another bridge's turn")
+      return report(deleted: retention.pause(at: began))
+    }
     do throws(StoreError) {
       let rows = try database.connection.purge(
         days: settings.retention.days, unsentDays: settings.retention.unsentDays, batch: retention.batch, dryRun: false,
