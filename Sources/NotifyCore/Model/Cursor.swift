@@ -60,8 +60,7 @@ package struct Cursor: Equatable, Sendable {
   package static func read(_ text: String?, epoch: Epoch, missing: [Int32] = []) -> Since {
     guard let text, !text.isEmpty else { return .none }
     guard text.utf8.count <= Limits.cursorBytes else { return .foreign }
-    // Byte by byte: a character of Swift may join a dot to the letter before it.
-    var parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Substring($0) }
+    var parts = text.split(separator: ".", omittingEmptySubsequences: false)
     if let mark = parts.firstIndex(of: "0"), mark >= 2 {
       guard parts[(mark + 1)...].allSatisfy({ part in missing.contains { String($0, radix: 36) == part } }) else {
         return .foreign
@@ -74,8 +73,7 @@ package struct Cursor: Equatable, Sendable {
     var ids: [UInt64] = []
     for part in parts.dropFirst() {
       // xid8 fits in 63 bits: PostgreSQL's own functions take it no further.
-      guard let id = UInt64(part, radix: 36), id > 0, id <= UInt64(Int64.max), part.utf8.first != UInt8(ascii: "+")
-      else {
+      guard let id = UInt64(part, radix: 36), id > 0, id <= UInt64(Int64.max), !part.hasPrefix("+") else {
         return .foreign
       }
       ids.append(id)
