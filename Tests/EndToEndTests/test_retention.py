@@ -87,6 +87,24 @@ async def test_the_first_of_two_bridges_deletes_and_the_other_when_it_is_gone(da
     await eventually(lambda: left(database), lambda rows: rows == 0, "no row", 60)
 
 
+async def test_a_retention_that_the_server_refuses_is_tried_again_later(database: Database, serve: Serve) -> None:
+    await database.execute("ALTER FUNCTION notify_bridge.is_purge_turn(integer) RENAME TO is_purge_turn_before")
+    bridge = await serve(database)
+    await bridge.logged(lambda line: line.get("task") == "purge", "the refusal")
+
+    async def rolled_back() -> int:
+        return await database.value("SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+
+    async def heartbeat() -> object:
+        return await database.value("SELECT touched_at FROM notify_bridge.replica")
+
+    before = await rolled_back()
+    for _ in range(2):
+        last = await heartbeat()
+        await eventually(heartbeat, lambda now, last=last: now != last, "a heartbeat")
+    assert await rolled_back() - before < 20
+
+
 @pytest.mark.parametrize("value", ["02:00", "2-5", "02:00-02:00", "25:00-26:00"])
 async def test_a_window_that_is_none_is_refused(value: str, database: Database) -> None:
     done = await run("serve", DATABASE_URL=database.url, NOTIFY_BRIDGE_RETENTION_WINDOW=value)

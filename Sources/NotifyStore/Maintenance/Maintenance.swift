@@ -19,7 +19,6 @@ package actor Maintenance: DatabaseService {
   private var scanned: Int?
   /// The triggers that ring, as they were when the tables were scanned last.
   private var triggers: String?
-  private var lastLook: ContinuousClock.Instant?
   private var lastCleaning: ContinuousClock.Instant?
   private var lastPurge: ContinuousClock.Instant?
   /// The tasks that the server refused, with the SQLSTATE.
@@ -48,7 +47,7 @@ package actor Maintenance: DatabaseService {
         _ = try await database.connectWhenCurrent()
         try database.serve()
         database.succeeded()  // a scan may take long
-        try watchTriggers()
+        try attempt("watch_triggers") { _ throws(StoreError) in try watchTriggers() }
         let version = unsent.withLock { $0.version }
         if version != scanned {
           try attempt("scan") { _ throws(StoreError) in
@@ -56,9 +55,16 @@ package actor Maintenance: DatabaseService {
             scanned = version
           }
         }
-        if lastLook.map({ .now - $0 >= Limits.safetyInterval }) ?? true {
-          try look()
-          lastLook = .now
+        try attempt("repair_rows") { _ throws(StoreError) in try repairRows() }
+        if lastCleaning.map({ .now - $0 >= Limits.recorderCleaning }) ?? true {
+          try attempt("clean_recorders") { connection throws(StoreError) in
+            try connection.query("SELECT notify_bridge.clean_recorders()", timeout: Limits.scanTimeout)
+          }
+          lastCleaning = .now
+        }
+        try attempt("quarantine") { connection throws(StoreError) in
+          try cleanQuarantine()
+          try quarantine.look(connection)
         }
         if lastPurge.map({ .now - $0 >= Limits.purgeInterval }) ?? true {
           try attempt("purge_logs") { _ throws(StoreError) in try purgeLogs() }
@@ -70,8 +76,8 @@ package actor Maintenance: DatabaseService {
         // The retention comes last: what it waits for holds up nothing else.
         if retention.wait(at: .now) == .zero {
           try attempt("purge") { _ throws(StoreError) in try purge() }
-          try readPurgeHorizon()
         }
+        try readPurgeHorizon()
         database.succeeded()
         let wait = min(retention.wait(at: .now), Limits.safetyInterval)
         if wait > .zero { _ = try database.connection.wait(wait) }
@@ -80,22 +86,6 @@ package actor Maintenance: DatabaseService {
       }
     }
     database.connection.close()
-  }
-
-  /// The tasks that are looked after all the time.
-  private func look() throws(StoreError) {
-    try readPurgeHorizon()
-    try attempt("repair_rows") { _ throws(StoreError) in try repairRows() }
-    if lastCleaning.map({ .now - $0 >= Limits.recorderCleaning }) ?? true {
-      try attempt("clean_recorders") { connection throws(StoreError) in
-        try connection.query("SELECT notify_bridge.clean_recorders()", timeout: Limits.scanTimeout)
-      }
-      lastCleaning = .now
-    }
-    try attempt("quarantine") { connection throws(StoreError) in
-      try cleanQuarantine()
-      try quarantine.look(connection)
-    }
   }
 
   /// Fills the index of unsent rows; until then look-ups have no lower bound.
@@ -177,11 +167,11 @@ package actor Maintenance: DatabaseService {
   /// Deletes one batch of rows past their retention, where it is the time and this bridge's turn.
   private func purge() throws(StoreError) {
     let began = ContinuousClock.now
-    guard try isPurgeTurn() else {
-      logger.debug("the retention waits: it is not the time, or another bridge's turn")
-      return report(deleted: retention.pause(at: began))
-    }
     do throws(StoreError) {
+      guard try isPurgeTurn() else {
+        logger.debug("the retention waits: it is not the time, or another bridge's turn")
+        return report(deleted: retention.pause(at: began))
+      }
       let rows = try database.connection.purge(
         days: settings.retention.days, unsentDays: settings.retention.unsentDays, batch: retention.batch, dryRun: false,
         timeout: Limits.scanTimeout)
